@@ -1,0 +1,1 @@
+"""The `decompose` command: one file a subcommand, each thin."""

@@ -1,0 +1,56 @@
+"""What several commands read from their arguments."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..nodes.problem import MAX_CONTEXT_CHARS, Problem
+from ..settings import Settings, load_settings
+
+
+def read_problem(args: Namespace) -> Problem:
+    """The question and context that the arguments name.
+
+    Raises:
+        UserError: If a text is missing, empty, too long or no UTF-8.
+    """
+    question = args.question
+    if question == "-":
+        question = _decode(sys.stdin.buffer.read(), "stdin")
+    return Problem(question, _read_context(args.context) if args.context else "")
+
+
+def _read_context(name: str) -> str:
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            data = file.read(4 * MAX_CONTEXT_CHARS + 1)
+    except FileNotFoundError:
+        raise UserError(f"there is no context file {name!r}; check the path.") from None
+    except OSError as error:
+        raise UserError(f"the context file {name!r} can't be read: {error.strerror}.") from None
+    return _decode(data, f"the context file {name!r}")
+
+
+def _decode(data: bytes, where: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{where} isn't a UTF-8 text.") from None
+    if "\0" in text:
+        raise UserError(f"{where} is binary, not text.")
+    return text
+
+
+def settings_from(args: Namespace) -> Settings:
+    """The user's settings with the flags over them."""
+    names = ("decomposer", "solver", "composer", "strategy", "max_subquestions", "prompts")
+    given: dict[str, Any] = {
+        name: value for name in names if (value := getattr(args, name, None)) is not None
+    }
+    return replace(load_settings(), **given)

@@ -1,0 +1,117 @@
+"""`decompose doctor`: what works on this machine, and what to do about what doesn't."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+from .. import __version__
+from ..errors import UserError, describe_error
+from ..models.bundled import bundled_model_path
+from ..models.gguf_file import read_contract
+from ..settings import config_path, load_settings
+
+Check = dict[str, Any]
+
+
+def run(args: Namespace) -> int:
+    """Run every check; 1 if the main job doesn't work here."""
+    checks = [_try(check) for check in (_versions, _llama, _bundled, _config, _keys)]
+    checks += [_optional(*package) for package in _OPTIONAL]
+    if args.json:
+        print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        marks = {True: "ok  ", False: "FAIL", None: "–   "}
+        for check in checks:
+            print(f"{marks[check['ok']]} {check['name']:22} {check['detail']}")  # noqa: T201
+    return 1 if any(check["ok"] is False for check in checks) else 0
+
+
+_OPTIONAL = [
+    ("hosted: OpenAI", "langchain_openai", "openai"),
+    ("hosted: Ollama", "langchain_ollama", "ollama"),
+    ("transformers models", "transformers", "transformers"),
+]
+
+
+def _try(check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:
+        name = check.__name__.strip("_")
+        detail = str(error) if isinstance(error, UserError) else describe_error(error)["message"]
+        return {"name": name, "ok": False, "detail": detail}
+
+
+def _versions() -> Check:
+    detail = f"langgraph-decompose {__version__}, Python {platform.python_version()}"
+    detail += f", langgraph {version('langgraph')}, {platform.system()} {platform.machine()}"
+    return {"name": "versions", "ok": sys.version_info >= (3, 11), "detail": detail}
+
+
+def _llama() -> Check:
+    from ..models.llama import llama_cpp
+
+    gpu = "with GPU" if llama_cpp.llama_supports_gpu_offload() else "CPU only"
+    return {"name": "llama.cpp", "ok": True, "detail": f"{llama_cpp.__version__}, {gpu}"}
+
+
+def _bundled() -> Check:
+    from ..models.references import find_gguf
+    from ..nodes.calls import run as run_steps
+    from ..nodes.decomposer import decompose
+    from ..nodes.engine_calls import open_gguf
+    from ..nodes.problem import Problem
+    from ..prompts import load_prompts
+
+    source = find_gguf("bundled")
+    assert source is not None
+    begin = time.perf_counter()
+    with open_gguf(source) as (model, asking):
+        problem = Problem("Who is the spouse of the director of Jaws?")
+        steps = decompose(problem, model=model, prompts=load_prompts(), max_subquestions=8)
+        lines = len(run_steps(steps, asking=asking).plan.subquestions)
+    seconds = time.perf_counter() - begin
+    contract = read_contract(bundled_model_path())
+    domain = contract.domain if contract else "general"
+    detail = f"loads and plans ({lines} subquestions) in {seconds:.2f} s; made for {domain}"
+    return {"name": "bundled model", "ok": True, "detail": detail}
+
+
+def _config() -> Check:
+    settings, path = load_settings(), config_path()
+    if not path.is_file():
+        return {"name": "configuration", "ok": None, "detail": f"no file at {path}; defaults hold"}
+    detail = f"{path}: solver {settings.solver}, {len(settings.models)} named models"
+    missing = [
+        table.api_key_env
+        for table in settings.models.values()
+        if table.api_key_env and not os.environ.get(table.api_key_env)
+    ]
+    if missing:
+        detail += f"; not set: {', '.join(missing)}"
+    return {"name": "configuration", "ok": not missing, "detail": detail}
+
+
+def _keys() -> Check:
+    names = [name for name in os.environ if name.endswith("_API_KEY") and os.environ[name]]
+    detail = ", ".join(sorted(names)) or "none set; hosted models need one, local ones don't"
+    return {"name": "keys in environment", "ok": bool(names) or None, "detail": detail}
+
+
+def _optional(name: str, module: str, extra: str) -> Check:
+    if find_spec(module):
+        try:
+            return {"name": name, "ok": True, "detail": version(module.replace("_", "-"))}
+        except PackageNotFoundError:
+            return {"name": name, "ok": True, "detail": "installed"}
+    detail = f"not installed: pip install 'langgraph-decompose[{extra}]'"
+    return {"name": name, "ok": None, "detail": detail}

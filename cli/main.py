@@ -1,0 +1,96 @@
+"""Entry point of `decompose`: arguments, and what a failure looks like.
+
+Nothing heavy is imported here, so that `--help` is instant.
+
+Exit codes: 0 answered, 1 failed or a service's error, 2 the user's mistake, 3 partial or
+budget spent, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from .. import __version__
+from ..errors import UserError, describe_error
+
+_EPILOG = """\
+Models: bundled, gguf:PATH, gguf:hf:REPO/FILE.gguf, transformers:PATH, PROVIDER:MODEL
+(openai:gpt-5-mini, ollama:qwen3), PROVIDER:MODEL@URL for a server of your own, or the
+name of a [models.NAME] table in ~/.config/langgraph-decompose/config.toml.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        code: int = import_module(f".{args.command}", __package__).run(args)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has gone (`| head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("DECOMPOSE_DEBUG"):
+            raise
+        described = describe_error(error)
+        return _say(f"{described['message']} ({described['type']})", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"decompose: {message}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="decompose",
+        description="Split a hard question with a small local model, solve the parts, compose.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"decompose {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="answer a question", epilog=_EPILOG)
+    _add_question(ask)
+    ask.add_argument("--solver", metavar="MODEL", help="answers the subquestions")
+    ask.add_argument("--composer", metavar="MODEL", help="merges the answers (the solver)")
+    ask.add_argument("--strategy", metavar="NAME", help="dag (default), static, direct or cot")
+    ask.add_argument("--prompts", metavar="DIR", help="folder with prompts of your own")
+
+    plan = commands.add_parser("plan", help="split a question, solve nothing", epilog=_EPILOG)
+    _add_question(plan)
+    plan.add_argument("--prompts", metavar="DIR", help="folder with prompts of your own")
+
+    models = commands.add_parser("models", help="list models here, or show what a file says")
+    models.add_argument("file", nargs="?", help="a .gguf file or model reference to describe")
+    models.add_argument("--json", action="store_true", help="print JSON")
+
+    doctor = commands.add_parser("doctor", help="say what works here and what to do about the rest")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", help="the question, or - to read it from stdin")
+    parser.add_argument("--context", metavar="FILE", help="a text file that it is asked about")
+    parser.add_argument("--decomposer", metavar="MODEL", help="writes the plan (bundled)")
+    parser.add_argument("--max-subquestions", metavar="N", type=int, help="cap on the plan (8)")
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""`decompose models`: what is bundled and cached here, and what a file says about itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFileError, UserError
+from ..models.bundled import WEIGHTS
+from ..models.gguf_file import read_metadata
+from ..models.references import find_gguf
+from ..settings import load_settings
+
+_MAX_SHOWN = 200
+
+
+def run(args: Namespace) -> int:
+    """List or describe; returns the exit code."""
+    found = _describe(args.file) if args.file else _list()
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+    elif args.file:
+        for key, value in found.items():
+            print(f"{key:34} {_short(value)}")  # noqa: T201
+    else:
+        _print_list(found)
+    return 0
+
+
+def _describe(name: str) -> dict[str, Any]:
+    if Path(name).expanduser().exists() or name.endswith(".gguf") and ":" not in name:
+        path = str(Path(name).expanduser())
+    else:
+        source = find_gguf(name)
+        if source is None:
+            raise UserError(f"{name!r} isn't a GGUF file; only those carry metadata.")
+        path = source.path
+    return {"path": path, "bytes": os.path.getsize(path), **read_metadata(path)}
+
+
+def _list() -> dict[str, Any]:
+    bundled = [_entry("bundled", path) for path in sorted(WEIGHTS.glob("*.gguf"))]
+    cached = [_entry(_hub_reference(path), path) for path in _cached()]
+    named = [{"ref": name, "is": table.ref} for name, table in load_settings().models.items()]
+    return {"bundled": bundled, "cached": cached, "named": named}
+
+
+def _entry(ref: str, path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {"ref": ref, "path": str(path), "bytes": path.stat().st_size}
+    try:
+        metadata = read_metadata(path)
+    except ModelFileError as error:
+        return {**entry, "problem": str(error)}
+    entry["architecture"] = metadata.get("general.architecture")
+    entry["name"] = metadata.get("general.name")
+    entry["roles"] = metadata.get("decompose.roles", [])
+    return entry
+
+
+def _cached() -> list[Path]:
+    """GGUF files in the Hugging Face cache, found without importing its library."""
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+    return sorted(hub.glob("models--*/snapshots/*/**/*.gguf")) if hub.is_dir() else []
+
+
+def _hub_reference(path: Path) -> str:
+    parts = path.parts
+    at = parts.index("snapshots")
+    repo = parts[at - 1].removeprefix("models--").replace("--", "/", 1)
+    return f"gguf:hf:{repo}/{'/'.join(parts[at + 2 :])}"
+
+
+def _print_list(found: dict[str, Any]) -> None:
+    for entry in [*found["bundled"], *found["cached"]]:
+        roles = " and ".join(entry.get("roles", [])) or "general"
+        detail = entry.get("problem") or f"{entry.get('name')}, {roles}"
+        print(f"{entry['ref']:40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
+    for entry in found["named"]:
+        print(f"{entry['ref']:40} {'':12}  {entry['is']}")  # noqa: T201
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"

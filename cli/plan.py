@@ -1,0 +1,59 @@
+"""`decompose plan`: print the plan text, solve nothing.
+
+With a GGUF decomposer this goes from `nodes/decomposer.py` straight to llama.cpp: LangChain,
+which takes longer to import than the plan takes to write, isn't loaded at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+
+from ..models.references import ResolvedModel, find_gguf, resolve_model
+from ..nodes.calls import Steps
+from ..nodes.calls import run as run_steps
+from ..nodes.decomposer import Decomposition, decompose
+from ..nodes.engine_calls import open_gguf
+from ..nodes.problem import Problem
+from ..plan import depth, plan_grammar, width
+from ..prompts import load_prompts
+from ..settings import Settings
+from .arguments import read_problem, settings_from
+
+
+def run(args: Namespace) -> int:
+    """Plan and print; returns the exit code."""
+    found = _plan(read_problem(args), settings_from(args))
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+    if args.json:
+        printed = {
+            "plan": found.plan.to_rows(),
+            "plan_source": found.source,
+            "final": found.plan.final,
+            "depth": depth(found.plan),
+            "width": width(found.plan),
+            "warnings": list(found.warnings),
+            "usage": found.usage,
+        }
+        print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        print(found.plan)  # noqa: T201
+    return 0
+
+
+def _plan(problem: Problem, settings: Settings) -> Decomposition:
+    plan_grammar(settings.max_subquestions)
+    texts = load_prompts(settings.prompts)
+
+    def steps(model: ResolvedModel) -> Steps[Decomposition]:
+        return decompose(
+            problem, model=model, prompts=texts, max_subquestions=settings.max_subquestions
+        )
+
+    source = find_gguf(settings.decomposer)
+    if source is None:
+        return run_steps(steps(resolve_model(settings.decomposer)))
+    with open_gguf(source) as (model, asking):
+        return run_steps(steps(model), asking=asking)

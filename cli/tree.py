@@ -1,0 +1,98 @@
+"""The plan as a tree on the terminal, each subquestion with its state, redrawn as it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.text import Text
+from rich.tree import Tree
+
+_MARKS = {
+    "waiting": ("·", "dim"),
+    "answered": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("–", "yellow"),
+}
+_MAX_SHOWN = 200
+
+
+class LiveTree:
+    """Shows events of a run; a subquestion hangs under the last one that it needs.
+
+    Example:
+        >>> with LiveTree("Who is older?") as show:  # doctest: +SKIP
+        ...     show({"type": "decompose.plan", "plan": []})
+    """
+
+    def __init__(self, question: str, console: Console | None = None) -> None:
+        self._question = question
+        self._plan: list[dict[str, Any]] | None = None
+        self._states: dict[int, dict[str, Any]] = {}
+        self._begin = time.monotonic()
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=console or Console(stderr=True),
+            get_renderable=self._tree,
+            refresh_per_second=12,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._live.__exit__(*error)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Take in one event of the graph's custom stream."""
+        kind = str(event.get("type", "")).removeprefix("decompose.")
+        if kind == "plan":
+            self._plan = event["plan"]
+        elif kind.startswith("subquestion."):
+            self._states[event["id"]] = {"state": kind.split(".")[1], **event}
+
+    def _tree(self) -> RenderableType:
+        tree = Tree(Text(_short(self._question), style="bold"), guide_style="dim")
+        if self._plan is None:
+            self._spinner.update(text="planning")
+            tree.add(self._spinner)
+        elif not self._plan:
+            tree.add(Text("no split: answered in one step", style="dim"))
+        branches = {0: tree}
+        for row in self._plan or []:
+            parent = branches[max(row["needs"], default=0)]
+            branches[row["id"]] = parent.add(self._line(row))
+        return tree
+
+    def _line(self, row: dict[str, Any]) -> RenderableType:
+        event = self._states.get(row["id"], {"state": "waiting"})
+        needs = " ".join(f"#{k}" for k in row["needs"])
+        text = f"#{row['id']} {escape(row['text'])}"
+        if needs:
+            text += f" [dim]← {needs}[/dim]"
+        if event["state"] == "started":
+            spinner = Spinner("dots", text=Text.from_markup(text))
+            spinner.start_time = self._begin
+            return spinner
+        mark, style = _MARKS[event["state"]]
+        return Text.from_markup(f"[{style}]{mark}[/{style}] {text}{_outcome(event)}")
+
+
+def _outcome(event: Mapping[str, Any]) -> str:
+    if event.get("answer") is not None:
+        seconds = f" [dim]{event['seconds']:.1f}s[/dim]"
+        return f" [bold]= {escape(_short(event['answer']))}[/bold]{seconds}"
+    if event.get("error"):
+        return f" [red]{escape(_short(event['error']['message']))}[/red]"
+    return ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"

@@ -1,0 +1,69 @@
+"""What can go wrong, sorted by whose move it is.
+
+`UserError` is the caller's to mend: its message is one sentence that says what is wrong and
+what to do (the CLI prints it and exits with 2). Everything else that a model or a service
+raises is described by `describe_error`, which also says whether trying again may help.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave; the message says what to do about it."""
+
+
+class ModelFileError(UserError):
+    """A model file that is missing, incomplete, no GGUF, or not usable here."""
+
+
+class ModelReferenceError(UserError):
+    """A model reference that names nothing that exists."""
+
+
+class PromptTooLongError(UserError):
+    """A prompt that doesn't fit the model's context; the message names the limit."""
+
+
+class MissingDependencyError(UserError):
+    """An optional package that isn't installed; the message says how to install it."""
+
+
+class UnsupportedQuestionError(Exception):
+    """A question that this solver isn't made for, such as a fact asked of the bundled one."""
+
+
+_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_TRANSIENT_NAMES = ("Timeout", "RateLimit", "Connect", "ServiceUnavailable", "InternalServer")
+_MAX_MESSAGE = 500
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later: time-outs, 429, 5xx, lost connections.
+
+    LangGraph's own default also retries 400 and 401 and misses `TimeoutError`.
+
+    Example:
+        >>> is_transient(TimeoutError()), is_transient(ValueError("bad"))
+        (True, False)
+    """
+    if isinstance(error, UserError):
+        return False
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status in _TRANSIENT_STATUS
+    if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError):
+        return True
+    return any(name in type(error).__name__ for name in _TRANSIENT_NAMES)
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """An error as the JSON-native value that results carry: type, message, transient."""
+    lines = str(error).strip().splitlines()
+    message = (lines[0] if lines else type(error).__name__)[:_MAX_MESSAGE]
+    cause = error.__cause__
+    if cause is not None and message.rstrip(".") == "Connection error":
+        message = f"{message.rstrip('.')}: {cause}"[:_MAX_MESSAGE]
+    return {"type": type(error).__name__, "message": message, "transient": is_transient(error)}

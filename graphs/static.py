@@ -1,0 +1,52 @@
+"""`static`: plan first, then ONE solver call that answers the subquestions and the question.
+
+The two-stage method of Wu et al., "Divide-or-Conquer?" (arXiv 2402.15000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.graph import END, StateGraph
+
+from ..errors import UserError
+from ..nodes.answers import failed
+from ..nodes.calls import Steps, as_runnable
+from ..nodes.composer import outcome
+from ..nodes.decomposer import decomposer_node
+from ..nodes.problem import Problem
+from ..nodes.solver import refuse_prose, solve_static, undivided_row, whole_question
+from ..plan import Plan
+from .roles import Roles, new_graph
+
+
+def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
+    """Decomposer, then a single solver call; an atomic plan is solved undivided."""
+    refuse_prose(roles.solver, "static")
+
+    def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
+        models: Any = {"model": roles.solver, "prompts": roles.prompts}
+        answer: str | None = None
+        if plan.atomic:
+            answer, row = yield from undivided_row(problem, style="direct", **models)
+            return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+        try:
+            answer, row = yield from solve_static(problem, plan, **models)
+        except UserError:
+            raise
+        except Exception as error:
+            row = failed(whole_question(problem), error, roles.solver)
+        return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+
+    graph = new_graph(roles, "static")
+    planner = decomposer_node(
+        roles.decomposer, max_subquestions=roles.max_subquestions, prompts=roles.prompts
+    )
+    graph.add_node("decomposer", planner)
+    graph.add_node("solver", as_runnable("solver", solve))
+    graph.add_edge("read_question", "decomposer")
+    graph.add_edge("decomposer", "solver")
+    graph.add_edge("solver", END)
+    return graph

@@ -1,0 +1,1 @@
+"""Models: the GGUF chat model, model references, and the bundled weights."""

@@ -1,0 +1,293 @@
+"""`ChatGGUF`: any instruct GGUF file as a LangChain chat model, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.exceptions import ContextOverflowError
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field, PrivateAttr, model_validator
+
+from ..errors import PromptTooLongError, UserError
+from .messages import reject_unknown_settings, to_template_messages
+from .pool import EngineHandle
+
+
+class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):
+    """`PromptTooLongError` in the form that LangChain's middleware recognises."""
+
+
+class ChatGGUF(BaseChatModel):
+    """A GGUF file, run by llama.cpp in this process, as a LangChain chat model.
+
+    The file is loaded at the first call and shared by every `ChatGGUF` with the same path
+    and settings. Calls from any number of threads and tasks are safe; they run one after
+    another on the model's own thread, and the event loop is never blocked. `close()` frees
+    the memory; so does leaving a `with` block.
+
+    Besides the fields below, a call takes `stop`, and by keyword `max_tokens`,
+    `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout` and `grammar` (GBNF text
+    that the reply must follow).
+
+    Raises:
+        ModelFileError: At the first call, if the file is missing, damaged, no GGUF, newer
+            than the installed llama.cpp, or without a chat template.
+        PromptTooLongError: If a prompt doesn't fit `n_ctx`.
+        MissingDependencyError: If llama-cpp-python isn't installed.
+
+    Example:
+        >>> from langgraph_decompose import ChatGGUF, bundled_model_path
+        >>> with ChatGGUF(model_path=bundled_model_path()) as model:
+        ...     print(model.invoke([("system", "decompose"), ("user", "Who wrote Emma?")]).text)
+        atomic
+    """
+
+    model_path: str = Field(alias="model")
+    """Path of the .gguf file."""
+    n_ctx: int | None = Field(default=None, ge=16)
+    """Context in tokens; None takes the file's trained length, at most 8,192."""
+    n_gpu_layers: int | None = None
+    """Layers on the GPU; None takes all if llama.cpp was built with GPU support."""
+    n_threads: int | None = Field(default=None, ge=1)
+    """CPU threads; None chooses by cores and model size."""
+    chat_template: str | None = None
+    """Jinja template to use instead of the file's own."""
+    temperature: float | None = Field(default=None, ge=0)
+    """None and 0 take the likeliest token each time."""
+    top_k: int = Field(default=40, ge=0)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    min_p: float = Field(default=0.05, ge=0, le=1)
+    seed: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest reply; None goes on until the context is full."""
+    stop: list[str] | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    """Seconds for one call, waiting not counted."""
+    max_retries: int | None = None
+    """Accepted for compatibility; a local model has nothing to retry."""
+
+    model_config = {"populate_by_name": True}
+    _handle: EngineHandle | None = PrivateAttr(default=None)
+    _handle_lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_settings_only(cls, values: Any) -> Any:
+        return reject_unknown_settings(cls, values)
+
+    @property
+    def _llm_type(self) -> str:
+        return "gguf"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "model_path": self.model_path,
+            "n_ctx": self.n_ctx,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = "gguf"
+        params["ls_model_name"] = self.name_of_file
+        return params
+
+    @property
+    def name_of_file(self) -> str:
+        """The file's name without its folder and ending."""
+        return Path(self.model_path).stem
+
+    def close(self) -> None:
+        """Free the model's memory unless another `ChatGGUF` uses it; a later call reloads."""
+        with self._handle_lock:
+            handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """The model's own token ids (the inherited method would load GPT-2's)."""
+        return self._engine().submit(lambda e: e.tokenize(text, special=False)).result()
+
+    def _engine(self) -> EngineHandle:
+        from .engine import EngineSettings
+
+        with self._handle_lock:
+            if self._handle is None:
+                path = os.path.realpath(os.path.expanduser(self.model_path))
+                settings = EngineSettings(path, self.n_ctx, self.n_gpu_layers, self.n_threads)
+                self._handle = EngineHandle(settings)
+            return self._handle
+
+    def _start(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        emit: Callable[[str], None],
+    ) -> tuple[Future[Any], threading.Event]:
+        """Queue a generation; the event cancels it."""
+        from .sampling import Sampling
+
+        rows = to_template_messages(messages)
+        cancelled = threading.Event()
+
+        def setting(name: str) -> Any:
+            return options[name] if options.get(name) is not None else getattr(self, name, None)
+
+        sampling = Sampling(
+            temperature=setting("temperature") or 0.0,
+            top_k=setting("top_k"),
+            top_p=setting("top_p"),
+            min_p=setting("min_p"),
+            seed=setting("seed"),
+            max_tokens=setting("max_tokens"),
+            stop=tuple(text for text in stop or self.stop or () if text),
+            grammar=options.get("grammar"),
+            timeout=setting("timeout"),
+        )
+        prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
+
+        def job(engine: Any) -> Any:
+            template = engine.chat_template(self.chat_template)
+            return engine.generate(
+                template.tokenize(rows),
+                sampling,
+                prefix_key=prefix_key,
+                emit=emit,
+                cancelled=cancelled,
+            )
+
+        return self._engine().submit(job), cancelled
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
+        try:
+            return self._result(_outcome(future))
+        finally:
+            cancelled.set()
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
+        try:
+            await asyncio.wait([asyncio.wrap_future(future)])
+            return self._result(_outcome(future))
+        finally:
+            cancelled.set()
+            future.cancel()
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        pieces: SimpleQueue[str | None] = SimpleQueue()
+        future, cancelled = self._start(messages, stop, kwargs, pieces.put)
+        future.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield _chunk(piece)
+            yield self._last_chunk(_outcome(future))
+        finally:
+            cancelled.set()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+        def put(piece: str | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        future, cancelled = self._start(messages, stop, kwargs, put)
+        future.add_done_callback(lambda _: put(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield _chunk(piece)
+            yield self._last_chunk(_outcome(future))
+        finally:
+            cancelled.set()
+            future.cancel()
+
+    def _result(self, generation: Any) -> ChatResult:
+        message = AIMessage(
+            content=generation.text,
+            usage_metadata=_usage(generation),
+            response_metadata=self._response_metadata(generation),
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _last_chunk(self, generation: Any) -> ChatGenerationChunk:
+        message = AIMessageChunk(
+            content="",
+            usage_metadata=_usage(generation),
+            response_metadata=self._response_metadata(generation),
+            chunk_position="last",
+        )
+        return ChatGenerationChunk(message=message)
+
+    def _response_metadata(self, generation: Any) -> dict[str, Any]:
+        return {
+            "model_name": self.name_of_file,
+            "model_provider": "gguf",
+            "finish_reason": generation.finish_reason,
+        }
+
+
+def _chunk(piece: str) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=piece))
+
+
+def _outcome(future: Future[Any]) -> Any:
+    """The job's result, its overflow error in LangChain's own class."""
+    try:
+        return future.result()
+    except PromptTooLongError as error:
+        raise GGUFContextOverflowError(str(error)) from None
+
+
+def _usage(generation: Any) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=generation.input_tokens,
+        output_tokens=generation.output_tokens,
+        total_tokens=generation.input_tokens + generation.output_tokens,
+        input_token_details=InputTokenDetails(cache_read=generation.cached_tokens),
+    )

@@ -1,0 +1,109 @@
+"""Render messages with a model's chat template, so that user text can't forge a role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelFileError, UserError
+from .llama import llama_cpp
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+# A noncharacter: put inside a control token's text, it keeps the tokeniser from seeing one.
+_SPLIT = "\ufdd0"
+
+
+class ChatTemplate:
+    """A model's chat template and the control tokens that it is made of.
+
+    Args:
+        engine: The loaded model.
+        template: Jinja text to use instead of the one in the file.
+
+    Raises:
+        ModelFileError: If there is no template, or it isn't valid Jinja.
+    """
+
+    def __init__(self, engine: Engine, template: str | None = None) -> None:
+        self._engine = engine
+        text = template or engine.metadata.get("tokenizer.chat_template")
+        if not text:
+            raise ModelFileError(
+                "the GGUF file has no chat template, so its prompt format is unknown; "
+                "pass chat_template= to ChatGGUF, or use an instruct version of the model."
+            )
+        vocab = engine.vocab
+        self._bos = llama_cpp.llama_vocab_bos(vocab)
+        self._add_bos = bool(llama_cpp.llama_vocab_get_add_bos(vocab))
+        eos = llama_cpp.llama_vocab_eos(vocab)
+        try:
+            self._render = llama_cpp.llama_chat_format.Jinja2ChatFormatter(
+                template=text, eos_token=_text(vocab, eos), bos_token=_text(vocab, self._bos)
+            )
+        except Exception as error:
+            raise ModelFileError(f"the chat template isn't valid Jinja: {error}") from None
+        self._control = _control_tokens(vocab, text)
+
+    def tokenize(self, messages: Sequence[dict[str, Any]]) -> list[int]:
+        """Token ids of the whole prompt, up to where the reply begins.
+
+        Raises:
+            UserError: If the template refuses the messages, with its reason.
+        """
+        safe = [{**m, "content": self._defuse(m["content"])} for m in messages]
+        prompt = self._rendered(safe)
+        pieces = prompt.split(_SPLIT)
+        tokens = [t for piece in pieces for t in self._engine.tokenize(piece, special=True)]
+        if self._add_bos and tokens[:1] != [self._bos]:
+            tokens.insert(0, self._bos)
+        if not tokens:
+            raise UserError("the chat template renders these messages to an empty prompt.")
+        return tokens
+
+    def _defuse(self, content: str) -> str:
+        """Split every control token that stands in the content, until none is left whole."""
+        content = content.replace(_SPLIT, "\ufffd")
+        if self._control is None:
+            return content
+        while split := self._control.subn(lambda m: m[0][0] + _SPLIT + m[0][1:], content):
+            content, count = split
+            if count == 0:
+                break
+        return content
+
+    def _rendered(self, messages: list[dict[str, Any]]) -> str:
+        try:
+            return str(self._render(messages=messages).prompt)
+        except Exception as error:
+            if len(messages) > 1 and messages[0]["role"] == "system":
+                # Some templates (Gemma's, older Mistral's) know no system role.
+                return self._rendered(_merge_system(messages))
+            raise UserError(f"the model's chat template refuses the messages: {error}") from None
+
+
+def _merge_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    system, first, *rest = messages
+    merged = {**first, "content": f"{system['content']}\n\n{first['content']}"}
+    return [merged, *rest]
+
+
+def _text(vocab: Any, token: int) -> str:
+    data: bytes | None = llama_cpp.llama_vocab_get_text(vocab, token) if token >= 0 else None
+    return data.decode("utf-8", errors="replace") if data else ""
+
+
+def _control_tokens(vocab: Any, template: str) -> re.Pattern[str] | None:
+    """Matches the text of any control token, and of user-defined ones the template uses."""
+    control, user_defined = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL, llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
+    found: set[str] = set()
+    for token in range(llama_cpp.llama_vocab_n_tokens(vocab)):
+        attributes = llama_cpp.llama_vocab_get_attr(vocab, token)
+        if attributes & (control | user_defined):
+            text = _text(vocab, token)
+            if len(text) > 1 and (attributes & control or text in template):
+                found.add(text)
+    ordered = sorted(found, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None

@@ -1,0 +1,180 @@
+"""Read the metadata of a GGUF file without loading it, and without llama.cpp.
+
+The format is llama.cpp's (ggml/docs/gguf.md): a magic number, counts, then key-value pairs.
+Every length is bounded, because a file is untrusted input.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import ModelFileError
+
+_SCALARS = {
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?",
+    10: "<Q", 11: "<q", 12: "<d",
+}  # fmt: skip
+_STRING, _ARRAY = 8, 9
+_MAX_PAIRS = 10_000
+_MAX_STRING = 8_000_000
+_MAX_KEPT_ARRAY = 64
+_MAX_ARRAY = 5_000_000
+_SUPPORTED_VERSIONS = (2, 3)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model file trained for this project says about itself (docs/architecture.md).
+
+    Attributes:
+        roles: `"decomposer"`, `"solver"` or both.
+        final: How its plans end, `"last"` or `"compose"`.
+        n_ctx_trained: Longest prompt and reply, in tokens, that training covered.
+        prompt_version: Version of the prompt format.
+        domain: What it was made for, in words.
+    """
+
+    roles: tuple[str, ...]
+    final: str
+    n_ctx_trained: int
+    prompt_version: str = "1"
+    domain: str = ""
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The key-value pairs of a GGUF file; arrays of over 64 items are left out.
+
+    Raises:
+        ModelFileError: If the file is missing, cut off, or no GGUF.
+    """
+    file = Path(path).expanduser()
+    try:
+        stat = file.stat()
+    except OSError:
+        raise ModelFileError(f"there is no model file {str(path)!r}; check the path.") from None
+    if file.is_dir():
+        raise ModelFileError(f"{str(path)!r} is a folder; name the .gguf file in it.")
+    return dict(_read_cached(str(file), stat.st_size, stat.st_mtime_ns))
+
+
+def read_contract(path: str | Path) -> Contract | None:
+    """The file's contract metadata, or None for a general model.
+
+    Raises:
+        ModelFileError: As `read_metadata`, or if the contract is newer than this package.
+    """
+    metadata = read_metadata(path)
+    if "decompose.contract" not in metadata:
+        return None
+    version = str(metadata["decompose.contract"])
+    if version != "1":
+        raise ModelFileError(
+            f"{str(path)!r} follows contract {version!r}, this version of langgraph-decompose "
+            "reads contract 1; upgrade it."
+        )
+    final = metadata.get("decompose.final")
+    trained = metadata.get("decompose.n_ctx_trained", 0)
+    return Contract(
+        roles=tuple(str(role) for role in metadata.get("decompose.roles", [])),
+        final="last" if final == "last" else "compose",
+        n_ctx_trained=trained if isinstance(trained, int) else 0,
+        prompt_version=str(metadata.get("decompose.prompt_version", "1")),
+        domain=str(metadata.get("decompose.domain", "")),
+    )
+
+
+@lru_cache(maxsize=64)
+def _read_cached(path: str, size: int, _mtime: int) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            return _read(stream, path, size)
+    except (struct.error, EOFError, MemoryError):
+        raise ModelFileError(f"{path!r} is cut off or damaged; download it again.") from None
+    except PermissionError:
+        raise ModelFileError(f"{path!r} can't be read: permission denied.") from None
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{path!r} is damaged: a name in it isn't text.") from None
+
+
+def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
+    magic = stream.read(4)
+    if magic != b"GGUF":
+        raise ModelFileError(f"{path!r} is no GGUF file; llama.cpp models end in .gguf.")
+    version, tensors, pairs = struct.unpack("<IQQ", _take(stream, 20))
+    if version not in _SUPPORTED_VERSIONS:
+        raise ModelFileError(f"{path!r} has GGUF version {version}; versions 2 and 3 are read.")
+    if pairs > _MAX_PAIRS:
+        raise EOFError
+    metadata: dict[str, Any] = {}
+    for _ in range(pairs):
+        key = _string(stream)
+        value = _value(stream, struct.unpack("<I", _take(stream, 4))[0])
+        if value is not None:
+            metadata[key] = value
+    _check_size(stream, tensors, metadata.get("general.alignment", 32), size)
+    return metadata
+
+
+def _check_size(stream: BinaryIO, tensors: int, alignment: int, size: int) -> None:
+    """The last tensor must at least begin inside the file."""
+    last = 0
+    for _ in range(min(tensors, 100_000)):
+        _string(stream)
+        dimensions = struct.unpack("<I", _take(stream, 4))[0]
+        if dimensions > 8:
+            raise EOFError
+        _take(stream, 8 * dimensions + 4)
+        last = max(last, struct.unpack("<Q", _take(stream, 8))[0])
+    start = -(-stream.tell() // max(alignment, 1)) * alignment
+    if start + last >= size and tensors:
+        raise EOFError
+
+
+def _take(stream: BinaryIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) != count:
+        raise EOFError
+    return data
+
+
+def _string_bytes(stream: BinaryIO) -> bytes:
+    length = struct.unpack("<Q", _take(stream, 8))[0]
+    if length > _MAX_STRING:
+        raise EOFError
+    return _take(stream, length)
+
+
+def _string(stream: BinaryIO) -> str:
+    return _string_bytes(stream).decode("utf-8")
+
+
+def _value(stream: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(stream)
+    if kind == _ARRAY:
+        item, count = struct.unpack("<IQ", _take(stream, 12))
+        if count > _MAX_ARRAY or item == _ARRAY:
+            raise EOFError
+        return _array(stream, item, count)
+    if kind not in _SCALARS:
+        raise EOFError
+    code = _SCALARS[kind]
+    return struct.unpack(code, _take(stream, struct.calcsize(code)))[0]
+
+
+def _array(stream: BinaryIO, item: int, count: int) -> list[Any] | None:
+    """Short arrays as lists; long ones (vocabularies) are skipped."""
+    if count <= _MAX_KEPT_ARRAY:
+        return [_value(stream, item) for _ in range(count)]
+    if item == _STRING:
+        for _ in range(count):
+            _string_bytes(stream)
+    elif item in _SCALARS:
+        stream.seek(count * struct.calcsize(_SCALARS[item]), 1)
+    else:
+        raise EOFError
+    return None

@@ -1,0 +1,105 @@
+"""Chat models behind an HTTP API: hosted services and servers of one's own.
+
+Hidden retries are switched off: retrying is the caller's, who counts and budgets it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingDependencyError, ModelReferenceError, UserError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+_DEFAULT_TIMEOUT = 120.0
+_WITH_URL = re.compile(r"(?P<model>[^@]+(?:@(?!https?://)[^@]+)*)@(?P<url>https?://\S+)")
+
+
+def hosted_chat_model(
+    ref: str, *, api_key_env: str | None = None, timeout: float | None = None
+) -> BaseChatModel:
+    """A chat model for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`.
+
+    With a URL the user's own OPENAI_API_KEY is never sent: the key is `api_key_env`'s, else
+    DECOMPOSE_API_KEY, else a dummy.
+
+    Raises:
+        ModelReferenceError: If the provider is unknown or the URL isn't one.
+        MissingDependencyError: If the provider's package isn't installed.
+        UserError: If the key is missing.
+    """
+    match = _WITH_URL.fullmatch(ref)
+    if not match and "@http" in ref:
+        raise ModelReferenceError(f"{without_credentials(ref)!r} holds no valid URL after the @.")
+    provider, _, model = (match["model"] if match else ref).partition(":")
+    options: dict[str, Any] = {}
+    if match:
+        options["base_url"] = match["url"]
+        if provider != "ollama":
+            options["api_key"] = _key_for_own_server(api_key_env)
+    elif api_key_env:
+        options["api_key"] = _named_key(api_key_env)
+    seconds = timeout or _DEFAULT_TIMEOUT
+    if provider == "ollama":
+        options["client_kwargs"] = {"timeout": seconds}
+    else:
+        options |= {"timeout": seconds, "max_retries": 0}
+    if provider == "openai":
+        options["stream_usage"] = True
+        if match:
+            options["use_responses_api"] = False
+    chat_model = _init(provider, model, options)
+    if match and provider == "openai":
+        _forget_organisation(chat_model)
+    return chat_model
+
+
+def without_credentials(ref: str) -> str:
+    """The reference without a user name and password in its URL."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", ref)
+
+
+def _key_for_own_server(api_key_env: str | None) -> str:
+    if api_key_env:
+        return _named_key(api_key_env)
+    return os.environ.get("DECOMPOSE_API_KEY") or "no-key"
+
+
+def _named_key(name: str) -> str:
+    key = os.environ.get(name)
+    if not key:
+        raise UserError(f"the environment variable {name} holds the model's key, but isn't set.")
+    return key
+
+
+def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    try:
+        return init_chat_model(model, model_provider=provider, **options)
+    except ImportError as error:
+        package = getattr(error, "name", None) or f"langchain-{provider}"
+        extra = "'langgraph-decompose[openai]'" if provider == "openai" else package.replace("_", "-")
+        raise MissingDependencyError(
+            f"the provider {provider!r} needs a package that isn't installed: pip install {extra}."
+        ) from None
+    except Exception as error:
+        text = str(error).strip()
+        if "api_key" in text or "API_KEY" in text:
+            raise UserError(
+                f"{provider} needs a key: set {provider.upper()}_API_KEY, or choose another model."
+            ) from None
+        reason = text.splitlines()[0] if text else type(error).__name__
+        if "Unsupported provider" in text or "Unable to infer" in text:
+            reason = f"LangChain knows no provider {provider!r}"
+        raise ModelReferenceError(f"{provider}:{model} can't be used: {reason}.") from None
+
+
+def _forget_organisation(chat_model: Any) -> None:
+    """Keep the user's OpenAI organisation and project headers from another server."""
+    chat_model.openai_organization = None
+    for client in (chat_model.root_client, chat_model.root_async_client):
+        client.organization = client.project = None

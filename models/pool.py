@@ -1,0 +1,89 @@
+"""One loaded copy of a model per file and settings, each with a thread of its own.
+
+A `llama.cpp` context must never be used by two threads at once, and a call may take
+seconds: so every call is queued on the engine's one thread, and callers wait on a future,
+blocking (sync) or not (async). Waiting callers hold no thread of any other pool.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from .engine import Engine, EngineSettings
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loaded: dict[EngineSettings, _Worker] = {}
+
+
+class _Worker:
+    """An engine, loaded on first use, and the thread that it lives on."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.holders = 0
+        self._engine: Engine | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gguf")
+
+    def submit(self, job: Callable[[Engine], T]) -> Future[T]:
+        return self._thread.submit(lambda: job(self._ready()))
+
+    def _ready(self) -> Engine:
+        if self._engine is None:
+            from .engine import Engine
+
+            self._engine = Engine(self.settings)
+        return self._engine
+
+    def close(self) -> None:
+        self._thread.submit(self._free)
+        self._thread.shutdown(wait=True)
+
+    def _free(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+class EngineHandle:
+    """A share in a loaded engine; the last `close` frees the memory.
+
+    Example:
+        >>> handle = EngineHandle(EngineSettings("model.gguf"))  # doctest: +SKIP
+        >>> handle.submit(lambda engine: engine.n_ctx).result()  # doctest: +SKIP
+        >>> handle.close()  # doctest: +SKIP
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._open = True
+        with _lock:
+            self._worker = _loaded.setdefault(settings, _Worker(settings))
+            self._worker.holders += 1
+
+    def submit(self, job: Callable[[Engine], T]) -> Future[T]:
+        """Queue a job on the engine's thread; loads the model first if need be."""
+        return self._worker.submit(job)
+
+    def close(self) -> None:
+        """Give up the share, waiting for running jobs if it is the last; may be repeated."""
+        with _lock:
+            if not self._open:
+                return
+            self._open = False
+            self._worker.holders -= 1
+            last = self._worker.holders == 0
+            if last:
+                _loaded.pop(self._worker.settings, None)
+        if last:
+            self._worker.close()
+
+
+def loaded_models() -> list[str]:
+    """Paths of the files that are loaded or reserved in this process."""
+    with _lock:
+        return [settings.path for settings in _loaded]

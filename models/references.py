@@ -1,0 +1,223 @@
+"""Model references: the one place that turns `bundled`, `gguf:PATH`, `openai:...` into a model.
+
+A reference is one of
+
+    bundled                       the weights in this package
+    gguf:PATH                     a GGUF file, run in this process
+    gguf:hf:REPO/FILE.gguf        the same, from the Hugging Face cache or hub
+    transformers:REPO_OR_PATH     a Hugging Face model, run in this process
+    PROVIDER:MODEL                anything LangChain's init_chat_model knows
+    PROVIDER:MODEL@http(s)://...  the same at a server of one's own
+    NAME                          a [models.NAME] table in the user's TOML file
+
+or, in Python, a chat model, a Runnable, a compiled graph or a function.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelFileError, ModelReferenceError
+from ..settings import ModelTable, load_settings
+from .bundled import bundled_model_path
+from .gguf_file import Contract, read_contract
+from .limiter import Limiter
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+FORMS = "bundled, gguf:PATH, gguf:hf:REPO/FILE.gguf, transformers:PATH, PROVIDER:MODEL"
+_HOSTED_CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class GGUFSource:
+    """A GGUF file that a reference names: how results call it, where it is, its settings."""
+
+    name: str
+    path: str
+    table: ModelTable
+    contract: Contract | None
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model ready to be asked, and what is known about it.
+
+    Attributes:
+        name: What usage reports and results call it; never holds a secret.
+        runnable: The chat model, Runnable or graph; None for a GGUF asked without LangChain.
+        contract: Set if it is a GGUF file trained for this project.
+        accepts_grammar: Whether a call may carry a GBNF grammar.
+        price_in: Price of a million input tokens; None if unknown.
+        price_out: Price of a million output tokens; None if unknown.
+        limiter: Bounds the calls at once.
+    """
+
+    name: str
+    runnable: Runnable[Any, Any] | None
+    contract: Contract | None = None
+    accepts_grammar: bool = False
+    price_in: float | None = None
+    price_out: float | None = None
+    limiter: Limiter = field(default_factory=lambda: Limiter(_HOSTED_CONCURRENCY))
+
+    def speaks_contract(self, role: str) -> bool:
+        """Whether the model was trained to fill this role."""
+        return self.contract is not None and role in self.contract.roles
+
+
+def resolve_model(ref: Any) -> ResolvedModel:
+    """Turn a model reference into a model; files are checked, nothing is loaded or called.
+
+    Args:
+        ref: A reference as the module's docstring lists them, or a LangChain object.
+
+    Raises:
+        ModelReferenceError: If it names nothing known.
+        ModelFileError: If it names a file that is missing or no GGUF.
+        MissingDependencyError: If a package that it needs isn't installed.
+
+    Example:
+        >>> resolve_model("bundled").contract.final
+        'last'
+    """
+    if isinstance(ref, ResolvedModel):
+        return ref
+    if not isinstance(ref, str):
+        return _from_object(ref)
+    name, table = _table(ref)
+    source = _gguf_source(name, table)
+    return _chat_gguf(source) if source else _from_text(name, table)
+
+
+def find_gguf(ref: str) -> GGUFSource | None:
+    """The GGUF file that a reference names, None if it names another kind of model.
+
+    Raises:
+        ModelReferenceError: If it names nothing known.
+        ModelFileError: If the file is missing or no GGUF.
+    """
+    return _gguf_source(*_table(ref))
+
+
+def _table(ref: str) -> tuple[str, ModelTable]:
+    """The name that results show, and the settings behind it."""
+    ref = ref.strip()
+    if not ref or ":" in ref or ref == "bundled":
+        return ref, ModelTable(ref)
+    tables = load_settings().models
+    if ref not in tables:
+        raise _unknown(ref, list(tables))
+    return ref, tables[ref]
+
+
+def _unknown(ref: str, names: list[str]) -> ModelReferenceError:
+    if ref.endswith(".gguf"):
+        return ModelReferenceError(f"unknown model {ref!r}; did you mean gguf:{ref}?")
+    own = f", or one of your names ({', '.join(names)})" if names else ""
+    return ModelReferenceError(f"unknown model {ref!r}; use {FORMS}{own}.")
+
+
+def _gguf_source(name: str, table: ModelTable) -> GGUFSource | None:
+    kind, _, rest = table.ref.partition(":")
+    if table.ref == "bundled":
+        path = bundled_model_path()
+    elif kind == "gguf" and rest:
+        path = _download(rest[3:]) if rest.startswith("hf:") else os.path.expanduser(rest)
+    else:
+        return None
+    return GGUFSource(name, path, table, read_contract(path))
+
+
+def _chat_gguf(source: GGUFSource) -> ResolvedModel:
+    from .chat_gguf import ChatGGUF
+
+    table = source.table
+    model = ChatGGUF(model_path=source.path, n_ctx=table.n_ctx, timeout=table.timeout)
+    return ResolvedModel(
+        source.name, model, source.contract, accepts_grammar=True, **_local(table)
+    )
+
+
+def _from_text(name: str, table: ModelTable) -> ResolvedModel:
+    kind, _, rest = table.ref.partition(":")
+    if not kind or not rest:
+        raise _unknown(table.ref, [])
+    if kind == "transformers":
+        from .transformers import chat_transformers
+
+        return ResolvedModel(name, chat_transformers(rest), **_local(table))
+    from .hosted import hosted_chat_model, without_credentials
+
+    return ResolvedModel(
+        without_credentials(name),
+        hosted_chat_model(table.ref, api_key_env=table.api_key_env, timeout=table.timeout),
+        price_in=table.price_in,
+        price_out=table.price_out,
+        limiter=Limiter(table.max_concurrency or _HOSTED_CONCURRENCY),
+    )
+
+
+def _local(table: ModelTable) -> dict[str, Any]:
+    """A model in this process: one call at a time, free of charge unless priced."""
+    return {
+        "price_in": table.price_in or 0.0,
+        "price_out": table.price_out or 0.0,
+        "limiter": Limiter(table.max_concurrency or 1),
+    }
+
+
+def _download(spec: str) -> str:
+    """A file of a Hugging Face repository, from the cache if it is there."""
+    repo, _, file = spec.rpartition("/")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+(?:/[\w./-]+)?", repo) or not file.endswith(".gguf"):
+        raise ModelReferenceError(f"gguf:hf:{spec} isn't of the form gguf:hf:REPO/FILE.gguf.")
+    owner, name, *folders = repo.split("/")
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError:
+        from ..errors import MissingDependencyError
+
+        raise MissingDependencyError(
+            "gguf:hf: needs huggingface-hub: pip install 'langgraph-decompose[local]'."
+        ) from None
+    try:
+        return str(hf_hub_download(f"{owner}/{name}", "/".join([*folders, file])))
+    except LocalEntryNotFoundError:
+        raise ModelFileError(
+            f"{file!r} isn't in the local cache and the hub can't be reached; go online once."
+        ) from None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        raise ModelFileError(f"the hub doesn't give {file!r} of {owner}/{name}: {reason}") from None
+
+
+def _from_object(obj: Any) -> ResolvedModel:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable, RunnableBinding, RunnableLambda
+
+    if not isinstance(obj, Runnable):
+        if not callable(obj):
+            raise ModelReferenceError(
+                f"a model is a reference, a chat model, a Runnable or a function, not {obj!r}."
+            )
+        obj = RunnableLambda(obj)
+    inner = obj
+    while isinstance(inner, RunnableBinding):
+        inner = inner.bound
+    from .chat_gguf import ChatGGUF
+
+    if isinstance(inner, ChatGGUF):
+        contract, name = read_contract(inner.model_path), Path(inner.model_path).stem
+        local = _local(ModelTable(name))
+        return ResolvedModel(name, obj, contract, accepts_grammar=True, **local)
+    name = inner.get_name()
+    if isinstance(inner, BaseChatModel):
+        name = str(inner._get_ls_params().get("ls_model_name") or name)  # pyright: ignore[reportPrivateUsage]
+    return ResolvedModel(name, obj)

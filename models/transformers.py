@@ -1,0 +1,167 @@
+"""A Hugging Face causal language model in this process, as a LangChain chat model.
+
+LangChain's own wrapper can't be called asynchronously and reports no token usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr
+
+from ..errors import MissingDependencyError, ModelReferenceError, PromptTooLongError
+from .messages import to_template_messages
+
+_MAX_NEW_TOKENS = 1024
+
+
+class ChatTransformers(BaseChatModel):
+    """A model that `transformers` loads, run on a thread of its own, greedily by default.
+
+    Example:
+        >>> ChatTransformers(model="Qwen/Qwen3-0.6B").invoke("Hello")  # doctest: +SKIP
+    """
+
+    model: str
+    """Folder or repository of the model."""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
+    _thread: Any = PrivateAttr(default=None)
+
+    def model_post_init(self, _: Any, /) -> None:
+        """Start the thread that every call runs on."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
+
+    @property
+    def _llm_type(self) -> str:
+        return "transformers"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        future, cancelled = self._start(messages, stop, kwargs)
+        try:
+            return future.result()
+        finally:
+            cancelled.set()
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        future, cancelled = self._start(messages, stop, kwargs)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            cancelled.set()
+
+    def _start(
+        self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> tuple[Future[ChatResult], threading.Event]:
+        rows, cancelled = to_template_messages(messages), threading.Event()
+        return self._thread.submit(self._run, rows, stop or [], options, cancelled), cancelled
+
+    def _run(
+        self,
+        rows: list[dict[str, Any]],
+        stop: list[str],
+        options: dict[str, Any],
+        cancelled: threading.Event,
+    ) -> ChatResult:
+        model, tokenizer = self._load()
+        inputs = tokenizer.apply_chat_template(
+            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        ).to(model.device)
+        count = int(inputs["input_ids"].shape[1])
+        limit = getattr(model.config, "max_position_embeddings", None)
+        if limit and count >= limit:
+            raise PromptTooLongError(f"the text has {count} tokens, over the limit of {limit}.")
+        asked = options.get("max_tokens") or self.max_tokens or _MAX_NEW_TOKENS
+        room = min(asked, limit - count) if limit else asked
+        temperature = options.get("temperature") or self.temperature or 0.0
+        sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
+        output = model.generate(
+            **inputs,
+            max_new_tokens=room,
+            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+            stopping_criteria=[lambda ids, scores, **_: cancelled.is_set()],
+            **({"do_sample": False} | sampling),
+        )[0, count:]
+        return self._result(tokenizer, output, count, room, stop)
+
+    def _result(
+        self, tokenizer: Any, output: Any, count: int, room: int, stop: list[str]
+    ) -> ChatResult:
+        text = tokenizer.decode(output, skip_special_tokens=True)
+        ends = [i for word in stop if word and (i := text.find(word)) >= 0]
+        cut = not ends and len(output) >= room and output[-1] != tokenizer.eos_token_id
+        message = AIMessage(
+            content=text[: min(ends)] if ends else text,
+            usage_metadata=UsageMetadata(
+                input_tokens=count, output_tokens=len(output), total_tokens=count + len(output)
+            ),
+            response_metadata={
+                "model_name": self.model,
+                "finish_reason": "length" if cut else "stop",
+            },
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            import transformers
+
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.model)
+            if not tokenizer.chat_template:
+                raise ModelReferenceError(f"{self.model!r} has no chat template; use a chat model.")
+            device_map = {"device_map": "auto"} if _has_accelerate() else {}
+            model = transformers.AutoModelForCausalLM.from_pretrained(self.model, **device_map)
+            self._loaded = model.eval(), tokenizer
+        return self._loaded
+
+
+def chat_transformers(name: str) -> ChatTransformers:
+    """A `ChatTransformers` for a folder or repository; nothing is loaded yet.
+
+    Raises:
+        MissingDependencyError: If transformers or torch isn't installed.
+        ModelReferenceError: If the name looks like a path and no such folder exists.
+    """
+    from importlib.util import find_spec
+
+    if not find_spec("transformers") or not find_spec("torch"):
+        raise MissingDependencyError(
+            "transformers: models need pip install 'langgraph-decompose[transformers]'."
+        )
+    path = os.path.expanduser(name)
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if looks_like_path and not os.path.isdir(path):
+        raise ModelReferenceError(f"there is no model folder {name!r}; check the path.")
+    return ChatTransformers(model=path if os.path.isdir(path) else name)
+
+
+def _has_accelerate() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("accelerate") is not None

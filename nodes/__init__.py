@@ -1,0 +1,1 @@
+"""The roles: decomposer, solver and composer, each usable alone in any StateGraph."""

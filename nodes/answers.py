@@ -1,0 +1,92 @@
+"""Results of subquestions: one JSON-native row each, whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypedDict
+
+from ..errors import describe_error
+from ..models.references import ResolvedModel
+from ..plan import Subquestion
+from .calls import Reply
+from .usage import UsageRow
+
+_MAX_ANSWER_CHARS = 20_000
+
+
+class AnswerRow(TypedDict):
+    """The result of a subquestion; id 0 is the question itself, solved undivided."""
+
+    id: int
+    text: str
+    resolved: str
+    answer: str | None
+    status: Literal["ok", "failed", "skipped"]
+    cached: bool
+    solver: str
+    error: dict[str, Any] | None
+    usage: list[UsageRow]
+    seconds: float
+    sources: list[Any]
+
+
+def answered(
+    subquestion: Subquestion, resolved: str, answer: str, reply: Reply, model: ResolvedModel
+) -> AnswerRow:
+    """A row for an answer."""
+    return AnswerRow(
+        id=subquestion.id,
+        text=subquestion.text,
+        resolved=resolved,
+        answer=answer[:_MAX_ANSWER_CHARS],
+        status="ok",
+        cached=False,
+        solver=model.name,
+        error=None,
+        usage=[reply.usage],
+        seconds=reply.usage["seconds"],
+        sources=[],
+    )
+
+
+def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel) -> AnswerRow:
+    """A row for a subquestion whose solver failed: a value, never an answer."""
+    return _without_answer(subquestion, "failed", describe_error(error), model)
+
+
+def skipped(
+    subquestion: Subquestion, missing: Iterable[int], model: ResolvedModel
+) -> AnswerRow:
+    """A row for a subquestion that can't be asked, since it needs answers that don't exist."""
+    names = ", ".join(f"#{k}" for k in missing)
+    message = f"it needs {names}, which has no answer"
+    error = {"type": "MissingAnswer", "message": message, "transient": False}
+    return _without_answer(subquestion, "skipped", error, model)
+
+
+def _without_answer(
+    subquestion: Subquestion, status: Any, error: dict[str, Any], model: ResolvedModel
+) -> AnswerRow:
+    return AnswerRow(
+        id=subquestion.id,
+        text=subquestion.text,
+        resolved=subquestion.text,
+        answer=None,
+        status=status,
+        cached=False,
+        solver=model.name,
+        error=error,
+        usage=[],
+        seconds=0.0,
+        sources=[],
+    )
+
+
+def needed_lines(rows: Iterable[AnswerRow]) -> str:
+    """Questions with their answers, a line each, gaps named as gaps."""
+    return "\n".join(
+        f"#{row['id']} {row['text']} = {row['answer']}"
+        if row["status"] == "ok"
+        else f"#{row['id']} {row['text']}: no answer ({(row['error'] or {}).get('message', '')})"
+        for row in rows
+    )

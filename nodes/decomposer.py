@@ -1,0 +1,185 @@
+"""The decomposer: from a question to a plan, in one call, or two if the first can't be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..models.references import ResolvedModel, resolve_model
+from ..plan import Plan, PlanError, parse_plan, plan_grammar
+from ..prompts import Prompts, load_prompts
+from .calls import Call, EmptyReplyError, Reply, Steps, as_runnable
+from .events import Event
+from .problem import Problem
+from .usage import UsageRow, add_usage
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+_MAX_PLAN_TOKENS = 1024
+_SHOWN_OF_A_BAD_REPLY = 500
+
+PlanSource = Literal["model", "repaired", "edited", "undivided"]
+"""Who made the plan; `undivided` means that no plan could be read."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A plan and how it came about."""
+
+    plan: Plan
+    source: PlanSource
+    warnings: tuple[str, ...]
+    usage: list[UsageRow]
+
+
+def decompose(
+    problem: Problem, *, model: ResolvedModel, prompts: Prompts, max_subquestions: int
+) -> Steps[Decomposition]:
+    """Plan a question.
+
+    A reply that can't be read is repaired once. If that fails too, the plan is atomic and a
+    warning says so: the question is then solved undivided, and the user sees no exception.
+    """
+    final = "last" if model.contract and model.contract.final == "last" else "compose"
+    usage: list[UsageRow] = []
+    call = _first_call(problem, model, prompts, max_subquestions)
+    warnings: list[str] = []
+    for source in ("model", "repaired"):
+        text = ""
+        try:
+            reply = yield call
+            usage = add_usage(usage, [reply.usage])
+            text = reply.text
+            plan = _read(reply, max_subquestions, final)
+        except (PlanError, EmptyReplyError) as error:
+            warnings.append(f"the decomposer's reply can't be used: {error}")
+            call = _repair_call(problem, model, prompts, max_subquestions, text, str(error))
+        else:
+            warnings += plan.warnings
+            return Decomposition(plan, source, tuple(warnings), usage)
+    warnings.append("the question is answered undivided")
+    return Decomposition(Plan(final=final), "undivided", tuple(warnings), usage)
+
+
+def _read(reply: Reply, max_subquestions: int, final: Any) -> Plan:
+    if reply.cut_off:
+        raise PlanError("it was cut off at the token limit")
+    return parse_plan(reply.text, max_subquestions=max_subquestions, final=final)
+
+
+def _options(model: ResolvedModel, max_subquestions: int, **more: Any) -> Mapping[str, Any]:
+    if not model.accepts_grammar:
+        return {}
+    options = {"grammar": plan_grammar(max_subquestions), "temperature": 0.0, **more}
+    return options if model.contract else options | {"max_tokens": _MAX_PLAN_TOKENS}
+
+
+def _first_call(
+    problem: Problem, model: ResolvedModel, prompts: Prompts, max_subquestions: int
+) -> Call:
+    options = _options(model, max_subquestions)
+    return Call("decomposer", model, _messages(problem, model, prompts, max_subquestions), options)
+
+
+def _messages(
+    problem: Problem, model: ResolvedModel, prompts: Prompts, max_subquestions: int
+) -> list[dict[str, str]]:
+    if model.speaks_contract("decomposer"):
+        return [
+            {"role": "system", "content": "decompose"},
+            {"role": "user", "content": str(problem)},
+        ]
+    fields = {"problem": str(problem), "max_subquestions": str(max_subquestions)}
+    return prompts["decompose"].messages(fields)
+
+
+def _repair_call(
+    problem: Problem,
+    model: ResolvedModel,
+    prompts: Prompts,
+    max_subquestions: int,
+    reply: str,
+    error: str,
+) -> Call:
+    """Show a general model its mistake; one trained on plans alone is sampled afresh."""
+    if model.speaks_contract("decomposer"):
+        options = _options(model, max_subquestions, temperature=0.7, seed=1)
+        messages = _messages(problem, model, prompts, max_subquestions)
+        return Call("decomposer", model, messages, options, "decomposer repair")
+    fields = {
+        "problem": str(problem),
+        "max_subquestions": str(max_subquestions),
+        "error": error,
+        "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
+    }
+    messages = prompts["decompose_repair"].messages(fields)
+    options = _options(model, max_subquestions)
+    return Call("decomposer", model, messages, options, "decomposer repair")
+
+
+def create_decomposer(
+    decomposer: Any = "bundled", *, max_subquestions: int = 8, prompts: str | Path | Prompts | None = None
+) -> Runnable[str | dict[str, Any], Plan]:
+    """A decomposer alone, as a Runnable from a question to its `Plan`.
+
+    Args:
+        decomposer: A model reference or chat model.
+        max_subquestions: Most lines a plan may have.
+        prompts: Folder with prompts of one's own.
+
+    Raises:
+        UserError: If the reference, a file or the cap is wrong.
+
+    Example:
+        >>> planner = create_decomposer()
+        >>> print(planner.invoke("Who is the spouse of the director of Jaws?"))
+        #1 Who is the director of Jaws?
+        #2 Who is the spouse of #1? <- #1
+    """
+    planned = _planner(decomposer, max_subquestions, prompts)
+
+    def steps(question: str | Mapping[str, Any]) -> Steps[Plan]:
+        return (yield from planned(Problem.of(question))).plan
+
+    return as_runnable("decomposer", steps)
+
+
+def decomposer_node(
+    decomposer: Any = "bundled", *, max_subquestions: int = 8, prompts: str | Path | Prompts | None = None
+) -> Runnable[dict[str, Any], dict[str, Any]]:
+    """A LangGraph node that reads `question` (and `context`) and writes the plan.
+
+    It writes `plan`, `final`, `plan_source`, `warnings` and `usage`.
+
+    Example:
+        >>> node = decomposer_node()
+        >>> node.invoke({"question": "Who directed Jaws?"})["plan"]
+        []
+    """
+    planned = _planner(decomposer, max_subquestions, prompts)
+
+    def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        found = yield from planned(Problem.of(state))
+        rows = found.plan.to_rows()
+        yield Event("plan", {"plan": rows, "plan_source": found.source})
+        return {
+            "plan": rows,
+            "final": found.plan.final,
+            "plan_source": found.source,
+            "warnings": [*state.get("warnings", []), *found.warnings],
+            "usage": add_usage(state.get("usage", []), found.usage),
+        }
+
+    return as_runnable("decomposer", steps)
+
+
+def _planner(
+    decomposer: Any, max_subquestions: int, prompts: Any
+) -> Callable[[Problem], Steps[Decomposition]]:
+    model, texts = resolve_model(decomposer), load_prompts(prompts)
+    plan_grammar(max_subquestions)  # A cap out of range is refused here, not at the first call.
+    return lambda problem: decompose(
+        problem, model=model, prompts=texts, max_subquestions=max_subquestions
+    )

@@ -1,0 +1,65 @@
+"""What calls took: tokens, seconds and money, by role and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+
+class UsageRow(TypedDict):
+    """Usage of one model in one role; JSON-native. None means that nobody reported it."""
+
+    role: str
+    model: str
+    calls: int
+    input_tokens: int | None
+    output_tokens: int | None
+    seconds: float
+    cost: float | None
+
+
+def add_usage(*groups: Iterable[UsageRow]) -> list[UsageRow]:
+    """Sum rows of the same role and model; an unknown part makes the sum unknown.
+
+    Example:
+        >>> row = UsageRow(role="solver", model="m", calls=1, input_tokens=5, output_tokens=2,
+        ...                seconds=0.1, cost=0.0)
+        >>> add_usage([row], [row])[0]["input_tokens"]
+        10
+    """
+    totals: dict[tuple[str, str], UsageRow] = {}
+    for row in (row for group in groups for row in group):
+        key = row["role"], row["model"]
+        total = totals.get(key)
+        if total is None:
+            totals[key] = row.copy()
+            continue
+        total["calls"] += row["calls"]
+        total["seconds"] += row["seconds"]
+        total["input_tokens"] = _sum(total["input_tokens"], row["input_tokens"])
+        total["output_tokens"] = _sum(total["output_tokens"], row["output_tokens"])
+        total["cost"] = _sum(total["cost"], row["cost"])
+    return list(totals.values())
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return None if a is None or b is None else a + b
+
+
+def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:
+    """Tokens that AI messages report, None if any of them reports none."""
+    found = [getattr(message, "usage_metadata", None) for message in messages]
+    if not found or not all(found):
+        return {"input_tokens": None, "output_tokens": None}
+    return {key: sum(usage[key] for usage in found) for key in ("input_tokens", "output_tokens")}
+
+
+def cost(usage: UsageRow, price_in: float | None, price_out: float | None) -> float | None:
+    """Money for a call at prices per million tokens; None if a price or count is unknown."""
+    if price_in == 0 and price_out == 0:
+        return 0.0
+    if price_in is None or price_out is None:
+        return None
+    if usage["input_tokens"] is None or usage["output_tokens"] is None:
+        return None
+    return (usage["input_tokens"] * price_in + usage["output_tokens"] * price_out) / 1e6

@@ -1,0 +1,28 @@
+"""Plans: how a question is split, as pure data and pure functions.
+
+Nothing here calls a model, reads a file or imports the rest of the project.
+"""
+
+from .grammar import plan_grammar
+from .order import ancestors, critical_path, depth, levels, ready, width
+from .parse import MAX_REPLY_CHARS, parse_plan
+from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, Final, Plan, PlanError, Subquestion, references
+
+__all__ = [
+    "MAX_REPLY_CHARS",
+    "MAX_SUBQUESTIONS",
+    "MAX_TEXT_CHARS",
+    "Final",
+    "Plan",
+    "PlanError",
+    "Subquestion",
+    "ancestors",
+    "critical_path",
+    "depth",
+    "levels",
+    "parse_plan",
+    "plan_grammar",
+    "ready",
+    "references",
+    "width",
+]

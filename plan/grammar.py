@@ -1,0 +1,70 @@
+"""The GBNF grammar of plan text, for llama.cpp.
+
+It accepts what `str(plan)` writes for any plan within the cap, and nothing else: a model
+that writes under it can't produce a malformed line, a forward dependency or endless text.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, PlanError
+
+# What Python calls white space or a control character; none of it occurs in a clean text.
+_BLANK = (
+    r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+
+
+@lru_cache(maxsize=32)
+def plan_grammar(max_subquestions: int = 8) -> str:
+    """Grammar for plans of at most `max_subquestions` lines, or the word `atomic`.
+
+    Args:
+        max_subquestions: The cap, 1 to `MAX_SUBQUESTIONS`.
+
+    Raises:
+        PlanError: If the cap is out of range.
+
+    Example:
+        >>> plan_grammar(2).splitlines()[0]
+        'root ::= "atomic" | line-1'
+    """
+    if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
+        raise PlanError(f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}")
+    rules = ['root ::= "atomic" | line-1']
+    for n in range(1, max_subquestions + 1):
+        needs = f' (" <-" needs-{n})?' if n > 1 else ""
+        following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""
+        rules.append(f'line-{n} ::= "#{n} " text-{MAX_TEXT_CHARS}{needs}{following}')
+        if n > 1:
+            rules.append(f"needs-{n} ::= {_ascending(n)}")
+    return "\n".join([*rules, *_text_rules()]) + "\n"
+
+
+def _ascending(n: int) -> str:
+    """Non-empty ascending selections of the ids below n: one alternative per first id."""
+    return " | ".join(
+        f'" #{first}"' + "".join(f' " #{later}"?' for later in range(first + 1, n))
+        for first in range(1, n)
+    )
+
+
+def _text_rules() -> list[str]:
+    """A state machine over the characters left: plain, after a space, after a `<`.
+
+    The states keep spaces single and inside the text, and keep `<-` out of it.
+    """
+    rules: list[str] = []
+    for left in range(MAX_TEXT_CHARS, 0, -1):
+        after_plain, after_space, after_less = "", "", ""
+        if left > 1:
+            after_plain, after_less = f" rest-{left - 1}?", f" less-{left - 1}?"
+            after_space = f" text-{left - 1}"
+        word = f'[^<{_BLANK}]{after_plain} | "<"{after_less}'
+        space = f' | " "{after_space}' if left > 1 else ""
+        rules.append(f"text-{left} ::= {word}")
+        if left < MAX_TEXT_CHARS:
+            rules.append(f"rest-{left} ::= {word}{space}")
+            rules.append(f'less-{left} ::= [^<{_BLANK}-]{after_plain} | "<"{after_less}{space}')
+    return rules

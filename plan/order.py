@@ -1,0 +1,64 @@
+"""Dependency order of a plan: what can run now, and what bounds the running time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from .types import Plan, Subquestion
+
+
+def ready(plan: Plan, done: Collection[int]) -> list[Subquestion]:
+    """Subquestions that aren't done and whose needs all are, in plan order.
+
+    Example:
+        >>> plan = Plan((Subquestion(1, "A?"), Subquestion(2, "B?"), Subquestion(3, "C?", (1,))))
+        >>> [s.id for s in ready(plan, done={1})]
+        [2, 3]
+    """
+    return [
+        s for s in plan.subquestions if s.id not in done and all(k in done for k in s.needs)
+    ]
+
+
+def ancestors(plan: Plan, subquestion_id: int) -> tuple[int, ...]:
+    """Ids of everything that a line needs, directly or through others, ascending."""
+    found: set[int] = set()
+    for k in range(subquestion_id, 0, -1):
+        if k == subquestion_id or k in found:
+            found.update(plan.subquestions[k - 1].needs)
+    return tuple(sorted(found))
+
+
+def levels(plan: Plan) -> list[list[int]]:
+    """Ids grouped by the longest chain of needs before them; `levels[0]` needs nothing."""
+    level: dict[int, int] = {}
+    for s in plan.subquestions:
+        level[s.id] = 1 + max((level[k] for k in s.needs), default=-1)
+    grouped: list[list[int]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for k, n in level.items():
+        grouped[n].append(k)
+    return grouped
+
+
+def depth(plan: Plan) -> int:
+    """Number of subquestions on the longest chain of needs (Faith and Fate's depth)."""
+    return len(levels(plan))
+
+
+def width(plan: Plan) -> int:
+    """Most subquestions on one level: how many can run at once."""
+    return max(map(len, levels(plan)), default=0)
+
+
+def critical_path(plan: Plan, seconds: Mapping[int, float]) -> float:
+    """The least time in which the plan can run, given each subquestion's seconds.
+
+    Example:
+        >>> plan = Plan((Subquestion(1, "A?"), Subquestion(2, "B?"), Subquestion(3, "C?", (1,))))
+        >>> critical_path(plan, {1: 1.0, 2: 2.5, 3: 1.0})
+        2.5
+    """
+    end: dict[int, float] = {}
+    for s in plan.subquestions:
+        end[s.id] = max((end[k] for k in s.needs), default=0.0) + seconds[s.id]
+    return max(end.values(), default=0.0)

@@ -1,0 +1,175 @@
+"""Read a plan from whatever a model wrote.
+
+Models that follow the plan text exactly are the easy case. Others write numbered lists,
+bullets, JSON, fenced code or a refusal to split; all of these are read here, and anything
+else is a `PlanError`, never another exception.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import cast
+
+from .types import Final, Plan, PlanError, Subquestion, references
+
+MAX_REPLY_CHARS = 50_000
+"""Longest reply that is read at all; it bounds the time for garbage."""
+
+_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
+_ATOMIC = re.compile(
+    r"\W*(?:atomic|no\s+(?:further\s+)?decomposition(?:\s+(?:is\s+)?(?:needed|required))?"
+    r"|none|n/a)\W*",
+    re.IGNORECASE,
+)
+_CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
+_NUMBERED = re.compile(r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?:\*\*)?\s*(\S.*)", re.I)
+_BULLET = re.compile(r"[-*•–]\s+(\S.*)")
+_NEEDS = re.compile(r"^(.*?)\s*<-\s*((?:#?\d{1,4}[,\s]*)*)$")
+_TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
+_NEEDS_KEYS = ("needs", "depends_on", "dependencies", "deps", "requires")
+_LIST_KEYS = ("subquestions", "sub_questions", "plan", "questions", "steps")
+
+# A line before its ids are made consecutive: its own id, the text, the needs (None: unmarked).
+_Line = tuple[int, str, list[int] | None]
+
+
+def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose") -> Plan:
+    """Parse plan text, strictly where it is canonical and tolerantly where it isn't.
+
+    A list without any dependency mark is taken as sequential: each line needs all earlier
+    ones. In canonical text (`#1 ...`) a line without ` <- ` is independent.
+
+    Args:
+        text: The model's reply.
+        max_subquestions: The cap on lines; a longer plan is an error, not cut.
+        final: Carried into the plan.
+
+    Raises:
+        PlanError: If no plan can be read, or the plan breaks a rule.
+
+    Example:
+        >>> print(parse_plan("1. Who directed Jaws?\\n2. Who is that person married to?"))
+        #1 Who directed Jaws?
+        #2 Who is that person married to? <- #1
+    """
+    if len(text) > MAX_REPLY_CHARS:
+        raise PlanError(f"the reply has {len(text):,} characters, over {MAX_REPLY_CHARS:,}")
+    body = _FENCE.sub("", _THINKING.sub("", text)).strip()
+    if not body:
+        raise PlanError("the reply is empty")
+    if _ATOMIC.fullmatch(body):
+        return Plan(final=final)
+    lines = _canonical(body) or _json(body) or _listed(body)
+    if lines is None:
+        return Plan(final=final)
+    if not lines:
+        raise PlanError("the reply holds no list of subquestions")
+    if len(lines) > max_subquestions:
+        raise PlanError(f"the plan has {len(lines)} subquestions, over the cap {max_subquestions}")
+    return Plan(_renumber(lines), final=final)
+
+
+def _canonical(body: str) -> list[_Line]:
+    matches = [_CANONICAL.fullmatch(line.strip()) for line in body.split("\n")]
+    lines = [_split_needs(int(match[1]), match[2]) for match in matches if match]
+    return [(number, text, needs or []) for number, text, needs in lines]
+
+
+def _split_needs(number: int, text: str) -> _Line:
+    """Take a trailing `<- #1 #2` off a line; None where there is none."""
+    if "<-" not in text:
+        return number, text, None
+    match = _NEEDS.match(text)
+    if not match or len(text) > 2000:
+        raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
+    return number, match[1], [int(k) for k in re.findall(r"\d+", match[2])]
+
+
+def _listed(body: str) -> list[_Line]:
+    """Numbered lines, else bullets, else every line that asks something."""
+    stripped = [line.strip() for line in body.split("\n")]
+    numbered = [match for line in stripped if (match := _NUMBERED.fullmatch(line))]
+    if numbered:
+        return _sequential([_split_needs(int(m[1]), m[2].strip("* ")) for m in numbered])
+    bullets = [match[1] for line in stripped if (match := _BULLET.fullmatch(line))]
+    asked = bullets or [
+        line for line in stripped if line.endswith("?") and "main question" not in line.lower()
+    ]
+    return _sequential([_split_needs(n, line.strip("* ")) for n, line in enumerate(asked, 1)])
+
+
+def _sequential(lines: list[_Line]) -> list[_Line]:
+    """Where no line carries a mark, let each need all earlier ones."""
+    marked = any(needs is not None or references(text, n) for n, text, needs in lines)
+    if marked:
+        return [(n, text, needs or []) for n, text, needs in lines]
+    return [(n, text, [k for k, _, _ in lines[:i]]) for i, (n, text, _) in enumerate(lines)]
+
+
+def _json(body: str) -> list[_Line] | None:
+    """A JSON list of strings or objects, alone or under a usual key; None means atomic."""
+    start = min((i for i in (body.find("["), body.find("{")) if i >= 0), default=-1)
+    if start < 0 or (start > 0 and "\n#" in body):
+        return []
+    try:
+        value: object = json.JSONDecoder().raw_decode(body[start:])[0]
+    except (ValueError, RecursionError):
+        return []
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        value = next((fields[key] for key in _LIST_KEYS if key in fields), None)
+    if value == []:
+        return None
+    if not isinstance(value, list):
+        return []
+    items = cast("list[object]", value)
+    lines = [_json_line(n, item) for n, item in enumerate(items, 1)]
+    return _sequential([line for line in lines if line]) if all(lines) else []
+
+
+def _json_line(position: int, item: object) -> _Line | None:
+    if isinstance(item, str):
+        return _split_needs(position, item)
+    if not isinstance(item, dict):
+        return None
+    fields = cast("dict[str, object]", item)
+    text = next((fields[key] for key in _TEXT_KEYS if isinstance(fields.get(key), str)), None)
+    if text is None:
+        return None
+    number = _as_id(fields.get("id", position))
+    needs = next((fields[key] for key in _NEEDS_KEYS if key in fields), None)
+    if needs is not None and not isinstance(needs, list):
+        raise PlanError(f"the needs of subquestion #{number} aren't a list")
+    ids = None if needs is None else [_as_id(k) for k in cast("list[object]", needs)]
+    return number, cast("str", text), ids
+
+
+def _as_id(value: object) -> int:
+    digits = re.fullmatch(r"(?:#|q)?(\d{1,4})", str(value).strip(), re.IGNORECASE)
+    if not digits:
+        raise PlanError("a subquestion has an id that isn't a number")
+    return int(digits[1])
+
+
+def _renumber(lines: Iterable[_Line]) -> tuple[Subquestion, ...]:
+    """Make ids 1, 2, 3 ..., moving needs and references in the text along with them."""
+    new_ids: dict[int, int] = {}
+    renumbered: list[Subquestion] = []
+    for new, (old, text, needs) in enumerate(lines, 1):
+        if old in new_ids:
+            raise PlanError(f"two subquestions have the id #{old}")
+        missing = [k for k in needs or [] if k not in new_ids]
+        if missing:
+            raise PlanError(f"subquestion #{old} needs #{missing[0]}, which isn't an earlier line")
+
+        def moved(match: re.Match[str], ids: dict[int, int] = dict(new_ids)) -> str:
+            return f"#{ids.get(int(match[1]), int(match[1]))}"
+
+        if old != new:
+            text = re.sub(r"(?<!\w)#(\d{1,4})(?!\w)", moved, text)
+        renumbered.append(Subquestion(new, text, tuple(new_ids[k] for k in needs or [])))
+        new_ids[old] = new
+    return tuple(renumbered)

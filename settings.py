@@ -1,0 +1,140 @@
+"""The user's defaults: a TOML file and environment variables.
+
+    # ~/.config/langgraph-decompose/config.toml
+    solver = "desk"
+
+    [models.desk]
+    ref = "openai:qwen3-8b@http://127.0.0.1:8080/v1"
+    max_concurrency = 4
+
+An environment variable (`DECOMPOSE_SOLVER` ...) beats the file; a flag or argument beats
+both. A file in the working directory is never read: it could name a model that sends the
+question somewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """A `[models.NAME]` table.
+
+    Attributes:
+        ref: The model reference that NAME stands for.
+        n_ctx: Context in tokens, for GGUF files.
+        max_concurrency: Most calls at once.
+        timeout: Seconds for one call.
+        price_in: Price of a million input tokens.
+        price_out: Price of a million output tokens.
+        api_key_env: Name of the environment variable that holds the key.
+    """
+
+    ref: str
+    n_ctx: int | None = None
+    max_concurrency: int | None = None
+    timeout: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    api_key_env: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults for the CLI and for model references by name."""
+
+    decomposer: str = "bundled"
+    solver: str = "bundled"
+    composer: str | None = None
+    strategy: str = "dag"
+    max_subquestions: int = 8
+    prompts: str | None = None
+    models: Mapping[str, ModelTable] = field(default_factory=dict)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "decomposer": (str,), "solver": (str,), "composer": (str,), "strategy": (str,),
+    "max_subquestions": (int,), "prompts": (str,), "ref": (str,), "n_ctx": (int,),
+    "max_concurrency": (int,), "timeout": (int, float), "price_in": (int, float),
+    "price_out": (int, float), "api_key_env": (str,),
+}  # fmt: skip
+
+
+def config_path() -> Path:
+    """Where the TOML file is looked for; `DECOMPOSE_CONFIG` names another place."""
+    named = os.environ.get("DECOMPOSE_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "langgraph-decompose" / "config.toml"
+
+
+def load_settings() -> Settings:
+    """Read the file and the environment.
+
+    Raises:
+        UserError: If a file that `DECOMPOSE_CONFIG` names is missing, or a file or variable
+            holds something that isn't a setting.
+    """
+    path = config_path()
+    values: dict[str, Any] = {}
+    if path.is_file():
+        values = _read(path)
+    elif os.environ.get("DECOMPOSE_CONFIG"):
+        raise UserError(f"DECOMPOSE_CONFIG names {str(path)!r}, which doesn't exist.")
+    tables = values.pop("models", {})
+    if not isinstance(tables, dict):
+        raise UserError(f"{path}: models must be tables, as in [models.NAME].")
+    models = {name: _table(path, name, table) for name, table in tables.items()}
+    settings = Settings(**_checked(path, "", values, Settings), models=models)
+    return replace(settings, **_from_environment())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} isn't valid TOML: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _table(path: Path, name: str, table: Any) -> ModelTable:
+    where = f"[models.{name}] "
+    if not isinstance(table, dict) or "ref" not in table:
+        raise UserError(f"{path}: {where}needs a ref, such as ref = \"ollama:qwen3\".")
+    return ModelTable(**_checked(path, where, table, ModelTable))
+
+
+def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> dict[str, Any]:
+    known = [f.name for f in fields(cls) if f.name != "models"]
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(f"{path}: {where}has no setting {name!r}; known: {', '.join(known)}.")
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            expected = "a text" if _TYPES[name] == (str,) else "a number"
+            raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
+        if not isinstance(value, str) and value <= 0 and not name.startswith("price"):
+            raise UserError(f"{path}: {where}{name} must be over 0.")
+    return values
+
+
+def _from_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("decomposer", "solver", "composer", "strategy", "max_subquestions", "prompts"):
+        value = os.environ.get(f"DECOMPOSE_{name.upper()}")
+        if value and name == "max_subquestions":
+            if not value.isdecimal():
+                raise UserError(f"DECOMPOSE_MAX_SUBQUESTIONS must be a number, not {value!r}.")
+            found[name] = int(value)
+        elif value:
+            found[name] = value
+    return found
