@@ -61,9 +61,20 @@ def is_transient(error: BaseException) -> bool:
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """An error as the JSON-native value that results carry: type, message, transient."""
+    message = _first_line(error)
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    if message.lower().startswith("connection error") and root is not error:
+        # The client's own words are as good as none; the socket's say what happened.
+        message = f"can't connect: {_first_line(root)}"
+    return {
+        "type": type(error).__name__,
+        "message": message[:_MAX_MESSAGE],
+        "transient": is_transient(error),
+    }
+
+
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    message = (lines[0] if lines else type(error).__name__)[:_MAX_MESSAGE]
-    cause = error.__cause__
-    if cause is not None and message.rstrip(".") == "Connection error":
-        message = f"{message.rstrip('.')}: {cause}"[:_MAX_MESSAGE]
-    return {"type": type(error).__name__, "message": message, "transient": is_transient(error)}
+    return lines[0] if lines else type(error).__name__

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable
 from typing import cast
 
-from .types import Final, Plan, PlanError, Subquestion, references
+from .types import MAX_SUBQUESTIONS, Final, Plan, PlanError, Subquestion, references
 
 MAX_REPLY_CHARS = 50_000
 """Longest reply that is read at all; it bounds the time for garbage."""
 
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 _ATOMIC = re.compile(
     r"\W*(?:atomic|no\s+(?:further\s+)?decomposition(?:\s+(?:is\s+)?(?:needed|required))?"
     r"|none|n/a)\W*",
@@ -57,23 +57,35 @@ def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose"
     """
     if len(text) > MAX_REPLY_CHARS:
         raise PlanError(f"the reply has {len(text):,} characters, over {MAX_REPLY_CHARS:,}")
-    body = _FENCE.sub("", _THINKING.sub("", text)).strip()
-    if not body:
-        raise PlanError("the reply is empty")
-    if _ATOMIC.fullmatch(body):
-        return Plan(final=final)
-    lines = _canonical(body) or _json(body) or _listed(body)
-    if lines is None:
-        return Plan(final=final)
-    if not lines:
-        raise PlanError("the reply holds no list of subquestions")
+    lines = _canonical(text.split("\n"), strict=True) or _tolerant(text)
     if len(lines) > max_subquestions:
         raise PlanError(f"the plan has {len(lines)} subquestions, over the cap {max_subquestions}")
     return Plan(_renumber(lines), final=final)
 
 
-def _canonical(body: str) -> list[_Line]:
-    matches = [_CANONICAL.fullmatch(line.strip()) for line in body.split("\n")]
+def _tolerant(text: str) -> list[_Line]:
+    """Lines from a reply that isn't plan text all through; none if it means atomic."""
+    body = _FENCE.sub("", _THINKING.sub("", text)).strip()
+    if not body:
+        raise PlanError("the reply is empty")
+    if _ATOMIC.fullmatch(body):
+        return []
+    stripped = [line.strip() for line in body.split("\n")]
+    canonical = _canonical(stripped, strict=False)
+    lines = canonical or _json(body)
+    if lines is None:
+        return []
+    lines = lines or _listed(stripped)
+    if not lines:
+        raise PlanError("the reply holds no list of subquestions")
+    return lines
+
+
+def _canonical(rows: list[str], *, strict: bool) -> list[_Line]:
+    """Lines of the form `#1 ...`; if strict, all or none."""
+    matches = [_CANONICAL.fullmatch(row) for row in rows]
+    if strict and not all(matches):
+        return []
     lines = [_split_needs(int(match[1]), match[2]) for match in matches if match]
     return [(number, text, needs or []) for number, text, needs in lines]
 
@@ -88,9 +100,8 @@ def _split_needs(number: int, text: str) -> _Line:
     return number, match[1], [int(k) for k in re.findall(r"\d+", match[2])]
 
 
-def _listed(body: str) -> list[_Line]:
+def _listed(stripped: list[str]) -> list[_Line]:
     """Numbered lines, else bullets, else every line that asks something."""
-    stripped = [line.strip() for line in body.split("\n")]
     numbered = [match for line in stripped if (match := _NUMBERED.fullmatch(line))]
     if numbered:
         return _sequential([_split_needs(int(m[1]), m[2].strip("* ")) for m in numbered])
@@ -103,6 +114,8 @@ def _listed(body: str) -> list[_Line]:
 
 def _sequential(lines: list[_Line]) -> list[_Line]:
     """Where no line carries a mark, let each need all earlier ones."""
+    if len(lines) > MAX_SUBQUESTIONS:
+        raise PlanError(f"the list has {len(lines)} lines, a plan at most {MAX_SUBQUESTIONS}")
     marked = any(needs is not None or references(text, n) for n, text, needs in lines)
     if marked:
         return [(n, text, needs or []) for n, text, needs in lines]

@@ -1,0 +1,142 @@
+"""Fixtures: an isolated user, the bundled model, and real servers on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import ChatGGUF, bundled_model_path
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def nobody_in_particular(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No configuration, no keys, no network: what a fresh machine has."""
+    for name in list(os.environ):
+        if name.startswith(("DECOMPOSE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "HF_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture
+def bundled() -> Iterator[ChatGGUF]:
+    """The bundled model as a chat model; the file stays loaded between tests."""
+    return ChatGGUF(model_path=bundled_model_path())
+
+
+@dataclass
+class RecordingServer:
+    """An OpenAI-compatible server on loopback that replays replies and keeps every request.
+
+    A reply is a text, an (HTTP status, error message), or a function of the request body.
+    """
+
+    url: str = ""
+    replies: list[Any] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    default: Any = "42"
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next_reply(self, body: dict[str, Any]) -> Any:
+        with self.lock:
+            reply = self.replies.pop(0) if self.replies else self.default
+        return reply(body) if callable(reply) else reply
+
+
+def _completion(text: str, finish: str = "stop") -> dict[str, Any]:
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "scripted",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish,
+                "message": {"role": "assistant", "content": text},
+            }
+        ],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
+    }
+
+
+@pytest.fixture
+def openai_server() -> Iterator[RecordingServer]:
+    record = RecordingServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with record.lock:
+                record.requests.append({"headers": dict(self.headers), "body": body})
+            reply = record.next_reply(body)
+            status, value = reply if isinstance(reply, tuple) else (200, _completion(reply))
+            if status != 200:
+                value = {"error": {"message": value, "type": "error"}}
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    record.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield record
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def decompose(tmp_path: Path) -> Callable[..., Finished]:
+    """Run the real `decompose` in a process of its own."""
+
+    def run(*args: str, stdin: str | bytes = "", env: dict[str, str] | None = None) -> Finished:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [sys.executable, "-m", "langgraph_decompose", *args],
+            input=data,
+            capture_output=True,
+            timeout=120,
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+        )
+        return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+def shared(path: str) -> Path:
+    """A file of the development data; the test is skipped, visibly, where there is none."""
+    file = SHARED / path
+    if not file.exists():
+        pytest.skip(f"needs the development data {path!r}")
+    return file

@@ -1,0 +1,92 @@
+"""GGUF headers: read without llama.cpp, and refused in one clear line when damaged."""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langgraph_decompose import ChatGGUF, bundled_model_path
+from langgraph_decompose.errors import ModelFileError
+from langgraph_decompose.models.gguf_file import read_contract, read_metadata
+
+DATA = Path(bundled_model_path()).read_bytes()
+
+
+def test_the_bundled_file_states_its_contract() -> None:
+    contract = read_contract(bundled_model_path())
+    assert contract is not None
+    assert set(contract.roles) == {"decomposer", "solver"}
+    assert contract.final == "last"
+    assert contract.n_ctx_trained > 100
+    metadata = read_metadata(bundled_model_path())
+    assert metadata["general.architecture"] == "llama"
+    assert "tokenizer.ggml.tokens" not in metadata, "vocabularies are left out"
+
+
+def write(tmp_path: Path, data: bytes) -> str:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(data)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is no GGUF file"),
+        (b"<!DOCTYPE html>", "is no GGUF file"),
+        (b"GGUF", "cut off"),
+        (DATA[:1000], "cut off"),
+        (DATA[: len(DATA) // 2], "cut off"),
+        (b"GGUF" + struct.pack("<IQQ", 99, 0, 0), "GGUF version 99"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 1, 2**60), "cut off or damaged"),
+        (b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, 2**60), "cut off or damaged"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused_in_one_line(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
+    with pytest.raises(ModelFileError, match=reason) as caught:
+        read_metadata(write(tmp_path, data))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="there is no model file 'nowhere.gguf'"):
+        read_metadata("nowhere.gguf")
+    with pytest.raises(ModelFileError, match="is a folder"):
+        read_metadata(tmp_path)
+
+
+def test_llama_cpp_s_own_reason_reaches_the_user(tmp_path: Path) -> None:
+    newer = DATA.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama",
+                         b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0zzzzz")  # fmt: skip
+    with pytest.raises(ModelFileError, match="unknown model architecture.*upgrade llama-cpp-python"):
+        ChatGGUF(model_path=write(tmp_path, newer)).invoke("hi")
+
+
+def test_a_file_cut_inside_its_last_tensor_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="can't load 'model.gguf'"):
+        ChatGGUF(model_path=write(tmp_path, DATA[:-64])).invoke("hi")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_header_never_raises_anything_else(data: st.DataObject) -> None:
+    import tempfile
+
+    damaged = bytearray(DATA[:120_000])
+    for _ in range(data.draw(st.integers(1, 5))):
+        damaged[data.draw(st.integers(0, 2000))] = data.draw(st.integers(0, 255))
+    begin = time.perf_counter()
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+        file.write(damaged)
+        file.flush()
+        try:
+            read_contract(file.name)
+        except ModelFileError:
+            pass
+    assert time.perf_counter() - begin < 5

@@ -1,0 +1,178 @@
+"""Plans: what is valid, how they are written and read back."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langgraph_decompose.plan import (
+    MAX_TEXT_CHARS,
+    Plan,
+    PlanError,
+    Subquestion,
+    ancestors,
+    critical_path,
+    depth,
+    levels,
+    parse_plan,
+    ready,
+    references,
+    width,
+)
+
+texts = st.text(min_size=1, max_size=60).filter(lambda t: any(c.isprintable() and not c.isspace() for c in t))
+
+
+@st.composite
+def plans(draw: st.DrawFn, most: int = 8) -> Plan:
+    """Any valid plan of up to `most` lines, over any text."""
+    count = draw(st.integers(0, most))
+    lines = []
+    for k in range(1, count + 1):
+        needs = draw(st.sets(st.integers(1, k - 1))) if k > 1 else set()
+        lines.append(Subquestion(k, draw(texts), tuple(needs)))
+    return Plan(tuple(lines), final=draw(st.sampled_from(["last", "compose"])))
+
+
+@given(plans())
+def test_a_plan_written_as_text_is_read_back_the_same(plan: Plan) -> None:
+    assert parse_plan(str(plan), final=plan.final) == plan
+
+
+@given(plans())
+def test_a_plan_written_as_rows_is_read_back_the_same(plan: Plan) -> None:
+    assert Plan.from_rows(plan.to_rows(), final=plan.final) == plan
+
+
+@given(st.text(max_size=2000))
+def test_any_text_parses_or_fails_with_a_plan_error(text: str) -> None:
+    try:
+        plan = parse_plan(text)
+    except PlanError as error:
+        assert "\n" not in str(error)
+    else:
+        assert parse_plan(str(plan)) == plan
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(["id", "text", "question", "needs", "subquestions", "x"]), inner, max_size=4
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_any_json_parses_or_fails_with_a_plan_error(value: object) -> None:
+    import json
+
+    for read in (lambda: parse_plan(json.dumps(value)), lambda: Plan.from_rows(value)):
+        try:
+            read()
+        except PlanError:
+            pass
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["a", "<-", "#1 a\n", "1. x\n", "[", '{"a":', "- ", "<think>", "#", "\n", "`"]))
+def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
+    begin = time.perf_counter()
+    for text in (unit * (1_000_000 // len(unit)), (unit * 50_000)[:50_000]):
+        with pytest.raises(PlanError):
+            parse_plan(text)
+    assert time.perf_counter() - begin < 1.0
+
+
+@pytest.mark.parametrize(
+    ("reply", "plan"),
+    [
+        ("atomic", "atomic"),
+        ("Atomic.", "atomic"),
+        ('"No decomposition"', "atomic"),
+        ("No decomposition is needed.", "atomic"),
+        ('{"subquestions": []}', "atomic"),
+        ("1. Who?\n2. When?", "#1 Who?\n#2 When? <- #1"),
+        ("1) Who?\n2) When?\n3) Why?", "#1 Who?\n#2 When? <- #1\n#3 Why? <- #1 #2"),
+        ("Sure! Here is the plan:\n\n1. Who?\n2. When was #1 born?", "#1 Who?\n#2 When was #1 born? <- #1"),
+        ("- Who?\n- When?", "#1 Who?\n#2 When? <- #1"),
+        ("**1.** Who?\n**2.** When?", "#1 Who?\n#2 When? <- #1"),
+        ("Q1: Who?\nQ2: When?", "#1 Who?\n#2 When? <- #1"),
+        ("```\n#1 Who?\n#2 When?\n```", "#1 Who?\n#2 When?"),
+        ("<think>1. no</think>#1 Who?", "#1 Who?"),
+        ('["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
+        (
+            '[{"id": 1, "question": "Who?"}, {"id": 2, "question": "Both?", "depends_on": [1]}]',
+            "#1 Who?\n#2 Both? <- #1",
+        ),
+        ('```json\n{"plan": ["Who?", "When did #1 die?"]}\n```', "#1 Who?\n#2 When did #1 die? <- #1"),
+        ("Who was it?\nMain question: what?\nWhen was it?", "#1 Who was it?\n#2 When was it? <- #1"),
+        ("#2 Who?\n#5 When was #2 born? <- #2", "#1 Who?\n#2 When was #1 born? <- #1"),
+    ],
+)  # fmt: skip
+def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> None:
+    assert str(parse_plan(reply)) == plan
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("", "empty"),
+        ("I cannot help with that.", "no list"),
+        ("#1 Who? <- #2\n#2 When?", "isn't an earlier line"),
+        ("#1 Who? <- #1", "isn't an earlier line"),
+        ("#1 Who?\n#1 When?", "two subquestions"),
+        ("#1 Who? <- the first", "isn't a list of ids"),
+        ("\n".join(f"#{k} Who?" for k in range(1, 10)), "over the cap 8"),
+        ("#1 " + "x" * (MAX_TEXT_CHARS + 1), "over 300 characters"),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_the_reason(reply: str, reason: str) -> None:
+    with pytest.raises(PlanError, match=reason):
+        parse_plan(reply)
+
+
+def test_a_reference_counts_only_for_an_earlier_line() -> None:
+    assert references("Who directed #1, the #1st film after #12?", own_id=2) == (1,)
+    assert references("the #1 song of 1985", own_id=1) == ()
+    assert Subquestion(2, "Who directed #1?").needs == (1,)
+
+
+def test_answers_are_put_in_place_of_references_only() -> None:
+    line = Subquestion(3, "Is #1 older than #2, the #3 of #22?")
+    assert line.resolve({1: "Ann #2", 2: "Bob"}) == "Is Ann #2 older than Bob, the #3 of #22?"
+
+
+def test_what_looks_wrong_but_runs_is_a_warning() -> None:
+    plan = parse_plan("#1 Who?\n#2 Who?\n#3 When? <- #1", final="last")
+    assert plan.warnings == (
+        "subquestion #2 repeats #1",
+        "nothing uses the answer of subquestion #2",
+    )
+    assert parse_plan("#1 Who?\n#2 When?", final="compose").warnings == ()
+
+
+@given(plans())
+def test_levels_depth_width_and_ready_agree(plan: Plan) -> None:
+    done: set[int] = set()
+    rounds = []
+    while batch := [s.id for s in ready(plan, done)]:
+        rounds.append(batch)
+        done.update(batch)
+    assert rounds == levels(plan)
+    assert done == {s.id for s in plan.subquestions}
+    assert depth(plan) == len(rounds)
+    assert width(plan) == max(map(len, rounds), default=0)
+    assert critical_path(plan, dict.fromkeys(done, 1.0)) == depth(plan)
+
+
+@given(plans())
+def test_ancestors_are_all_that_a_line_rests_on(plan: Plan) -> None:
+    for line in plan.subquestions:
+        expected: set[int] = set()
+        for k in line.needs:
+            expected |= {k, *ancestors(plan, k)}
+        assert set(ancestors(plan, line.id)) == expected
