@@ -103,7 +103,7 @@ class ChatGGUF(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "gguf"
-        params["ls_model_name"] = self.name_of_file
+        params["ls_model_name"] = kwargs.get("model", self.name_of_file)
         return params
 
     @property

@@ -63,7 +63,7 @@ def reject_unknown_settings(cls: type[Any], values: Any) -> Any:
     """Refuse a misspelt setting, which pydantic would silently drop.
 
     Raises:
-        UserError: Naming the setting and the nearest known one.
+        TypeError: Naming the setting and the nearest known one.
     """
     if not isinstance(values, Mapping):
         return values
@@ -72,5 +72,6 @@ def reject_unknown_settings(cls: type[Any], values: Any) -> Any:
         if name not in known and name not in _IGNORED:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise UserError(f"{cls.__name__} has no setting {name!r}{hint}")
+            # Not a ValueError, which pydantic would wrap in a page of its own.
+            raise TypeError(f"{cls.__name__} has no setting {name!r}{hint}")
     return values
