@@ -336,9 +336,13 @@ def _load(settings: EngineSettings) -> Any:
 
 
 def _threads(path: str) -> int:
-    """Physical cores, roughly; a small model is slower on many threads."""
+    """One thread for each 25 MB of weights, up to the physical cores (roughly).
+
+    llama.cpp's threads wait for each other by spinning several times a layer. For a small
+    model that gains little on an idle machine, and on a busy one, where a thread may lose
+    its core meanwhile, it can make a reply a hundred times slower.
+    """
     available = getattr(os, "sched_getaffinity", None)
     cores = len(available(0)) if available else os.cpu_count() or 1
     physical = cores if cores <= 4 else cores // 2
-    small = os.path.getsize(path) < 200_000_000
-    return min(physical, 4) if small else physical
+    return max(1, min(physical, os.path.getsize(path) // 25_000_000 + 1))

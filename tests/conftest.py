@@ -82,7 +82,8 @@ def openai_server() -> Iterator[RecordingServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with record.lock:
-                record.requests.append({"headers": dict(self.headers), "body": body})
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                record.requests.append({"headers": headers, "body": body})
             reply = record.next_reply(body)
             status, value = reply if isinstance(reply, tuple) else (200, _completion(reply))
             if status != 200:

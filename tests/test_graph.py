@@ -1,0 +1,453 @@
+"""The graphs end to end: the bundled models, scripted servers, and every way to go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph_decompose import (
+    UserError,
+    build_decomposition_graph,
+    composer_node,
+    create_decomposer,
+    create_decomposition_graph,
+    decomposer_node,
+    solver_node,
+)
+from langgraph_decompose.graphs.state import DecompositionState
+
+from .conftest import RecordingServer
+
+CLIPS = (
+    "Natalia sold 48 clips in April and half as many in May. How many clips did she sell altogether?"
+)
+SPOUSE = "Who is the spouse of the director of Jaws?"
+
+
+def scripted(*replies: str) -> FakeListChatModel:
+    return FakeListChatModel(responses=list(replies))
+
+
+@pytest.fixture
+def anyhow(request: pytest.FixtureRequest) -> Any:
+    """Run a graph by `invoke` or by `ainvoke`: the same test body for both."""
+
+    def invoke(graph: Any, value: Any, config: Any = None) -> Any:
+        if request.param == "sync":
+            return graph.invoke(value, config)
+        return asyncio.run(graph.ainvoke(value, config))
+
+    return invoke
+
+
+both = pytest.mark.parametrize("anyhow", ["sync", "async"], indirect=True)
+
+
+@both
+def test_a_question_is_split_solved_and_composed_by_the_bundled_models(anyhow: Any) -> None:
+    result = anyhow(create_decomposition_graph(), {"question": CLIPS})
+    assert result["answer"] == "72"
+    assert result["status"] == "ok"
+    assert result["plan_source"] == "model"
+    assert [row["text"] for row in result["plan"]] == [
+        "How many clips did Natalia sell in May?",
+        "How many clips did Natalia sell altogether?",
+    ]
+    assert [row["answer"] for row in result["answers"]] == ["24", "72"]
+    assert [type(m) for m in result["messages"]] == [AIMessage]
+    assert {row["role"] for row in result["usage"]} == {"decomposer", "solver"}
+    without_messages = {k: v for k, v in result.items() if k != "messages"}
+    assert json.loads(json.dumps(without_messages)) == without_messages
+
+
+def test_messages_in_one_ai_message_out() -> None:
+    graph = create_decomposition_graph()
+    result = graph.invoke({"messages": [HumanMessage("hello"), AIMessage("hi"), HumanMessage(CLIPS)]})
+    assert len(result["messages"]) == 4
+    assert result["messages"][-1].content == "72"
+
+
+@both
+def test_a_fact_asked_of_the_bundled_solver_is_refused_not_invented(anyhow: Any) -> None:
+    result = anyhow(create_decomposition_graph(), {"question": "Who directed Jaws?"})
+    assert result["status"] == "failed"
+    assert result["answer"] is None
+    [row] = result["answers"]
+    assert row["status"] == "failed"
+    assert "--solver" in row["error"]["message"]
+    assert "arithmetic only" in result["messages"][-1].content
+
+
+@both
+def test_a_general_solver_sees_needed_answers_and_the_problem(anyhow: Any) -> None:
+    seen: list[str] = []
+
+    def solver(text: str) -> str:
+        seen.append(text)
+        return "Spielberg" if len(seen) == 1 else "Kate Capshaw"
+
+    result = anyhow(create_decomposition_graph(solver), {"question": SPOUSE, "context": "A film."})
+    assert result["answer"] == "Kate Capshaw"
+    assert SPOUSE in seen[0]
+    assert "A film." in seen[0]
+    first, second = result["answers"]
+    assert f"#1 {first['text']} = Spielberg" in seen[1]
+    assert "#1" in second["text"]
+    assert second["resolved"] == second["text"].replace("#1", "Spielberg")
+
+
+PLAN = "#1 A?\n#2 B?\n#3 Both? <- #1 #2"
+
+
+@both
+def test_a_general_decomposer_s_plan_ends_with_the_composer(anyhow: Any) -> None:
+    solver = RunnableLambda(lambda text: text.rsplit(":", 1)[1].strip() + " yes")
+    composer = scripted("the end")
+    graph = create_decomposition_graph(solver, decomposer=scripted(PLAN), composer=composer)
+    result = anyhow(graph, {"question": "Both?"})
+    assert result["answer"] == "the end"
+    assert [row["answer"] for row in result["answers"][:2]] == ["A? yes", "B? yes"]
+    assert {row["role"] for row in result["usage"]} == {"decomposer", "solver", "composer"}
+
+
+@both
+def test_a_failed_subquestion_is_a_value_and_its_dependants_are_skipped(anyhow: Any) -> None:
+    def solver(text: str) -> str:
+        if text.endswith("B?"):
+            raise ValueError("no idea about B")
+        return "fine"
+
+    composer_saw: list[str] = []
+    graph = create_decomposition_graph(
+        solver,
+        decomposer=scripted("#1 A?\n#2 B?\n#3 C? <- #2\n#4 D? <- #1"),
+        composer=lambda text: composer_saw.append(text) or "what is known",
+    )
+    result = anyhow(graph, {"question": "All?"})
+    assert [row["status"] for row in result["answers"]] == ["ok", "failed", "skipped", "ok"]
+    assert result["answers"][1]["error"] == {
+        "type": "ValueError",
+        "message": "no idea about B",
+        "transient": False,
+    }
+    assert result["status"] == "partial"
+    assert result["answer"] == "what is known"
+    assert "#2 B?: no answer (no idea about B)" in composer_saw[0]
+    assert "#3 C?: no answer (it needs #2, which has no answer)" in composer_saw[0]
+
+
+@both
+def test_if_every_subquestion_fails_nobody_composes(anyhow: Any) -> None:
+    def solver(text: str) -> str:
+        raise TimeoutError("too slow")
+
+    composer = scripted("made up")
+    graph = create_decomposition_graph(solver, decomposer=scripted(PLAN), composer=composer)
+    result = anyhow(graph, {"question": "Both?"})
+    assert result["status"] == "failed"
+    assert result["answer"] is None
+    assert result["answers"][0]["error"]["transient"] is True
+    assert result["messages"][-1].content == "No answer; it needs #1, #2, which has no answer"
+
+
+@both
+def test_a_composer_that_fails_is_a_warning_and_no_answer(anyhow: Any) -> None:
+    def composer(text: str) -> str:
+        raise ConnectionError("composer is down")
+
+    graph = create_decomposition_graph(lambda t: "x", decomposer=scripted(PLAN), composer=composer)
+    result = anyhow(graph, {"question": "Both?"})
+    assert result["status"] == "failed"
+    assert result["warnings"] == ["the composer failed: composer is down"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "source", "lines"),
+    [
+        (["#1 A? <- #2", PLAN], "repaired", 3),
+        (["", PLAN], "repaired", 3),
+        (["I can't.", "I really can't."], "undivided", 0),
+        (["atomic"], "model", 0),
+        (["No decomposition"], "model", 0),
+    ],
+)
+def test_an_unreadable_plan_is_repaired_once_and_then_not_split(
+    openai_server: RecordingServer, replies: list[str], source: str, lines: int
+) -> None:
+    openai_server.replies = list(replies)
+    decomposer = f"openai:planner@{openai_server.url}"
+    graph = create_decomposition_graph(lambda text: "fine", decomposer=decomposer)
+    result = graph.invoke({"question": "Both?"})
+    assert result["plan_source"] == source
+    assert len(result["plan"]) == lines
+    assert result["status"] == "ok"
+    assert len(openai_server.requests) == len(replies)
+    assert bool(result["warnings"]) == (len(replies) > 1)
+    if source == "repaired":
+        repair = openai_server.requests[1]["body"]["messages"][-1]["content"]
+        assert "could not be used" in repair
+
+
+def test_a_plan_cut_off_at_the_token_limit_is_repaired_not_shortened() -> None:
+    cut = AIMessage("#1 A?\n#2 B", response_metadata={"finish_reason": "length"})
+    replies = iter([cut, AIMessage(PLAN)])
+    decomposer = RunnableLambda(lambda _: next(replies))
+    graph = create_decomposition_graph(lambda text: "x", decomposer=decomposer)
+    result = graph.invoke({"question": "Both?"})
+    assert result["plan_source"] == "repaired"
+    assert "cut off" in result["warnings"][0]
+
+
+def test_direct_and_cot_ask_once(openai_server: RecordingServer) -> None:
+    solver = f"openai:m@{openai_server.url}"
+    openai_server.replies = ["42", "Six sevens.\nAnswer: **42**"]
+    for strategy in ("direct", "cot"):
+        result = create_decomposition_graph(solver, strategy=strategy).invoke({"question": "6*7?"})
+        assert (result["answer"], result["status"]) == ("42", "ok")
+        assert result["strategy"] == strategy
+        assert result["plan"] == []
+        assert result["answers"][0]["id"] == 0
+    assert len(openai_server.requests) == 2
+
+
+def test_static_solves_everything_in_one_call(openai_server: RecordingServer) -> None:
+    openai_server.replies = ["#1 Spielberg\n#2 Kate Capshaw\nAnswer: Kate Capshaw"]
+    graph = create_decomposition_graph(f"openai:m@{openai_server.url}", strategy="static")
+    result = graph.invoke({"question": SPOUSE})
+    assert result["answer"] == "Kate Capshaw"
+    [request] = openai_server.requests
+    prompt = request["body"]["messages"][-1]["content"]
+    assert "#2 Who is the spouse of #1? <- #1" in prompt
+    assert prompt.rstrip().endswith(SPOUSE), "the main question is restated last"
+
+
+@pytest.mark.parametrize("strategy", ["direct", "cot", "static", "dag"])
+def test_a_server_s_error_is_in_the_result(openai_server: RecordingServer, strategy: Any) -> None:
+    openai_server.default = (401, "wrong key, go away")
+    graph = create_decomposition_graph(f"openai:m@{openai_server.url}", strategy=strategy)
+    result = graph.invoke({"question": SPOUSE})
+    assert result["status"] == "failed"
+    assert "wrong key, go away" in result["answers"][0]["error"]["message"]
+    assert result["answers"][0]["error"]["transient"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "guess"}, "unknown strategy 'guess'; use one of direct, cot, static, dag"),
+        ({"max_subquestions": 0}, "the cap on subquestions is 1 to 64"),
+        ({"decomposer": "gguf:no.gguf"}, "no model file"),
+        ({"strategy": "cot"}, "needs a solver that reasons in words"),
+        ({"strategy": "static"}, "needs a solver that reasons in words"),
+        ({"prompts": "nowhere"}, "no prompts folder 'nowhere'"),
+    ],
+)
+def test_mistakes_are_told_when_the_graph_is_built(arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create_decomposition_graph(**arguments)
+
+
+@pytest.mark.parametrize("value", [{"question": "  "}, {"question": "\0"}, {}, {"messages": []}, {"question": 5}])
+def test_no_question_is_the_user_s_mistake(value: Any) -> None:
+    with pytest.raises(UserError):
+        create_decomposition_graph().invoke(value)
+
+
+def test_a_text_over_the_trained_context_names_the_limit() -> None:
+    with pytest.raises(UserError, match="limit of 383"):
+        create_decomposition_graph().invoke({"question": CLIPS, "context": "word " * 600})
+
+
+def test_two_questions_on_one_thread_do_not_mix() -> None:
+    seen: list[str] = []
+    graph = create_decomposition_graph(
+        lambda text: seen.append(text) or "x", strategy="direct", checkpointer=InMemorySaver()
+    )
+    thread = {"configurable": {"thread_id": "1"}}
+    graph.invoke({"question": "First?", "context": "SECRET"}, thread)
+    second = graph.invoke({"messages": [HumanMessage("Second?")]}, thread)
+    third = graph.invoke({"question": "Third?"}, thread)
+    assert "SECRET" in seen[0]
+    assert "SECRET" not in seen[1] + seen[2]
+    assert "Second?" in seen[1]
+    assert "Third?" in seen[2]
+    assert second["usage"][0]["calls"] == third["usage"][0]["calls"] == 1
+    assert len(third["messages"]) == 4
+
+
+def test_independent_subquestions_run_at_once() -> None:
+    barrier = threading.Barrier(3, timeout=20)
+
+    def solver(text: str) -> str:
+        barrier.wait()  # Passes only when three calls are under way together.
+        return "x"
+
+    plan = "#1 A?\n#2 B?\n#3 C?"
+    graph = create_decomposition_graph(solver, decomposer=scripted(plan), composer=scripted("ok"))
+    assert graph.invoke({"question": "All?"}, {"max_concurrency": 8})["status"] == "ok"
+
+
+async def test_a_chain_does_not_wait_for_a_slow_sibling() -> None:
+    finished: list[str] = []
+
+    async def solver(text: str) -> str:
+        name = text.rsplit(": ", 1)[1]
+        await asyncio.sleep(1.0 if "Slow" in name else 0.01)
+        finished.append(name)
+        return "x"
+
+    plan = "#1 Slow?\n#2 Fast?\n#3 After fast? <- #2\n#4 Last? <- #3"
+    solving = RunnableLambda(lambda text: "x", solver)
+    graph = create_decomposition_graph(solving, decomposer=scripted(plan), composer=scripted("ok"))
+    await graph.ainvoke({"question": "All?"})
+    assert [name.split("?")[0] for name in finished] == ["Fast", "After fast", "Last", "Slow"]
+
+
+async def test_a_model_s_concurrency_limit_holds_over_many_questions() -> None:
+    from dataclasses import replace
+
+    from langgraph_decompose import resolve_model
+    from langgraph_decompose.models.limiter import Limiter
+
+    now, peak = 0, 0
+
+    async def solver(text: str) -> str:
+        nonlocal now, peak
+        now += 1
+        peak = max(peak, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return "x"
+
+    model = resolve_model(RunnableLambda(lambda text: "x", solver))
+    graph = create_decomposition_graph(
+        replace(model, limiter=Limiter(3)), decomposer=scripted(PLAN), composer=scripted("ok")
+    )
+    await asyncio.gather(*(graph.ainvoke({"question": f"Q{n}?"}) for n in range(8)))
+    assert peak == 3
+
+
+async def test_32_questions_at_once_on_one_bundled_model_do_not_cross() -> None:
+    graph = create_decomposition_graph()
+    asked = [f"Ana has {n} boxes with {n + 3} pens each. How many pens does Ana have?" for n in range(4, 12)]
+    alone = {q: (await graph.ainvoke({"question": q}))["answer"] for q in asked}
+    assert len(set(alone.values())) >= 4
+    results = await asyncio.gather(*(graph.ainvoke({"question": q}) for q in asked * 4))
+    assert [r["answer"] for r in results] == [alone[q] for q in asked * 4]
+
+
+async def test_cancelling_a_question_reaches_the_running_calls() -> None:
+    cancelled = asyncio.Event()
+
+    async def solver(text: str) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return "x"
+
+    graph = create_decomposition_graph(RunnableLambda(lambda t: "x", solver), decomposer=scripted(PLAN))
+    running = asyncio.create_task(graph.ainvoke({"question": "Both?"}))
+    await asyncio.sleep(0.3)
+    begin = time.perf_counter()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await asyncio.wait_for(cancelled.wait(), 1)
+    assert time.perf_counter() - begin < 1
+
+
+@both
+def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
+    agent = create_agent(scripted("from an agent"), tools=[])
+    inner = StateGraph(MessagesState)
+    inner.add_node("reply", lambda state: {"messages": [AIMessage(f"{len(state['messages'])} message")]})
+    inner.add_edge(START, "reply")
+    for solver, answer in ((agent, "from an agent"), (inner.compile(), "1 message")):
+        result = anyhow(create_decomposition_graph(solver), {"question": SPOUSE})
+        assert result["answer"] == answer
+        assert len(result["answers"]) == 2
+
+
+def test_the_graph_is_a_node_in_someone_s_own_graph() -> None:
+    parent = StateGraph(MessagesState)
+    parent.add_node("think", create_decomposition_graph(name="think"))
+    parent.add_edge(START, "think")
+    parent.add_edge("think", END)
+    result = parent.compile().invoke({"messages": [HumanMessage(CLIPS)]})
+    assert [m.content for m in result["messages"]] == [CLIPS, "72"]
+
+
+def test_the_nodes_work_one_by_one_in_a_plain_state_graph() -> None:
+    graph = StateGraph(DecompositionState)
+    graph.add_node("plan", decomposer_node())
+    graph.add_node("solve", solver_node("bundled"))
+    graph.add_node("finish", composer_node("bundled"))
+    graph.add_edge(START, "plan")
+    graph.add_edge("plan", "solve")
+    graph.add_edge("solve", "finish")
+    asked = {"asked": {"question": CLIPS, "context": ""}}
+    assert graph.compile().invoke(asked)["answer"] == "72"
+
+
+def test_the_builder_takes_nodes_of_one_s_own() -> None:
+    builder = build_decomposition_graph()
+    builder.add_node("shout", lambda state: {"answer": state["answer"] + "!"})
+    builder.add_edge("composer", "shout")
+    assert builder.compile().invoke({"question": CLIPS})["answer"] == "72!"
+
+
+async def test_a_decomposer_is_a_plain_runnable() -> None:
+    planner = create_decomposer()
+    plan = planner.invoke(SPOUSE)
+    assert [s.needs for s in plan.subquestions] == [(), (1,)]
+    assert await planner.ainvoke({"question": SPOUSE}) == plan
+    assert planner.batch([SPOUSE, "Who directed Jaws?"])[1].atomic
+
+
+async def test_every_event_is_seen_once_in_both_kinds_of_stream() -> None:
+    graph = create_decomposition_graph()
+    custom = [e["type"] async for e in graph.astream({"question": CLIPS}, stream_mode="custom")]
+    events = [
+        e["name"]
+        async for e in graph.astream_events({"question": CLIPS}, version="v2")
+        if e["event"] == "on_custom_event"
+    ]
+    expected = ["plan"] + ["subquestion.started", "subquestion.answered"] * 2
+    assert custom == events == [f"decompose.{kind}" for kind in expected]
+
+
+def test_only_the_composer_s_tokens_reach_a_chat_screen() -> None:
+    graph = create_decomposition_graph(
+        scripted("secret work"), decomposer=scripted(PLAN), composer=scripted("the end")
+    )
+    pieces = graph.stream({"question": "Both?"}, stream_mode="messages")
+    streamed = "".join(m.text for m, _ in pieces if m.type == "AIMessageChunk")
+    assert streamed == "the end"
+
+
+def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:
+    (tmp_path / "direct.txt").write_text("version: mine\n--- user\nSHOUT {problem}")
+    seen: list[str] = []
+    graph = create_decomposition_graph(
+        lambda t: seen.append(t) or "x", strategy="direct", prompts=tmp_path
+    )
+    graph.invoke({"question": "{problem} {braces}?"})
+    assert seen == ["SHOUT {problem} {braces}?"]
+    (tmp_path / "direct.txt").write_text("version: mine\n--- user\n{nonsense}")
+    with pytest.raises(UserError, match="unknown field {nonsense}; known: problem"):
+        create_decomposition_graph(prompts=tmp_path)
+    (tmp_path / "direct.txt").rename(tmp_path / "other.txt")
+    with pytest.raises(UserError, match="replaces no prompt"):
+        create_decomposition_graph(prompts=tmp_path)

@@ -1,0 +1,242 @@
+"""Model references: every form, every mistake, and where the user's key goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.runnables import RunnableLambda
+from langgraph_decompose import (
+    ChatGGUF,
+    UserError,
+    bundled_model_path,
+    create_decomposition_graph,
+    resolve_model,
+)
+from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
+from langgraph_decompose.settings import load_settings
+
+from .conftest import RecordingServer
+
+
+def test_bundled_and_gguf_are_chat_models_with_their_contract() -> None:
+    for ref in ("bundled", f"gguf:{bundled_model_path()}"):
+        model = resolve_model(ref)
+        assert isinstance(model.runnable, ChatGGUF)
+        assert model.speaks_contract("solver")
+        assert model.speaks_contract("decomposer")
+        assert model.name == ref
+        assert model.limiter.most == 1
+
+
+def test_langchain_objects_are_taken_as_they_are() -> None:
+    chat = FakeListChatModel(responses=["x"])
+    assert resolve_model(chat).runnable is chat
+    bound = chat.bind(stop=["."])
+    assert resolve_model(bound).runnable is bound
+    assert isinstance(resolve_model(lambda text: text).runnable, RunnableLambda)
+    own = ChatGGUF(model_path=bundled_model_path())
+    assert resolve_model(own).speaks_contract("solver")
+
+
+@pytest.mark.parametrize(
+    ("ref", "error", "message"),
+    [
+        ("", ModelReferenceError, "unknown model ''; use bundled, gguf:PATH"),
+        ("qwen", ModelReferenceError, "unknown model 'qwen'"),
+        ("model.gguf", ModelReferenceError, "did you mean gguf:model.gguf"),
+        ("gguf:", ModelReferenceError, "unknown model 'gguf:'"),
+        ("gguf:nowhere.gguf", ModelFileError, "no model file 'nowhere.gguf'"),
+        ("gguf:hf:nonsense", ModelReferenceError, "isn't of the form gguf:hf:REPO/FILE.gguf"),
+        ("gguf:hf:a/b/c.gguf", ModelFileError, "isn't in the local cache"),
+        ("transformers:./nowhere", ModelReferenceError, "no model folder './nowhere'"),
+        ("nobody:model", ModelReferenceError, "LangChain knows no provider 'nobody'"),
+        ("openai:gpt-5-mini", UserError, "set OPENAI_API_KEY"),
+        ("openai:m@http:/x", ModelReferenceError, "no valid URL"),
+        ("groq:llama", MissingDependencyError, "pip install langchain-groq"),
+        (42, ModelReferenceError, "a model is a reference, a chat model"),
+    ],
+)
+def test_a_wrong_reference_is_one_clear_line(
+    ref: Any, error: type[Exception], message: str
+) -> None:
+    if isinstance(ref, str) and ref.startswith("transformers:"):
+        pytest.importorskip("torch")
+    with pytest.raises(error, match=message) as caught:
+        resolve_model(ref)
+    assert "\n" not in str(caught.value)
+
+
+def config(tmp_path: Path, text: str) -> None:
+    path = Path(os.environ["XDG_CONFIG_HOME"]) / "langgraph-decompose" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+def test_a_name_is_looked_up_in_the_user_s_tables(
+    tmp_path: Path, openai_server: RecordingServer
+) -> None:
+    config(
+        tmp_path,
+        f"""
+        solver = "desk"
+        [models.desk]
+        ref = "openai:qwen@{openai_server.url}"
+        max_concurrency = 3
+        timeout = 7
+        price_in = 2.0
+        price_out = 10.0
+        """,
+    )
+    assert load_settings().solver == "desk"
+    desk = resolve_model("desk")
+    assert (desk.name, desk.limiter.most, desk.price_in) == ("desk", 3, 2.0)
+    graph = create_decomposition_graph("desk", strategy="direct")
+    [usage] = graph.invoke({"question": "6 * 7?"})["usage"]
+    assert usage["model"] == "desk"
+    assert usage["cost"] == pytest.approx((10 * 2.0 + 2 * 10.0) / 1e6)
+    with pytest.raises(ModelReferenceError, match="or one of your names \\(desk\\)"):
+        resolve_model("desc")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("solver = ", "isn't valid TOML"),
+        ("slover = 'x'", "has no setting 'slover'"),
+        ("solver = 3", "solver must be a text"),
+        ("[models.a]\nref = 'x:y'\nn_ctx = 'big'", r"\[models.a\] n_ctx must be a number"),
+        ("[models.a]\nn_ctx = 5", "needs a ref"),
+        ("[models.a]\nref = 'x:y'\nmax_concurrency = 0", "must be over 0"),
+    ],
+)
+def test_a_mistake_in_the_file_names_file_and_setting(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    config(tmp_path, text)
+    with pytest.raises(UserError, match=message) as caught:
+        load_settings()
+    assert "config.toml" in str(caught.value)
+
+
+def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config(tmp_path, 'solver = "a:b"\nmax_subquestions = 3')
+    monkeypatch.setenv("DECOMPOSE_SOLVER", "c:d")
+    monkeypatch.setenv("DECOMPOSE_MAX_SUBQUESTIONS", "5")
+    assert load_settings().solver == "c:d"
+    assert load_settings().max_subquestions == 5
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "nowhere.toml"))
+    with pytest.raises(UserError, match="DECOMPOSE_CONFIG names"):
+        load_settings()
+
+
+SECRETS = {
+    "OPENAI_API_KEY": "sk-secret-user-key",
+    "OPENAI_ORG_ID": "org-secret",
+    "OPENAI_ORGANIZATION": "org-secret",
+    "OPENAI_PROJECT_ID": "proj-secret",
+}
+
+
+@pytest.mark.parametrize("own_key", [None, "my-server-key"])
+async def test_the_user_s_openai_key_never_reaches_another_server(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch, own_key: str | None
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    if own_key:
+        monkeypatch.setenv("DECOMPOSE_API_KEY", own_key)
+    model = resolve_model(f"openai:qwen@{openai_server.url}").runnable
+    model.invoke("hi")
+    await model.ainvoke("hi")
+    assert len(openai_server.requests) == 2
+    for request in openai_server.requests:
+        sent = str(request["headers"]) + str(request["body"])
+        assert "secret" not in sent
+        assert request["headers"]["authorization"] == f"Bearer {own_key or 'no-key'}"
+
+
+def test_a_table_names_the_variable_that_holds_the_key(
+    tmp_path: Path, openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(tmp_path, f'[models.a]\nref = "openai:q@{openai_server.url}"\napi_key_env = "MY_KEY"')
+    with pytest.raises(UserError, match="MY_KEY holds the model's key, but isn't set"):
+        resolve_model("a")
+    monkeypatch.setenv("MY_KEY", "k1")
+    resolve_model("a").runnable.invoke("hi")
+    assert openai_server.requests[0]["headers"]["authorization"] == "Bearer k1"
+
+
+def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:
+    openai_server.default = (500, "down")
+    with pytest.raises(Exception, match="down"):
+        resolve_model(f"openai:q@{openai_server.url}").runnable.invoke("hi")
+    assert len(openai_server.requests) == 1
+
+
+def test_a_password_in_a_url_is_not_shown(openai_server: RecordingServer) -> None:
+    host = openai_server.url.removeprefix("http://")
+    model = resolve_model(f"openai:q@http://me:pass@{host}")
+    assert "pass" not in model.name
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    """A server that answers as the Hugging Face hub does for one file."""
+    data = Path(bundled_model_path()).read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer(b"")
+
+        def do_GET(self) -> None:
+            self.answer(data)
+
+        def answer(self, body: bytes) -> None:
+            found = self.path == "/me/tiny/resolve/main/tiny.gguf"
+            self.send_response(200 if found else 404)
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("ETag", '"abc"')
+            if not found:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", str(len(data) if found else 0))
+            self.end_headers()
+            if found:
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_path: Path) -> None:
+    script = "import sys\nfrom langgraph_decompose.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    plan = ["plan", "Who is the spouse of the director of Jaws?", "--decomposer"]
+
+    def run(ref: str, **env: str) -> subprocess.CompletedProcess[str]:
+        everything = {**os.environ, "HF_ENDPOINT": hub, "HF_HUB_DISABLE_XET": "1", **env}
+        command = [sys.executable, "-c", script, *plan, ref]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=everything)
+
+    first = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="0")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("#1 Who is the director of Jaws?")
+    offline = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+    assert offline.stdout == first.stdout
+    missing = run("gguf:hf:me/tiny/other.gguf", HF_HUB_OFFLINE="0")
+    assert missing.returncode == 2
+    assert "'other.gguf'" in missing.stderr
+    assert "Traceback" not in missing.stderr
