@@ -110,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _table(path: Path, name: str, table: Any) -> ModelTable:
     where = f"[models.{name}] "
     if not isinstance(table, dict) or "ref" not in table:
-        raise UserError(f"{path}: {where}needs a ref, such as ref = \"ollama:qwen3\".")
+        raise UserError(f'{path}: {where}needs a ref, such as ref = "ollama:qwen3".')
     return ModelTable(**_checked(path, where, table, ModelTable))
 
 

@@ -48,9 +48,9 @@ FORMS = (
     "Which university did the {relation} of the person who wrote {work} attend?",
     "Who directed {other_work}?",
 )
-NAMES = "Omar Mia Piotr Aiko Lena Samuel Ravi".split()
-RELATIONS = "wife brother teacher founder daughter mother editor publisher".split()
-RIVERS = "Tarn Vell Morava Ebro Lule Drin Save Okavango Minho".split()
+NAMES = ["Omar", "Mia", "Piotr", "Aiko", "Lena", "Samuel", "Ravi"]
+RELATIONS = ["wife", "brother", "teacher", "founder", "daughter", "mother", "editor", "publisher"]
+RIVERS = ["Tarn", "Vell", "Morava", "Ebro", "Lule", "Drin", "Save", "Okavango", "Minho"]
 WORKS = ("The Glass Orchard", "Salt Roads", "A Winter Ledger", "Nine Lanterns", "The Quiet Mill",
          "Harbour Song", "Paper Kings", "The Tin Bridge", "North of Ash", "Low Tide", "Ember")  # fmt: skip
 DECOMPOSE = (
@@ -260,7 +260,9 @@ def measure_memory(path: str) -> Iterator[Row]:
     limit = os.path.getsize(path) + cache_bytes(path) + 150 * MEGABYTE
     figure, target = (after - before) / MEGABYTE, f"<= {limit / MEGABYTE:.0f}"
     yield Row("peak memory of imports alone", before / MEGABYTE, "MB")
-    yield Row("peak memory over imports, 20 questions", figure, "MB", target, after - before <= limit)
+    yield Row(
+        "peak memory over imports, 20 questions", figure, "MB", target, after - before <= limit
+    )
     sizes = in_child("200 questions", path)
     growth = (sizes["after 200"] - sizes["after 50"]) / MEGABYTE
     yield Row("growth from question 50 to 200", growth, "MB", "< 2", growth < 2)

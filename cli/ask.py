@@ -45,7 +45,7 @@ async def _answer(problem: Problem, args: Namespace) -> dict[str, Any]:
         prompts=settings.prompts,
     )
     asked: Any = {"question": problem.question, "context": problem.context}
-    result: dict[str, Any] = {}
+    result: Any = {}
     with _display(problem) as show:
         async for mode, value in graph.astream(asked, stream_mode=["custom", "values"]):
             if mode == "values":

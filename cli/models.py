@@ -31,14 +31,15 @@ def run(args: Namespace) -> int:
 
 
 def _describe(name: str) -> dict[str, Any]:
-    if Path(name).expanduser().exists() or name.endswith(".gguf") and ":" not in name:
+    if Path(name).expanduser().exists() or (name.endswith(".gguf") and ":" not in name):
         path = str(Path(name).expanduser())
     else:
         source = find_gguf(name)
         if source is None:
             raise UserError(f"{name!r} isn't a GGUF file; only those carry metadata.")
         path = source.path
-    return {"path": path, "bytes": os.path.getsize(path), **read_metadata(path)}
+    metadata = read_metadata(path)
+    return {"path": path, "bytes": os.path.getsize(path), **metadata}
 
 
 def _list() -> dict[str, Any]:

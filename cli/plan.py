@@ -13,10 +13,10 @@ from argparse import Namespace
 from ..models.references import ResolvedModel, find_gguf, resolve_model
 from ..nodes.calls import Steps
 from ..nodes.calls import run as run_steps
-from ..nodes.decomposer import Decomposition, decompose
+from ..nodes.decomposer import Decomposition, check_cap, decompose
 from ..nodes.engine_calls import open_gguf
 from ..nodes.problem import Problem
-from ..plan import depth, plan_grammar, width
+from ..plan import depth, width
 from ..prompts import load_prompts
 from ..settings import Settings
 from .arguments import read_problem, settings_from
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
 
 
 def _plan(problem: Problem, settings: Settings) -> Decomposition:
-    plan_grammar(settings.max_subquestions)
+    check_cap(settings.max_subquestions)
     texts = load_prompts(settings.prompts)
 
     def steps(model: ResolvedModel) -> Steps[Decomposition]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UserError
 from ..models.references import resolve_model
-from ..plan import plan_grammar
+from ..nodes.decomposer import check_cap
 from ..prompts import load_prompts
 from .dag import build_dag
 from .direct import build_cot, build_direct
@@ -119,7 +119,7 @@ def build_decomposition_graph(
     if strategy not in _BUILDERS:
         known = ", ".join(STRATEGIES)
         raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
-    plan_grammar(max_subquestions)
+    check_cap(max_subquestions)
     solving = resolve_model(solver)
     roles = Roles(
         decomposer=resolve_model(decomposer),

@@ -34,6 +34,7 @@ def new_graph(roles: Roles, strategy: str) -> StateGraph[Any, Any, Any, Any]:
         input_schema=DecompositionInput,
         output_schema=DecompositionOutput,
     )
-    graph.add_node("read_question", RunnableLambda(partial(read_question, strategy=strategy)))
+    reading: Any = RunnableLambda(partial(read_question, strategy=strategy))
+    graph.add_node("read_question", reading)
     graph.add_edge(START, "read_question")
     return graph

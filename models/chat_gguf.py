@@ -20,7 +20,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, model_validator
 
-from ..errors import PromptTooLongError, UserError
+from ..errors import PromptTooLongError
 from .messages import reject_unknown_settings, to_template_messages
 from .pool import EngineHandle
 
@@ -54,7 +54,7 @@ class ChatGGUF(BaseChatModel):
         atomic
     """
 
-    model_path: str = Field(alias="model")
+    model_path: str
     """Path of the .gguf file."""
     n_ctx: int | None = Field(default=None, ge=16)
     """Context in tokens; None takes the file's trained length, at most 8,192."""
@@ -78,7 +78,6 @@ class ChatGGUF(BaseChatModel):
     max_retries: int | None = None
     """Accepted for compatibility; a local model has nothing to retry."""
 
-    model_config = {"populate_by_name": True}
     _handle: EngineHandle | None = PrivateAttr(default=None)
     _handle_lock: Any = PrivateAttr(default_factory=threading.Lock)
 

@@ -97,7 +97,10 @@ def _text(vocab: Any, token: int) -> str:
 
 def _control_tokens(vocab: Any, template: str) -> re.Pattern[str] | None:
     """Matches the text of any control token, and of user-defined ones the template uses."""
-    control, user_defined = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL, llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
+    control, user_defined = (
+        llama_cpp.LLAMA_TOKEN_ATTR_CONTROL,
+        llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED,
+    )
     found: set[str] = set()
     for token in range(llama_cpp.llama_vocab_n_tokens(vocab)):
         attributes = llama_cpp.llama_vocab_get_attr(vocab, token)

@@ -142,9 +142,7 @@ class Engine:
         data = text.encode("utf-8", errors="replace")
         room = len(data) + 8
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(
-            self.vocab, data, len(data), buffer, room, False, special
-        )
+        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), buffer, room, False, special)
         if count < 0:
             raise ValueError("llama.cpp could not tokenise the text")
         return buffer[:count]
@@ -331,7 +329,9 @@ def _load(settings: EngineSettings) -> Any:
         else:
             advice = "download the file again"
         name = Path(settings.path).name
-        raise ModelFileError(f"llama.cpp can't load {name!r}: {reason or 'no reason given'}; {advice}.")
+        raise ModelFileError(
+            f"llama.cpp can't load {name!r}: {reason or 'no reason given'}; {advice}."
+        )
     return model
 
 

@@ -139,9 +139,7 @@ def _chat_gguf(source: GGUFSource) -> ResolvedModel:
 
     table = source.table
     model = ChatGGUF(model_path=source.path, n_ctx=table.n_ctx, timeout=table.timeout)
-    return ResolvedModel(
-        source.name, model, source.contract, accepts_grammar=True, **_local(table)
-    )
+    return ResolvedModel(source.name, model, source.contract, accepts_grammar=True, **_local(table))
 
 
 def _from_text(name: str, table: ModelTable) -> ResolvedModel:

@@ -105,7 +105,7 @@ class ChatTransformers(BaseChatModel):
             **inputs,
             max_new_tokens=room,
             pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
-            stopping_criteria=[lambda ids, scores, **_: cancelled.is_set()],
+            stopping_criteria=[lambda *_, **__: cancelled.is_set()],
             **({"do_sample": False} | sampling),
         )[0, count:]
         return self._result(tokenizer, output, count, room, stop)

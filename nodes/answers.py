@@ -54,9 +54,7 @@ def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel)
     return _without_answer(subquestion, "failed", describe_error(error), model)
 
 
-def skipped(
-    subquestion: Subquestion, missing: Iterable[int], model: ResolvedModel
-) -> AnswerRow:
+def skipped(subquestion: Subquestion, missing: Iterable[int], model: ResolvedModel) -> AnswerRow:
     """A row for a subquestion that can't be asked, since it needs answers that don't exist."""
     names = ", ".join(f"#{k}" for k in missing)
     message = f"it needs {names}, which has no answer"

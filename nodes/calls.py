@@ -1,8 +1,8 @@
 """Asking a model: one call, sync or async, whatever kind of model it is.
 
 A role (decomposer, solver, composer) is written once, as a generator that yields `Call`s
-(and `Event`s) and gets `Reply`s back. `run` drives it with blocking calls, `arun` with awaited ones; so no
-role exists in two versions, and none knows how its calls are made.
+(and `Event`s) and gets `Reply`s back. `run` drives it with blocking calls, `arun` with
+awaited ones; so no role exists in two versions, and none knows how its calls are made.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ async def arun(steps: Steps[T], config: Any = None) -> T:
         step = next(steps)
         while True:
             try:
-                is_event = isinstance(step, Event)
-                done = await (aemit(step, config) if is_event else aask(step, config))
+                making = aemit(step, config) if isinstance(step, Event) else aask(step, config)
+                done = await making
             except Exception as error:
                 step = steps.throw(error)
             else:
@@ -105,7 +105,7 @@ async def arun(steps: Steps[T], config: Any = None) -> T:
         return stop.value
 
 
-def as_runnable(name: str, steps: Callable[[Any], Steps[T]]) -> Runnable[Any, T]:
+def as_runnable(name: str, steps: Callable[..., Steps[T]]) -> Runnable[Any, T]:
     """A Runnable, and so a LangGraph node, from a role: input in, result out."""
     from langchain_core.runnables import RunnableLambda
 

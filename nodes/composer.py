@@ -15,6 +15,8 @@ from .problem import Problem
 from .usage import UsageRow, add_usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.runnables import Runnable
 
 
@@ -43,7 +45,7 @@ def compose(
 
 def composer_node(
     composer: Any, *, prompts: str | Path | Prompts | None = None
-) -> Runnable[dict[str, Any], dict[str, Any]]:
+) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `plan`, `final` and `answers` and writes the outcome.
 
     It writes `answer`, `status`, `warnings`, `usage` and one AI message. A plan whose last
@@ -56,9 +58,7 @@ def composer_node(
         if not _needs_composer(state):
             return outcome(state, rows[-1]["answer"] if rows else None)
         try:
-            answer, usage = yield from compose(
-                Problem.of(state), rows, model=model, prompts=texts
-            )
+            answer, usage = yield from compose(Problem.of(state), rows, model=model, prompts=texts)
         except UserError:
             raise
         except Exception as error:

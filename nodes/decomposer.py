@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
-from ..plan import Plan, PlanError, parse_plan, plan_grammar
+from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan, plan_grammar
 from ..prompts import Prompts, load_prompts
 from .calls import Call, EmptyReplyError, Reply, Steps, as_runnable
 from .events import Event
@@ -15,6 +16,8 @@ from .problem import Problem
 from .usage import UsageRow, add_usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.runnables import Runnable
 
 _MAX_PLAN_TOKENS = 1024
@@ -120,7 +123,10 @@ def _repair_call(
 
 
 def create_decomposer(
-    decomposer: Any = "bundled", *, max_subquestions: int = 8, prompts: str | Path | Prompts | None = None
+    decomposer: Any = "bundled",
+    *,
+    max_subquestions: int = 8,
+    prompts: str | Path | Prompts | None = None,
 ) -> Runnable[str | dict[str, Any], Plan]:
     """A decomposer alone, as a Runnable from a question to its `Plan`.
 
@@ -147,8 +153,11 @@ def create_decomposer(
 
 
 def decomposer_node(
-    decomposer: Any = "bundled", *, max_subquestions: int = 8, prompts: str | Path | Prompts | None = None
-) -> Runnable[dict[str, Any], dict[str, Any]]:
+    decomposer: Any = "bundled",
+    *,
+    max_subquestions: int = 8,
+    prompts: str | Path | Prompts | None = None,
+) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `question` (and `context`) and writes the plan.
 
     It writes `plan`, `final`, `plan_source`, `warnings` and `usage`.
@@ -179,7 +188,19 @@ def _planner(
     decomposer: Any, max_subquestions: int, prompts: Any
 ) -> Callable[[Problem], Steps[Decomposition]]:
     model, texts = resolve_model(decomposer), load_prompts(prompts)
-    plan_grammar(max_subquestions)  # A cap out of range is refused here, not at the first call.
+    check_cap(max_subquestions)
     return lambda problem: decompose(
         problem, model=model, prompts=texts, max_subquestions=max_subquestions
     )
+
+
+def check_cap(max_subquestions: int) -> None:
+    """Refuse a cap out of range before anything is asked.
+
+    Raises:
+        UserError: If the cap isn't 1 to `MAX_SUBQUESTIONS`.
+    """
+    if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
+        raise UserError(
+            f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}, not {max_subquestions}."
+        )

@@ -61,7 +61,10 @@ _QUANTITY = re.compile(
 
 
 def solve_expression(
-    model: ResolvedModel, problem: str, lines: list[tuple[int, str, str]], target: tuple[int, str] | None
+    model: ResolvedModel,
+    problem: str,
+    lines: list[tuple[int, str, str]],
+    target: tuple[int, str] | None,
 ) -> Steps[tuple[str, Reply]]:
     """Solve a problem, or one line of its plan, by an expression.
 

@@ -22,12 +22,14 @@ from .problem import Problem
 from .solver import solve_subquestion, undivided_row
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.runnables import Runnable
 
 
 def solver_node(
     solver: Any, *, prompts: str | Path | Prompts | None = None
-) -> Runnable[dict[str, Any], dict[str, Any]]:
+) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `question` and `plan` and writes `answers`.
 
     An empty plan is solved undivided. A subquestion that fails is a row with its error;

@@ -117,10 +117,10 @@ def refuse_prose(model: ResolvedModel, style: str) -> None:
 
 
 def final_answer(text: str) -> str:
-    """What follows the last "Answer:", or the last line of a reply without one.
+    r"""What follows the last "Answer:", or the last line of a reply without one.
 
     Example:
-        >>> final_answer("6 * 7 is 42.\\n**Answer:** 42")
+        >>> final_answer("6 * 7 is 42.\n**Answer:** 42")
         '42'
     """
     marked: list[Any] = _FINAL_ANSWER.findall(text)

@@ -48,7 +48,7 @@ def _sum(a: Any, b: Any) -> Any:
 
 def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:
     """Tokens that AI messages report, None if any of them reports none."""
-    found = [getattr(message, "usage_metadata", None) for message in messages]
+    found: list[Any] = [getattr(message, "usage_metadata", None) for message in messages]
     if not found or not all(found):
         return {"input_tokens": None, "output_tokens": None}
     return {key: sum(usage[key] for usage in found) for key in ("input_tokens", "output_tokens")}

@@ -11,9 +11,7 @@ from functools import lru_cache
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, PlanError
 
 # What Python calls white space or a control character; none of it occurs in a clean text.
-_BLANK = (
-    r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-)
+_BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 @lru_cache(maxsize=32)

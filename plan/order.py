@@ -15,9 +15,7 @@ def ready(plan: Plan, done: Collection[int]) -> list[Subquestion]:
         >>> [s.id for s in ready(plan, done={1})]
         [2, 3]
     """
-    return [
-        s for s in plan.subquestions if s.id not in done and all(k in done for k in s.needs)
-    ]
+    return [s for s in plan.subquestions if s.id not in done and all(k in done for k in s.needs)]
 
 
 def ancestors(plan: Plan, subquestion_id: int) -> tuple[int, ...]:

@@ -25,7 +25,9 @@ _ATOMIC = re.compile(
     re.IGNORECASE,
 )
 _CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
-_NUMBERED = re.compile(r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?:\*\*)?\s*(\S.*)", re.I)
+_NUMBERED = re.compile(
+    r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?:\*\*)?\s*(\S.*)", re.I
+)
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
 _NEEDS = re.compile(r"^(.*?)\s*<-\s*((?:#?\d{1,4}[,\s]*)*)$")
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
@@ -37,7 +39,7 @@ _Line = tuple[int, str, list[int] | None]
 
 
 def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose") -> Plan:
-    """Parse plan text, strictly where it is canonical and tolerantly where it isn't.
+    r"""Parse plan text, strictly where it is canonical and tolerantly where it isn't.
 
     A list without any dependency mark is taken as sequential: each line needs all earlier
     ones. In canonical text (`#1 ...`) a line without ` <- ` is independent.
@@ -51,7 +53,7 @@ def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose"
         PlanError: If no plan can be read, or the plan breaks a rule.
 
     Example:
-        >>> print(parse_plan("1. Who directed Jaws?\\n2. Who is that person married to?"))
+        >>> print(parse_plan("1. Who directed Jaws?\n2. Who is that person married to?"))
         #1 Who directed Jaws?
         #2 Who is that person married to? <- #1
     """
@@ -178,11 +180,15 @@ def _renumber(lines: Iterable[_Line]) -> tuple[Subquestion, ...]:
         if missing:
             raise PlanError(f"subquestion #{old} needs #{missing[0]}, which isn't an earlier line")
 
-        def moved(match: re.Match[str], ids: dict[int, int] = dict(new_ids)) -> str:
-            return f"#{ids.get(int(match[1]), int(match[1]))}"
-
         if old != new:
-            text = re.sub(r"(?<!\w)#(\d{1,4})(?!\w)", moved, text)
+            text = _move_references(text, new_ids)
         renumbered.append(Subquestion(new, text, tuple(new_ids[k] for k in needs or [])))
         new_ids[old] = new
     return tuple(renumbered)
+
+
+def _move_references(text: str, new_ids: dict[int, int]) -> str:
+    def moved(match: re.Match[str]) -> str:
+        return f"#{new_ids.get(int(match[1]), int(match[1]))}"
+
+    return re.sub(r"(?<!\w)#(\d{1,4})(?!\w)", moved, text)

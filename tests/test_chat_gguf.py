@@ -44,7 +44,8 @@ def test_streaming_gives_the_same_text_usage_and_finish_reason(bundled: ChatGGUF
         whole += piece
     assert isinstance(whole, AIMessageChunk)
     assert whole.content == PLAN
-    assert whole.usage_metadata["output_tokens"] == bundled.invoke(ask(QUESTION)).usage_metadata["output_tokens"]  # fmt: skip
+    at_once = bundled.invoke(ask(QUESTION))
+    assert whole.usage_metadata["output_tokens"] == at_once.usage_metadata["output_tokens"]
     assert whole.response_metadata["finish_reason"] == "stop"
 
 
@@ -73,14 +74,15 @@ def test_a_reply_ends_where_the_context_does() -> None:
 
 def test_a_seed_makes_sampling_repeatable(bundled: ChatGGUF) -> None:
     texts = [
-        bundled.invoke(ask(QUESTION), temperature=1.5, seed=seed).content for seed in (1, 1, 2, 3, 4)
+        bundled.invoke(ask(QUESTION), temperature=1.5, seed=seed).content
+        for seed in (1, 1, 2, 3, 4)
     ]
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
 
 
 def test_a_grammar_holds_for_one_call_only(bundled: ChatGGUF) -> None:
-    shouting = bundled.invoke(ask(QUESTION), grammar='root ::= [A-Z ]{4,9}', max_tokens=20)
+    shouting = bundled.invoke(ask(QUESTION), grammar="root ::= [A-Z ]{4,9}", max_tokens=20)
     assert shouting.content.isupper() or not shouting.content.strip()
     assert bundled.invoke(ask(QUESTION)).content == PLAN
     assert bundled.invoke(ask(QUESTION), grammar=plan_grammar(8)).content == PLAN
@@ -169,7 +171,9 @@ def test_a_file_without_chat_template_is_refused_not_guessed(tmp_path: Path) -> 
     path.write_bytes(data.replace(b"tokenizer.chat_template", b"tokenizer.chat_xxxxxxxx"))
     with pytest.raises(ModelFileError, match="no chat template"):
         ChatGGUF(model_path=str(path)).invoke("hi")
-    template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+    )
     with ChatGGUF(model_path=str(path), chat_template=template) as model:
         assert model.invoke(ask(QUESTION)).content == PLAN
 

@@ -64,7 +64,9 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 def test_llama_cpp_s_own_reason_reaches_the_user(tmp_path: Path) -> None:
     newer = DATA.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama",
                          b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0zzzzz")  # fmt: skip
-    with pytest.raises(ModelFileError, match="unknown model architecture.*upgrade llama-cpp-python"):
+    with pytest.raises(
+        ModelFileError, match="unknown model architecture.*upgrade llama-cpp-python"
+    ):
         ChatGGUF(model_path=write(tmp_path, newer)).invoke("hi")
 
 

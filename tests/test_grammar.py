@@ -12,9 +12,15 @@ from langgraph_decompose import bundled_model_path
 from langgraph_decompose.models.engine import Engine, EngineSettings
 from langgraph_decompose.models.llama import llama_cpp
 from langgraph_decompose.nodes.expression import EXPRESSION_GRAMMAR
-from langgraph_decompose.plan import MAX_TEXT_CHARS, Plan, PlanError, Subquestion, parse_plan, plan_grammar
+from langgraph_decompose.plan import (
+    MAX_TEXT_CHARS,
+    Plan,
+    PlanError,
+    Subquestion,
+    parse_plan,
+    plan_grammar,
+)
 from langgraph_decompose.tools import calculate
-
 
 CAP = 4
 
@@ -27,9 +33,9 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def accepts(engine: Engine) -> Iterator[Callable[[str], bool]]:
+def accepts(engine: Engine) -> Callable[[str], bool]:
     """Whether a whole text, followed by the end of the reply, is in the plan grammar."""
-    yield lambda text: follows(engine, plan_grammar(CAP), text)
+    return lambda text: follows(engine, plan_grammar(CAP), text)
 
 
 def follows(engine: Engine, grammar: str, text: str) -> bool:
@@ -112,7 +118,10 @@ def test_every_cap_compiles_and_allows_its_own_number_of_lines(engine: Engine) -
 
 
 def test_a_line_may_need_every_earlier_one(engine: Engine) -> None:
-    rows = [f"#{k} a" + ("".join([" <-", *(f" #{n}" for n in range(1, k))]) if k > 1 else "") for k in range(1, 9)]
+    rows = [
+        f"#{k} a" + ("".join([" <-", *(f" #{n}" for n in range(1, k))]) if k > 1 else "")
+        for k in range(1, 9)
+    ]
     text = "\n".join(rows)
     assert str(parse_plan(text)) == text
     assert follows(engine, plan_grammar(8), text)

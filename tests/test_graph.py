@@ -29,7 +29,8 @@ from langgraph_decompose.graphs.state import DecompositionState
 from .conftest import RecordingServer
 
 CLIPS = (
-    "Natalia sold 48 clips in April and half as many in May. How many clips did she sell altogether?"
+    "Natalia sold 48 clips in April and half as many in May. "
+    "How many clips did she sell altogether?"
 )
 SPOUSE = "Who is the spouse of the director of Jaws?"
 
@@ -72,7 +73,9 @@ def test_a_question_is_split_solved_and_composed_by_the_bundled_models(anyhow: A
 
 def test_messages_in_one_ai_message_out() -> None:
     graph = create_decomposition_graph()
-    result = graph.invoke({"messages": [HumanMessage("hello"), AIMessage("hi"), HumanMessage(CLIPS)]})
+    result = graph.invoke(
+        {"messages": [HumanMessage("hello"), AIMessage("hi"), HumanMessage(CLIPS)]}
+    )
     assert len(result["messages"]) == 4
     assert result["messages"][-1].content == "72"
 
@@ -257,7 +260,9 @@ def test_mistakes_are_told_when_the_graph_is_built(arguments: Any, message: str)
         create_decomposition_graph(**arguments)
 
 
-@pytest.mark.parametrize("value", [{"question": "  "}, {"question": "\0"}, {}, {"messages": []}, {"question": 5}])
+@pytest.mark.parametrize(
+    "value", [{"question": "  "}, {"question": "\0"}, {}, {"messages": []}, {"question": 5}]
+)
 def test_no_question_is_the_user_s_mistake(value: Any) -> None:
     with pytest.raises(UserError):
         create_decomposition_graph().invoke(value)
@@ -339,7 +344,10 @@ async def test_a_model_s_concurrency_limit_holds_over_many_questions() -> None:
 
 async def test_32_questions_at_once_on_one_bundled_model_do_not_cross() -> None:
     graph = create_decomposition_graph()
-    asked = [f"Ana has {n} boxes with {n + 3} pens each. How many pens does Ana have?" for n in range(4, 12)]
+    asked = [
+        f"Ana has {n} boxes with {n + 3} pens each. How many pens does Ana have?"
+        for n in range(4, 12)
+    ]
     alone = {q: (await graph.ainvoke({"question": q}))["answer"] for q in asked}
     assert len(set(alone.values())) >= 4
     results = await asyncio.gather(*(graph.ainvoke({"question": q}) for q in asked * 4))
@@ -357,7 +365,9 @@ async def test_cancelling_a_question_reaches_the_running_calls() -> None:
             raise
         return "x"
 
-    graph = create_decomposition_graph(RunnableLambda(lambda t: "x", solver), decomposer=scripted(PLAN))
+    graph = create_decomposition_graph(
+        RunnableLambda(lambda t: "x", solver), decomposer=scripted(PLAN)
+    )
     running = asyncio.create_task(graph.ainvoke({"question": "Both?"}))
     await asyncio.sleep(0.3)
     begin = time.perf_counter()
@@ -372,7 +382,9 @@ async def test_cancelling_a_question_reaches_the_running_calls() -> None:
 def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
     agent = create_agent(scripted("from an agent"), tools=[])
     inner = StateGraph(MessagesState)
-    inner.add_node("reply", lambda state: {"messages": [AIMessage(f"{len(state['messages'])} message")]})
+    inner.add_node(
+        "reply", lambda state: {"messages": [AIMessage(f"{len(state['messages'])} message")]}
+    )
     inner.add_edge(START, "reply")
     for solver, answer in ((agent, "from an agent"), (inner.compile(), "1 message")):
         result = anyhow(create_decomposition_graph(solver), {"question": SPOUSE})

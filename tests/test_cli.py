@@ -1,0 +1,307 @@
+"""The `decompose` command as a person meets it: real processes, streams and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import bundled_model_path
+from langgraph_decompose.cli.main import main
+
+from .conftest import Finished, RecordingServer
+
+Decompose = Callable[..., Finished]
+CLIPS = (
+    "Natalia sold 48 clips in April and half as many in May. "
+    "How many clips did she sell altogether?"
+)
+
+
+def test_stdout_is_the_answer_and_nothing_else(decompose: Decompose) -> None:
+    assert decompose("ask", CLIPS) == Finished(0, "72\n", "")
+
+
+def test_the_question_may_come_from_stdin(decompose: Decompose) -> None:
+    assert decompose("ask", "-", stdin=CLIPS + "\n").out == "72\n"
+
+
+def test_json_is_one_object_with_everything(decompose: Decompose) -> None:
+    done = decompose("ask", CLIPS, "--json")
+    result = json.loads(done.out)
+    assert result["question"] == CLIPS
+    assert result["answer"] == "72"
+    assert result["result_version"] == 1
+    assert [row["answer"] for row in result["answers"]] == ["24", "72"]
+    assert "messages" not in result
+
+
+def test_a_fact_asked_of_the_bundled_solver_is_one_line_and_exit_1(decompose: Decompose) -> None:
+    done = decompose("ask", "Who directed Jaws?")
+    assert (done.code, done.out) == (1, "")
+    [line] = done.err.splitlines()
+    assert "arithmetic only" in line
+    assert "--solver" in line
+
+
+def test_plan_prints_the_plan_text(decompose: Decompose) -> None:
+    done = decompose("plan", "Who is the spouse of the director of Jaws?")
+    expected = "#1 Who is the director of Jaws?\n#2 Who is the spouse of #1? <- #1\n"
+    assert done == Finished(0, expected, "")
+    as_json = json.loads(decompose("plan", "Who directed Jaws?", "--json").out)
+    assert as_json["plan"] == []
+    assert as_json["usage"][0]["calls"] == 1
+
+
+def test_plan_and_ask_agree_on_the_plan(decompose: Decompose) -> None:
+    planned = json.loads(decompose("plan", CLIPS, "--json").out)
+    asked = json.loads(decompose("ask", CLIPS, "--json").out)
+    assert planned["plan"] == asked["plan"]
+
+
+def test_a_context_is_read_from_a_file(
+    decompose: Decompose, tmp_path: Path, openai_server: RecordingServer
+) -> None:
+    (tmp_path / "passage.txt").write_text("\ufeffLüneburg lies on the Ilmenau.", encoding="utf-8")
+    solver = f"openai:m@{openai_server.url}"
+    done = decompose(
+        "ask",
+        "Which river?",
+        "--context",
+        "passage.txt",
+        "--solver",
+        solver,
+        "--strategy",
+        "direct",
+    )
+    assert done.out == "42\n"
+    sent = openai_server.requests[0]["body"]["messages"][-1]["content"]
+    assert sent == "Lüneburg lies on the Ilmenau.\n\nWhich river?"
+
+
+def test_an_answer_with_gaps_is_exit_3(
+    decompose: Decompose, openai_server: RecordingServer
+) -> None:
+    plan = "#1 A?\n#2 B?"
+    openai_server.replies = [plan]
+    openai_server.default = lambda body: (
+        (400, "cannot") if "answer now: B?" in str(body) else "fine"
+    )
+    server = f"openai:m@{openai_server.url}"
+    done = decompose("ask", "Both?", "--solver", server, "--decomposer", server)
+    assert (done.code, done.out) == (3, "fine\n")
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["ask", ""], "the question is empty"),
+    (["ask", " \n\t"], "the question is empty"),
+    (["plan", ""], "the question is empty"),
+    (["ask", "Why?", "--decomposer", "gguf:nowhere.gguf"], "no model file 'nowhere.gguf'"),
+    (["ask", "Why?", "--solver", "gguf:fake.gguf"], "'fake.gguf' is no GGUF file"),
+    (["ask", "Why?", "--decomposer", "gguf:cut.gguf"], "'cut.gguf' is cut off or damaged"),
+    (["plan", "Why?", "--decomposer", "gguf:tail.gguf"], "can't load 'tail.gguf'"),
+    (["ask", "Why?", "--decomposer", "gguf:."], "is a folder"),
+    (["ask", "Why?", "--strategy", "magic"], "unknown strategy 'magic'"),
+    (["ask", "Why?", "--strategy", "cot"], "needs a solver that reasons in words"),
+    (["ask", "Why?", "--solver", "magic"], "unknown model 'magic'"),
+    (["ask", "Why?", "--solver", "magic:m"], "no provider 'magic'"),
+    (["ask", "Why?", "--solver", "openai:gpt-5-mini"], "set OPENAI_API_KEY"),
+    (["ask", "Why?", "--max-subquestions", "0"], "the cap on subquestions is 1 to 64"),
+    (["ask", "Why?", "--context", "nowhere.txt"], "no context file 'nowhere.txt'"),
+    (["ask", "Why?", "--context", "."], "can't be read: Is a directory"),
+    (["ask", "Why?", "--context", "fake.gguf"], "is binary, not text"),
+    (["ask", "Why?", "--context", "latin1.txt"], "isn't a UTF-8 text"),
+    (["ask", "Why?", "--context", "long.txt"], "over the model's limit of 383"),
+    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 383"),
+    (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
+    (["models", "nowhere.gguf"], "nowhere.gguf"),
+    (["models", "fake.gguf"], "is no GGUF file"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), MISTAKES, ids=lambda v: str(v)[:60])
+def test_a_mistake_is_one_clear_line_and_exit_2(
+    args: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    model = Path(bundled_model_path()).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    Path("fake.gguf").write_bytes(b"\0\0 not a model")
+    Path("cut.gguf").write_bytes(model[:500_000])
+    Path("tail.gguf").write_bytes(model[:-64])
+    Path("latin1.txt").write_bytes("Lüneburg".encode("latin-1"))
+    Path("long.txt").write_text("word " * 5000)
+    assert main(args) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    [line] = printed.err.splitlines()
+    assert line.startswith("decompose: ")
+    assert message in line
+
+
+def test_a_real_process_shows_no_traceback_either(decompose: Decompose) -> None:
+    for args in (["ask", ""], ["ask", "Why?", "--solver", "gguf:x"], ["ask", "-"]):
+        done = decompose(*args, stdin=b"\xff\xfe")
+        assert done.code == 2
+        assert len(done.err.splitlines()) == 1
+
+
+def test_a_server_that_is_not_there_is_exit_1(decompose: Decompose) -> None:
+    done = decompose("ask", CLIPS, "--solver", "openai:m@http://127.0.0.1:9/v1")
+    assert (done.code, done.out) == (1, "")
+    [line] = done.err.splitlines()
+    assert "can't connect" in line
+    assert "refused" in line or "failed" in line
+    done = decompose("plan", CLIPS, "--decomposer", "openai:m@http://127.0.0.1:9/v1")
+    assert done.code == 1
+    assert "can't connect" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_what_the_server_said_is_shown(
+    decompose: Decompose, openai_server: RecordingServer
+) -> None:
+    openai_server.default = (401, "Incorrect API key provided")
+    done = decompose("ask", CLIPS, "--solver", f"openai:m@{openai_server.url}")
+    assert (done.code, done.out) == (1, "")
+    assert "Incorrect API key provided" in done.err
+
+
+def test_ctrl_c_is_130_at_once(openai_server: RecordingServer) -> None:
+    hanging = threading.Event()
+    asked = threading.Event()
+
+    def hang(body: Any) -> str:
+        asked.set()
+        hanging.wait(30)
+        return "late"
+
+    openai_server.default = hang
+    command = [sys.executable, "-m", "langgraph_decompose", "ask", CLIPS]
+    process = subprocess.Popen(
+        [*command, "--solver", f"openai:m@{openai_server.url}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert asked.wait(60)
+    begin = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    seconds = time.perf_counter() - begin
+    hanging.set()
+    assert process.returncode == 130
+    assert (out, err) == ("", "decompose: interrupted\n")
+    assert seconds < 3
+
+
+def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "langgraph_decompose", "ask", CLIPS],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:
+        pass  # The other end is closed.
+    assert process.stdout is not None
+    assert process.stdout.read() == b"72\n"
+    assert process.wait(30) == 0
+    text = shown.decode()
+    assert "#2 How many clips did Natalia sell altogether?" in text
+    assert "= 72" in text
+    assert "✓" in text
+
+
+def test_models_lists_and_describes(decompose: Decompose) -> None:
+    listed = json.loads(decompose("models", "--json").out)
+    assert listed["bundled"][0]["roles"] == ["decomposer", "solver"]
+    assert listed["cached"] == []
+    described = json.loads(decompose("models", "bundled", "--json").out)
+    assert described["decompose.final"] == "last"
+    assert decompose("models").out.startswith("bundled ")
+
+
+def test_doctor_says_what_works(decompose: Decompose) -> None:
+    done = decompose("doctor")
+    assert done.code == 0, done.out
+    assert "bundled model" in done.out
+    checks = json.loads(decompose("doctor", "--json").out)
+    assert {c["name"]: c["ok"] for c in checks}["llama.cpp"] is True
+    broken = decompose("doctor", env={"DECOMPOSE_CONFIG": "/nowhere.toml"})
+    assert broken.code == 1
+    assert "FAIL" in broken.out
+    assert "DECOMPOSE_CONFIG names" in broken.out
+
+
+def test_help_is_complete_and_light() -> None:
+    code = (
+        "import sys\n"
+        "from langgraph_decompose.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'langgraph', 'langchain_core', 'langchain', 'llama_cpp', 'torch',"
+        " 'transformers', 'rich', 'numpy', 'openai'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("ask", "plan", "models", "doctor"):
+        assert command in done.stdout
+
+
+def test_planning_with_a_gguf_does_not_import_langchain() -> None:
+    code = (
+        "import sys\n"
+        "from langgraph_decompose.cli.main import main\n"
+        "main(['plan', 'Who directed Jaws?'])\n"
+        "heavy = {'langgraph', 'langchain_core', 'torch', 'transformers'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "atomic\n"), done.stderr
+
+
+def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
+    decompose: Decompose, tmp_path: Path, openai_server: RecordingServer
+) -> None:
+    (tmp_path / "llama_cpp.py").write_text("raise ImportError('not here')")
+    env = {"PYTHONPATH": str(tmp_path)}
+    for args in (["plan", "Why?"], ["ask", "Why?"]):
+        done = decompose(*args, env=env)
+        assert done.code == 2
+        [line] = done.err.splitlines()
+        assert "pip install 'langgraph-decompose[local]'" in line
+        assert "prebuilt wheel" in line
+    server = f"openai:m@{openai_server.url}"
+    openai_server.replies = ["#1 A?"]
+    done = decompose("ask", "Why?", "--solver", server, "--decomposer", server, env=env)
+    assert done == Finished(0, "42\n", "")
+    doctor = decompose("doctor", env=env)
+    assert doctor.code == 1
+    assert "pip install 'langgraph-decompose[local]'" in doctor.out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m langgraph_decompose models bundled | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("path")
+    assert done.stderr == ""
