@@ -6,11 +6,12 @@ All values but `messages` are JSON-native, so that a checkpoint outlives a relea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
 
 from ..errors import UserError
 from ..nodes.answers import AnswerRow

@@ -5,9 +5,11 @@ Hidden retries are switched off: retrying is the caller's, who counts and budget
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ..errors import MissingDependencyError, ModelReferenceError, UserError
 
@@ -48,7 +50,7 @@ def hosted_chat_model(
     else:
         options |= {"timeout": seconds, "max_retries": 0}
     if provider == "openai":
-        options["stream_usage"] = True
+        options |= {"stream_usage": True, "http_async_client": _client_per_loop(seconds)}
         if match:
             options["use_responses_api"] = False
     chat_model = _init(provider, model, options)
@@ -98,6 +100,30 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
         if "Unsupported provider" in text or "Unable to infer" in text:
             reason = f"LangChain knows no provider {provider!r}"
         raise ModelReferenceError(f"{provider}:{model} can't be used: {reason}.") from None
+
+
+def _client_per_loop(timeout: float) -> Any:
+    """An HTTP client that may be used from one event loop after another.
+
+    LangChain shares one client for all, whose open connections belong to the first loop: a
+    second `asyncio.run` in the same process then fails with "Event loop is closed".
+    """
+    try:
+        import httpx
+    except ImportError:
+        return None  # Without the openai package; `_init` says what to install.
+
+    class ClientPerLoop(httpx.AsyncClient):
+        _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
+        _clients = WeakKeyDictionary()
+
+        async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+            loop = asyncio.get_running_loop()
+            if loop not in self._clients:
+                self._clients[loop] = httpx.AsyncClient(timeout=timeout)
+            return await self._clients[loop].send(request, **options)
+
+    return ClientPerLoop(timeout=timeout)
 
 
 def _forget_organisation(chat_model: Any) -> None:

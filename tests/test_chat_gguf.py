@@ -205,8 +205,8 @@ def test_images_are_refused_clearly(bundled: ChatGGUF) -> None:
         bundled.invoke([HumanMessage(content=[{"type": "text", "text": "What?"}, picture])])
 
 
-QUESTIONS = [f"Who is the spouse of the director of {film}?" for film in
-             ("Jaws", "Alien", "Heat", "Fargo", "Vertigo", "Psycho", "Gandhi", "Frozen")]  # fmt: skip
+FILMS = ("Jaws", "Alien", "Heat", "Fargo", "Vertigo", "Psycho", "Gandhi", "Frozen")
+QUESTIONS = [f"Who is the spouse of the director of {film}?" for film in FILMS]
 
 
 async def test_32_concurrent_calls_are_right_and_leave_the_event_loop_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -173,6 +174,12 @@ def test_a_table_names_the_variable_that_holds_the_key(
     monkeypatch.setenv("MY_KEY", "k1")
     resolve_model("a").runnable.invoke("hi")
     assert openai_server.requests[0]["headers"]["authorization"] == "Bearer k1"
+
+
+def test_one_model_serves_one_event_loop_after_another(openai_server: RecordingServer) -> None:
+    graph = create_decomposition_graph(f"openai:q@{openai_server.url}", strategy="direct")
+    for _ in range(3):
+        assert asyncio.run(graph.ainvoke({"question": "6 * 7?"}))["answer"] == "42"
 
 
 def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:

@@ -1,0 +1,17 @@
+"""Ten lines: the bundled decomposer in front of a solver of your own.
+
+python examples/quickstart.py
+"""
+
+from langgraph_decompose import create_decomposition_graph
+
+# The solver may be any chat model: ChatOpenAI(...), "openai:gpt-5-mini", "ollama:qwen3", an
+# agent. The bundled one does arithmetic and needs no network.
+graph = create_decomposition_graph(solver="bundled")
+
+question = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
+result = graph.invoke({"question": question})
+
+for line in result["answers"]:
+    print(f"{line['text']} {line['answer']}")
+print("Answer:", result["answer"])

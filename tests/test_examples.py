@@ -1,0 +1,42 @@
+"""Every example runs as it stands, and the README shows only what is true."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT
+
+EXPECTED = {
+    "quickstart.py": "Answer: 24\n",
+    "own_graph.py": "search: Who is the director of Jaws?\nsearch: Who is the spouse of #1?\n",
+    "chain.py": "decompose.plan",
+    "studio.py": "",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_an_example_runs(path: Path) -> None:
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert EXPECTED[path.name] in done.stdout
+
+
+def test_langgraph_json_names_a_graph_that_a_server_can_run() -> None:
+    declared = json.loads((ROOT / "langgraph.json").read_text())
+    [(_, where)] = declared["graphs"].items()
+    file, name = where.split(":")
+    spec = importlib.util.spec_from_file_location("studio", ROOT / file)
+    assert spec is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    graph = getattr(module, name)
+    assert graph.checkpointer is None, "the server supplies its own"
+    assert "question" in graph.get_input_jsonschema()["properties"]
+    assert graph.get_graph().draw_mermaid()

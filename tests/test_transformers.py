@@ -1,0 +1,110 @@
+"""`transformers:` models, with a tiny checkpoint made here."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import create_decomposition_graph, resolve_model
+from langgraph_decompose.errors import ModelReferenceError, PromptTooLongError
+
+torch = pytest.importorskip("torch", reason="needs the extra 'transformers'")
+transformers = pytest.importorskip("transformers", reason="needs the extra 'transformers'")
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    folder = str(tmp_path_factory.mktemp("checkpoint"))
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    bpe.train_from_iterator(["who directed the film and when was it made"] * 9, trainer)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="<|end|>", pad_token="<|end|>"
+    )
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = transformers.LlamaForCausalLM(config)
+    teach(model, tokenizer)
+    model.save_pretrained(folder)
+    return folder
+
+
+def teach(model: Any, tokenizer: Any) -> None:
+    """Tune until the model ends its replies: one sentence, learned by heart."""
+    text = "<|user|>who<|end|><|assistant|>she directed the film<|end|>"
+    ids = torch.tensor([tokenizer.encode(text, add_special_tokens=False)])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+    model.eval()
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: str) -> Any:
+    return resolve_model(f"transformers:{checkpoint}").runnable
+
+
+def test_it_replies_with_usage_the_same_sync_and_async(model: Any) -> None:
+    reply = model.invoke("who")
+    assert reply.content == "she directed the film"
+    assert reply.usage_metadata["output_tokens"] > 3
+    assert reply.response_metadata["finish_reason"] == "stop"
+    assert asyncio.run(model.ainvoke("who")).content == reply.content
+
+
+def test_a_reply_cut_at_max_tokens_says_so(model: Any) -> None:
+    reply = model.invoke("who", max_tokens=3)
+    assert reply.usage_metadata["output_tokens"] == 3
+    assert reply.response_metadata["finish_reason"] == "length"
+
+
+def test_stop_strings_end_the_reply(model: Any) -> None:
+    assert model.invoke("who", stop=[" the"]).content == "she directed"
+
+
+def test_a_prompt_over_the_limit_is_refused(model: Any) -> None:
+    with pytest.raises(PromptTooLongError, match="over the limit of 1024"):
+        model.invoke("who directed " * 2000)
+
+
+def test_it_is_a_solver_in_a_graph(checkpoint: str) -> None:
+    graph = create_decomposition_graph(f"transformers:{checkpoint}", strategy="direct")
+    result = graph.invoke({"question": "who"})
+    assert result["answer"]
+    [usage] = result["usage"]
+    assert usage["model"] == f"transformers:{checkpoint}"
+    assert usage["output_tokens"] > 0
+
+
+def test_a_checkpoint_without_chat_template_is_refused(checkpoint: str, tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ModelReferenceError, match="no chat template"):
+        resolve_model(f"transformers:{tmp_path}").runnable.invoke("hi")
