@@ -33,17 +33,8 @@ def run(args: Namespace) -> int:
 
 
 async def _answer(problem: Problem, args: Namespace) -> dict[str, Any]:
-    from ..graphs.factory import create_decomposition_graph
-
-    settings = settings_from(args)
-    graph = create_decomposition_graph(
-        settings.solver,
-        decomposer=settings.decomposer,
-        composer=settings.composer,
-        strategy=settings.strategy,  # pyright: ignore[reportArgumentType] -- checked there
-        max_subquestions=settings.max_subquestions,
-        prompts=settings.prompts,
-    )
+    with _loading():
+        graph = _graph(args)
     asked: Any = {"question": problem.question, "context": problem.context}
     result: Any = {}
     with _display(problem) as show:
@@ -53,6 +44,29 @@ async def _answer(problem: Problem, args: Namespace) -> dict[str, Any]:
             elif show is not None:
                 show(value)
     return result
+
+
+def _graph(args: Namespace) -> Any:
+    from ..graphs.factory import create_decomposition_graph
+
+    settings = settings_from(args)
+    return create_decomposition_graph(
+        settings.solver,
+        decomposer=settings.decomposer,
+        composer=settings.composer,
+        strategy=settings.strategy,  # pyright: ignore[reportArgumentType] -- checked there
+        max_subquestions=settings.max_subquestions,
+        prompts=settings.prompts,
+    )
+
+
+def _loading() -> Any:
+    """A sign of life while the libraries load, which takes longer than the answer."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status("loading")
 
 
 def _display(problem: Problem) -> Any:

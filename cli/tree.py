@@ -31,14 +31,14 @@ class LiveTree:
     """
 
     def __init__(self, question: str, console: Console | None = None) -> None:
-        self._question = question
+        self.question = question
         self._plan: list[dict[str, Any]] | None = None
         self._states: dict[int, dict[str, Any]] = {}
         self._begin = time.monotonic()
         self._spinner = Spinner("dots")
         self._live = Live(
             console=console or Console(stderr=True),
-            get_renderable=self._tree,
+            get_renderable=self.tree,
             refresh_per_second=12,
         )
 
@@ -57,8 +57,9 @@ class LiveTree:
         elif kind.startswith("subquestion."):
             self._states[event["id"]] = {"state": kind.split(".")[1], **event}
 
-    def _tree(self) -> RenderableType:
-        tree = Tree(Text(_short(self._question), style="bold"), guide_style="dim")
+    def tree(self) -> RenderableType:
+        """The tree as it stands now."""
+        tree = Tree(Text(_short(self.question), style="bold"), guide_style="dim")
         if self._plan is None:
             self._spinner.update(text="planning")
             tree.add(self._spinner)

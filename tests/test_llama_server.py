@@ -58,10 +58,3 @@ async def test_the_same_graph_with_its_solver_on_a_server(server: str) -> None:
         assert len(result["plan"]) == 2
         solved = next(row for row in result["usage"] if row["role"] == "solver")
         assert solved["input_tokens"] > 100, "counted by the server"
-
-
-async def test_a_decomposer_on_a_server_writes_the_plan(server: str) -> None:
-    graph = create_decomposition_graph(lambda text: "x", decomposer=f"openai:any@{server}")
-    result = await graph.ainvoke({"question": "Who directed Jaws?"})
-    assert result["plan_source"] in ("model", "repaired", "undivided")
-    assert result["status"] == "ok"

@@ -1,0 +1,61 @@
+"""The examples in docstrings and in the README are run, so that they can't go stale."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+from .test_package import FOLDERS
+
+MODULES = sorted(
+    "langgraph_decompose." + path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for folder in FOLDERS
+    for path in (ROOT / folder).glob("*.py")
+    if path.name != "__init__.py"
+)
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [*MODULES, "langgraph_decompose.errors"])
+def test_docstring_examples_hold(name: str) -> None:
+    if name.endswith("models.transformers"):
+        pytest.importorskip("transformers")
+    module = importlib.import_module(name)
+    results = doctest.testmod(module, optionflags=doctest.ELLIPSIS, extraglobs=vars(module))
+    assert results.failed == 0
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", [b for b in blocks("python") if "bundled" in b])
+def test_the_readme_s_offline_python_runs(code: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_python_block_of_the_readme_is_at_least_valid() -> None:
+    for code in blocks("python"):
+        compile(code, "README.md", "exec")
+
+
+@pytest.mark.parametrize("heading", ["Run it", "Test it"])
+def test_the_two_commands_are_one_line_each(heading: str) -> None:
+    section = README.split(f"## {heading}\n", 1)[1]
+    first = re.search(r"^```\w*\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    assert first is not None
+    assert len(first[1].strip().splitlines()) == 1
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
