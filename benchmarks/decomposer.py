@@ -243,7 +243,9 @@ def measure_memory(options: argparse.Namespace) -> Iterator[Row]:
     delta = (after - before) / MEGABYTE
     limit = os.path.getsize(options.model) / MEGABYTE + cache_bytes(options.model) / MEGABYTE + 150
     yield Row("peak memory: imports", before / MEGABYTE, "MB")
-    yield Row("peak memory: file and 20 questions on top", delta, "MB", f"<= {limit:.0f}", delta <= limit)
+    yield Row(
+        "peak memory: file and 20 questions on top", delta, "MB", f"<= {limit:.0f}", delta <= limit
+    )
     sizes = in_child(200, options)
     growth = (sizes["200"] - sizes["50"]) / MEGABYTE
     yield Row("memory growth from question 50 to 200", growth, "MB", "< 2", growth < 2)
@@ -254,7 +256,9 @@ def cache_bytes(path: str) -> int:
     metadata = read_metadata(path)
     name = metadata["general.architecture"]
     heads = metadata[f"{name}.attention.head_count"]
-    width = metadata.get(f"{name}.attention.key_length", metadata[f"{name}.embedding_length"] // heads)
+    width = metadata.get(
+        f"{name}.attention.key_length", metadata[f"{name}.embedding_length"] // heads
+    )
     kept = metadata.get(f"{name}.attention.head_count_kv", heads)
     cells = -(-context_length(path) // 256) * 256
     return metadata[f"{name}.block_count"] * cells * kept * width * 2 * 2
@@ -295,7 +299,10 @@ def resident() -> int:
 def measure(options: argparse.Namespace) -> Iterator[Row]:
     """All figures; memory first, while this process is still small."""
     yield from measure_memory(options)
-    ours, (bare, community) = load_ours(options.model, options.threads), load_others(options.model, options.threads)
+    ours, (bare, community) = (
+        load_ours(options.model, options.threads),
+        load_others(options.model, options.threads),
+    )
     sides = {OURS: ask_langchain(ours, str), BARE: ask_bare(bare)}
     if community is not None:
         sides[COMMUNITY] = ask_langchain(community, llama_grammar)

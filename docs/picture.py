@@ -38,7 +38,9 @@ class LiveTreeOf(LiveTree):
 
     def planned(self) -> object:
         """The plan alone."""
-        self({"type": "decompose.plan", "plan": create_decomposer().invoke(self.question).to_rows()})
+        self(
+            {"type": "decompose.plan", "plan": create_decomposer().invoke(self.question).to_rows()}
+        )
         return self.tree()
 
     def solved(self) -> object:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,16 +14,20 @@ from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
 from ..errors import PromptTooLongError
 from .messages import reject_unknown_settings, to_template_messages
 from .pool import EngineHandle
+from .tool_calls import read_call, tool_grammar, with_tools
 
 
 class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):
@@ -110,6 +115,20 @@ class ChatGGUF(BaseChatModel):
         """The file's name without its folder and ending."""
         return Path(self.model_path).stem
 
+    def bind_tools(
+        self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Let the model call tools; a grammar made of their schemas keeps calls well-formed.
+
+        Args:
+            tools: Functions, pydantic classes, tools or OpenAI-style schemas.
+            tool_choice: `any`, `required` or True to force a call, a tool's name to force
+                that one, `auto` or None to leave it to the model, `none` to forbid it.
+            kwargs: Further call options.
+        """
+        shaped = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=shaped, tool_choice=tool_choice, **kwargs)
+
     def close(self) -> None:
         """Free the model's memory unless another `ChatGGUF` uses it; a later call reloads."""
         with self._handle_lock:
@@ -147,6 +166,10 @@ class ChatGGUF(BaseChatModel):
         """Queue a generation; the event cancels it."""
         from .sampling import Sampling
 
+        grammar = options.get("grammar")
+        if tools := options.get("tools"):
+            grammar = grammar or tool_grammar(tools, options.get("tool_choice"))
+            messages = with_tools(messages, tools)
         rows = to_template_messages(messages)
         cancelled = threading.Event()
 
@@ -161,7 +184,7 @@ class ChatGGUF(BaseChatModel):
             seed=setting("seed"),
             max_tokens=setting("max_tokens"),
             stop=tuple(text for text in stop or self.stop or () if text),
-            grammar=options.get("grammar"),
+            grammar=grammar,
             timeout=setting("timeout"),
         )
         prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
@@ -187,7 +210,7 @@ class ChatGGUF(BaseChatModel):
     ) -> ChatResult:
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
-            return self._result(_outcome(future))
+            return self._result(_outcome(future), kwargs)
         finally:
             cancelled.set()
 
@@ -201,7 +224,7 @@ class ChatGGUF(BaseChatModel):
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
             await asyncio.wait([asyncio.wrap_future(future)])
-            return self._result(_outcome(future))
+            return self._result(_outcome(future), kwargs)
         finally:
             cancelled.set()
             future.cancel()
@@ -213,6 +236,10 @@ class ChatGGUF(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        if kwargs.get("tools"):
+            # Whether it is text or a call is known at the end only.
+            yield _as_chunk(self._generate(messages, stop, run_manager, **kwargs))
+            return
         pieces: SimpleQueue[str | None] = SimpleQueue()
         future, cancelled = self._start(messages, stop, kwargs, pieces.put)
         future.add_done_callback(lambda _: pieces.put(None))
@@ -230,6 +257,9 @@ class ChatGGUF(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        if kwargs.get("tools"):
+            yield _as_chunk(await self._agenerate(messages, stop, run_manager, **kwargs))
+            return
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
         def put(piece: str | None) -> None:
@@ -246,12 +276,14 @@ class ChatGGUF(BaseChatModel):
             cancelled.set()
             future.cancel()
 
-    def _result(self, generation: Any) -> ChatResult:
+    def _result(self, generation: Any, options: dict[str, Any]) -> ChatResult:
         message = AIMessage(
             content=generation.text,
             usage_metadata=_usage(generation),
             response_metadata=self._response_metadata(generation),
         )
+        if tools := options.get("tools"):
+            message = read_call(message, tools)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _last_chunk(self, generation: Any) -> ChatGenerationChunk:
@@ -269,6 +301,23 @@ class ChatGGUF(BaseChatModel):
             "model_provider": "gguf",
             "finish_reason": generation.finish_reason,
         }
+
+
+def _as_chunk(result: ChatResult) -> ChatGenerationChunk:
+    """A whole result as the only chunk of a stream."""
+    message: Any = result.generations[0].message
+    chunks = [
+        tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=i)
+        for i, c in enumerate(message.tool_calls)
+    ]
+    whole = AIMessageChunk(
+        content=message.content,
+        tool_call_chunks=chunks,
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=whole)
 
 
 def _chunk(piece: str) -> ChatGenerationChunk:

@@ -113,15 +113,15 @@ def _client_per_loop(timeout: float) -> Any:
     except ImportError:
         return None  # Without the openai package; `_init` says what to install.
 
-    class ClientPerLoop(httpx.AsyncClient):
-        _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-        _clients = WeakKeyDictionary()
+    clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
+    clients = WeakKeyDictionary()
 
+    class ClientPerLoop(httpx.AsyncClient):
         async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
             loop = asyncio.get_running_loop()
-            if loop not in self._clients:
-                self._clients[loop] = httpx.AsyncClient(timeout=timeout)
-            return await self._clients[loop].send(request, **options)
+            if loop not in clients:
+                clients[loop] = httpx.AsyncClient(timeout=timeout)
+            return await clients[loop].send(request, **options)
 
     return ClientPerLoop(timeout=timeout)
 

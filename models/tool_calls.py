@@ -1,0 +1,113 @@
+"""Tool calling for any GGUF: the tools go into the system prompt, a grammar shapes the call.
+
+Chat templates differ in how a tool call is written, and many know none. So the call is
+always one JSON object, which the grammar of the tools' own schemas keeps well-formed; small
+models then can't misspell a name or leave a parenthesis open.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from ..errors import UserError
+from ..prompts import load_prompts
+
+_TEXT = r"text ::= [^{\x00] [^\x00]*"
+ALWAYS = ("any", "required", "true")
+
+
+def with_tools(messages: Sequence[BaseMessage], tools: Sequence[Any]) -> list[BaseMessage]:
+    """The messages with the tools described, and earlier calls and results in words."""
+    described = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
+    text = load_prompts()["tools"].messages({"tools": described})[0]["content"]
+    rest = [_in_words(message) for message in messages]
+    if rest and isinstance(rest[0], SystemMessage):
+        text = f"{rest[0].text}\n\n{text}"
+        rest = rest[1:]
+    return [SystemMessage(text), *rest]
+
+
+def _in_words(message: BaseMessage) -> BaseMessage:
+    if isinstance(message, AIMessage) and message.tool_calls:
+        call = message.tool_calls[0]
+        return AIMessage(json.dumps({"name": call["name"], "arguments": call["args"]}))
+    if isinstance(message, ToolMessage):
+        return HumanMessage(f"Result of {message.name or 'the tool'}: {message.text}")
+    return message
+
+
+def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str | None:
+    """The GBNF of a call of one of the tools; with `auto`, of a call or a text.
+
+    Args:
+        tools: Tools in OpenAI's form.
+        tool_choice: `any`, `required` or True for some call, a name or OpenAI's object for
+            that one, `auto` or None to leave it to the model, `none` for no call.
+
+    Raises:
+        UserError: If the choice names no tool, or a schema can't be made a grammar.
+    """
+    choice = _chosen(tool_choice)
+    if choice == "none":
+        return None
+    names = [tool["function"]["name"] for tool in tools]
+    forced = choice in ALWAYS or choice in names
+    if not forced and choice not in ("auto", None):
+        raise UserError(f"tool_choice {choice!r} is none of the tools ({', '.join(names)}).")
+    wanted = [tool for tool in tools if choice not in names or tool["function"]["name"] == choice]
+    grammar = _grammar_of([_call_schema(tool["function"]) for tool in wanted])
+    if forced:
+        return grammar
+    call = re.sub(r"^root ::=", "call ::=", grammar, flags=re.MULTILINE)
+    return f"root ::= call | text\n{_TEXT}\n{call}"
+
+
+def _chosen(tool_choice: Any) -> str | None:
+    if isinstance(tool_choice, Mapping):
+        return str(tool_choice.get("function", {}).get("name"))
+    if isinstance(tool_choice, bool):
+        return "any" if tool_choice else "none"
+    return tool_choice
+
+
+def _call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = function.get("parameters") or {"type": "object", "properties": {}}
+    return {
+        "type": "object",
+        "properties": {"name": {"const": function["name"]}, "arguments": arguments},
+        "required": ["name", "arguments"],
+    }
+
+
+def _grammar_of(schemas: list[dict[str, Any]]) -> str:
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    try:
+        return str(json_schema_to_gbnf(json.dumps(schema)))
+    except Exception as error:
+        raise UserError(f"a tool's schema can't be made a grammar: {error}.") from None
+
+
+def read_call(message: AIMessage, tools: Sequence[Any]) -> AIMessage:
+    """The message with its text read as a tool call, if it is one."""
+    text = message.text.strip()
+    if not text.startswith("{"):
+        return message
+    names = {tool["function"]["name"] for tool in tools}
+    try:
+        call = json.loads(text)
+        name, arguments = call["name"], call["arguments"]
+        if name not in names or not isinstance(arguments, dict):
+            raise ValueError("no such tool")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        invalid = {"name": None, "args": text, "id": None, "error": f"not a tool call: {error}"}
+        return message.model_copy(update={"invalid_tool_calls": [invalid]})
+    made = {"name": name, "args": arguments, "id": f"call_{uuid4().hex[:12]}", "type": "tool_call"}
+    return message.model_copy(update={"content": "", "tool_calls": [made]})
