@@ -62,17 +62,33 @@ def is_transient(error: BaseException) -> bool:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """An error as the JSON-native value that results carry: type, message, transient."""
     message = _first_line(error)
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    if message.lower().startswith("connection error") and root is not error:
+    chain = _causes(error)
+    if message.lower().startswith("connection error") and len(chain) > 1:
         # The client's own words are as good as none; the socket's say what happened.
-        message = f"can't connect: {_first_line(root)}"
+        message = f"can't connect{_to_where(chain)}: {_first_line(chain[-1])}"
     return {
         "type": type(error).__name__,
         "message": message[:_MAX_MESSAGE],
         "transient": is_transient(error),
     }
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while chain[-1].__cause__ is not None and len(chain) < 20:
+        chain.append(chain[-1].__cause__)
+    return chain
+
+
+def _to_where(chain: list[BaseException]) -> str:
+    """The server that a failed HTTP request was for, without path and credentials."""
+    for error in chain:
+        try:
+            url: Any = error.request.url  # type: ignore[attr-defined]
+        except (AttributeError, RuntimeError):
+            continue
+        return f" to {url.scheme}://{url.netloc.decode().rpartition('@')[2]}"
+    return ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,9 +4,10 @@
 
 The alternatives are a bare `llama_cpp.Llama` and langchain_community's `ChatLlamaCpp`. All get
 the same file, context, threads, batch size, attention, questions and grammar, and take the
-likeliest token each time. They take turns of ten questions in a shuffled order, and a ratio is
-the median over turns, so that a slow spell of the machine hits all alike. One thread, because
-with more a busy neighbour decides the figures. Exits with 1 if a target is missed.
+likeliest token each time. At every question they take turns in a random order, and a ratio is
+the median over questions, so that a slow spell of the machine hits all alike. One thread by
+default, because with more a busy neighbour decides the figures. Exits with 1 if a target is
+missed.
 """
 
 from __future__ import annotations
@@ -32,37 +33,30 @@ from langgraph_decompose.models.gguf_file import read_contract, read_metadata
 Ask = Callable[[str, str, str | None, int], str]
 """From (system text, question, grammar, most tokens) to the reply."""
 OURS, BARE, COMMUNITY = "ChatGGUF", "bare Llama", "ChatLlamaCpp"
-QUESTIONS, TURN, MAX_TOKENS, SHORT = 40, 10, 200, 24
-MEGABYTE = 1_000_000
+PLAIN, PLAN = "no grammar", "plan grammar"
+QUESTIONS, MAX_TOKENS, SHORT, MEGABYTE = 40, 200, 24, 1_000_000
 
 FORMS = (
     "Who is the {relation} of the author of {work}?",
     "Which is longer, the {river} or the {other_river}?",
-    "{name} fills {small} boxes with {large} pens each and gives away {few}. How many are left?",
-    "In which country was the {relation} of the director of {work} born?",
+    "{name} fills {few} boxes with {many} pens each and gives {less} away. How many are left?",
     "Were the composer of {work} and the composer of {other_work} born in the same year?",
-    "A ticket costs ${large} and {name} buys {small}. With ${few} off, how much does {name} pay?",
+    "A ticket costs ${many} and {name} buys {few}. With ${less} off, how much does {name} pay?",
     "What is the capital of the country through which the {river} flows?",
-    "{name} walks {small} km a day, twice as much on Sundays. How far does {name} walk in a week?",
+    "{name} walks {few} km a day and {many} km on Sundays. How far does {name} walk in a week?",
     "Which university did the {relation} of the person who wrote {work} attend?",
     "Who directed {other_work}?",
 )
 NAMES = ("Omar", "Mia", "Piotr", "Aiko", "Lena", "Samuel", "Ravi")
 RELATIONS = ("wife", "brother", "teacher", "daughter", "mother", "editor", "publisher")
-RIVERS = ("Tarn", "Vell", "Morava", "Ebro", "Lule", "Drin", "Save", "Okavango", "Minho")
-WORKS = ("The Glass Orchard", "Salt Roads", "A Winter Ledger", "Nine Lanterns", "The Quiet Mill",
-         "Harbour Song", "Paper Kings", "The Tin Bridge", "North of Ash", "Low Tide", "Ember")  # fmt: skip
-DECOMPOSE = """You plan how to answer a question and never answer it yourself. If one step is
-enough, write the word atomic. Otherwise write a plan of two to four lines. Number the lines. Ask
-in each line for one fact or one calculation that the question really needs. Write the number of
-an earlier line in the place where its answer belongs, and end a line with the numbers of the
-lines that it uses. Keep the names and numbers of the question exactly as they are, add none,
-and ask no more than needed."""
-SOLVE = """You answer one step of a larger problem. Use the problem for its facts and rely on the
-answers already found. Answer only the step that you are asked, not the whole problem. Reply with
-one sum of the numbers that are given, such as four times seven, and with nothing else: no units,
-no words, no number that was not given. Take half for one half and twice for two. If the step
-can not be answered from what is given, say so in one short sentence, and stop there."""
+RIVERS = ("Tarn", "Vell", "Morava", "Ebro", "Lule", "Drin", "Okavango", "Minho")
+WORKS = ("Salt Roads", "A Winter Ledger", "Nine Lanterns", "Harbour Song", "Paper Kings",
+         "The Tin Bridge", "Ember")  # fmt: skip
+# Long instructions that every prompt of a role begins with.
+ROLES = (
+    "Split the question into a plan, one subquestion a line, no more than needed. " * 7,
+    "Answer only this step, by a sum of the numbers that were given, and nothing else. " * 7,
+)
 
 
 @dataclass(frozen=True)
@@ -80,9 +74,9 @@ def questions(count: int) -> list[str]:
     """Questions of several hops, comparisons, arithmetic and a few that need no plan."""
     return [
         FORMS[i % len(FORMS)].format(
-            name=NAMES[i % 7], relation=RELATIONS[i % 7], work=WORKS[i % 11],
-            other_work=WORKS[(i + 5) % 11], river=RIVERS[i % 9], other_river=RIVERS[(i + 4) % 9],
-            small=3 + i % 13, large=12 + i % 37, few=2 + i % 9,
+            name=NAMES[i % 7], relation=RELATIONS[i % 7], river=RIVERS[i % 8],
+            other_river=RIVERS[(i + 3) % 8], work=WORKS[i % 7], other_work=WORKS[(i + 5) % 7],
+            few=3 + i % 13, many=12 + i % 37, less=2 + i % 10,
         )
         for i in range(count)
     ]  # fmt: skip
@@ -103,7 +97,7 @@ def load_ours(path: str, threads: int) -> Any:
 
 
 def load_others(path: str, threads: int) -> tuple[Any, Any]:
-    """A bare `Llama`, and langchain_community's class or None; both with their faster settings."""
+    """A bare `Llama`, and langchain_community's class or None, set to be as fast as they can."""
     from llama_cpp import Llama
 
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -114,8 +108,8 @@ def load_others(path: str, threads: int) -> tuple[Any, Any]:
         from langchain_community.chat_models import ChatLlamaCpp
     except ImportError:
         return bare, None
-    return bare, ChatLlamaCpp(model_path=path, temperature=0, repeat_penalty=1.0, streaming=False,
-                              model_kwargs=more, **alike)  # fmt: skip
+    options = {"temperature": 0, "repeat_penalty": 1.0, "streaming": False, "model_kwargs": more}
+    return bare, ChatLlamaCpp(model_path=path, **alike, **options)
 
 
 def ask_langchain(model: Any, grammar_form: Callable[[str], Any]) -> Ask:
@@ -135,10 +129,8 @@ def ask_bare(llama: Any) -> Ask:
     def ask(system: str, question: str, grammar: str | None, max_tokens: int) -> str:
         options = {"grammar": llama_grammar(grammar)} if grammar else {}
         messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
-        reply = llama.create_chat_completion(
-            messages, temperature=0, max_tokens=max_tokens, **options
-        )
-        return reply["choices"][0]["message"]["content"]
+        options |= {"temperature": 0, "max_tokens": max_tokens}
+        return llama.create_chat_completion(messages, **options)["choices"][0]["message"]["content"]
 
     return ask
 
@@ -151,47 +143,46 @@ def llama_grammar(text: str) -> Any:
     return LlamaGrammar.from_string(text, verbose=False)
 
 
-def timed(ask: Ask, calls: list[tuple[str, str]], *options: Any) -> tuple[float, list[str]]:
-    """Seconds that calls took together, and the replies."""
+def timed(ask: Ask, *call: Any) -> tuple[float, str]:
+    """Seconds that a call took, and the reply."""
     start = time.perf_counter()
-    replies = [ask(system, question, *options) for system, question in calls]
-    return time.perf_counter() - start, replies
+    reply = ask(*call)
+    return time.perf_counter() - start, reply
 
 
 def measure_speed(sides: dict[str, Ask], bare: Any, rounds: int) -> Iterator[Row]:
     """Plan tokens a second of every side, without and with the plan grammar."""
     from langgraph_decompose.plan import plan_grammar
 
-    grammars = {"no grammar": None, "plan grammar": plan_grammar(8)}
+    grammars, asked = {PLAIN: None, PLAN: plan_grammar(8)}, questions(QUESTIONS)
     ways = [(side, use) for use in grammars for side in sides]
-    rates: dict[Any, list[float]] = {way: [] for way in ways}
-    replies: dict[Any, list[str]] = {way: [] for way in ways}
-    calls = [("decompose", question) for question in questions(QUESTIONS)]
-    for begin in [0, *range(0, QUESTIONS, TURN)] + [*range(0, QUESTIONS, TURN)] * (rounds - 1):
+    rates: dict[Any, dict[int, float]] = {way: {} for way in ways}
+    replies: dict[Any, dict[int, str]] = {way: {} for way in ways}
+    for turn in range(-2, QUESTIONS * rounds):  # The first two only warm up.
         for side, use in random.sample(ways, len(ways)):
-            turn = calls[begin : begin + TURN]
-            seconds, texts = timed(sides[side], turn, grammars[use], MAX_TOKENS)
-            # Counted in one way for all, and outside the time.
-            count = sum(len(bare.tokenize(text.encode(), add_bos=False)) for text in texts)
-            rates[side, use].append(count / seconds)
-            replies[side, use] += texts
+            # Another question for the other use, or its prompt would still be in the cache.
+            number = max(turn, 0) if use == PLAIN else max(turn + 7, 0) % (QUESTIONS * rounds)
+            call = ("decompose", asked[number % QUESTIONS], grammars[use], MAX_TOKENS)
+            seconds, replies[side, use][number] = timed(sides[side], *call)
+            tokens = bare.tokenize(replies[side, use][number].encode(), add_bos=False)
+            rates[side, use][number] = max(1, len(tokens)) / seconds
     for use in grammars:
         yield from compare(use, rates, replies)
-    found = ratio(rates, (OURS, "plan grammar"), (OURS, "no grammar"))
+    found = ratio(rates, (OURS, PLAN), (OURS, PLAIN))
     yield Row("ChatGGUF with / without grammar", found, "ratio", ">= 0.8", found >= 0.8)
 
 
-def ratio(rates: dict[Any, list[float]], way: Any, other: Any) -> float:
-    """How many times as fast one way is; the first turn only warms up."""
-    return median(a / b for a, b in zip(rates[way][1:], rates[other][1:], strict=True))
+def ratio(rates: dict[Any, dict[int, float]], way: Any, other: Any) -> float:
+    """How many times as fast one way is as another, at the same questions."""
+    return median(rate / rates[other][number] for number, rate in rates[way].items())
 
 
 def compare(use: str, rates: Any, replies: Any) -> Iterator[Row]:
     """What the rates of all sides amount to."""
     for side in (OURS, BARE, COMMUNITY):
-        rate = median(rates[side, use][1:]) if (side, use) in rates else None
+        rate = median(rates[side, use].values()) if (side, use) in rates else None
         yield Row(f"{use}: {side}", rate, "tokens/s")
-    same = [a == b for a, b in zip(replies[OURS, use], replies[BARE, use], strict=True)]
+    same = [reply == replies[BARE, use][number] for number, reply in replies[OURS, use].items()]
     yield Row(f"{use}: replies equal to bare Llama's", sum(same) / len(same), "share")
     found = ratio(rates, (OURS, use), (BARE, use))
     yield Row(f"{use}: ChatGGUF / bare Llama", found, "ratio", ">= 0.95", found >= 0.95)
@@ -201,54 +192,47 @@ def compare(use: str, rates: Any, replies: Any) -> Iterator[Row]:
 
 
 def measure_reuse(ours: Any, sides: dict[str, Ask], rounds: int) -> Iterator[Row]:
-    """Two roles with long instructions take turns: is what all their prompts share kept?"""
-    calls = [((DECOMPOSE, SOLVE)[i % 2], q) for i, q in enumerate(questions(TURN))]
-    constant = {role: constant_tokens(ours, role) for role in (DECOMPOSE, SOLVE)}
-    shares = []
-    for role, question in calls:
-        usage = ours.invoke([("system", role), ("user", question)], max_tokens=SHORT).usage_metadata
-        shares.append(min(1.0, usage["input_token_details"]["cache_read"] / constant[role]))
-    times = []
-    for _ in range(4 * rounds):
-        took = {s: timed(sides[s], calls, None, SHORT)[0] for s in random.sample([OURS, BARE], 2)}
-        times.append(took[BARE] / took[OURS])
+    """Two roles with long instructions take turns: is what their prompts begin with kept?"""
+    constant = [constant_tokens(ours, role) for role in ROLES]
+    shares, ratios = [], []
+    for i, question in enumerate(questions(QUESTIONS)):
+        messages = [("system", ROLES[i % 2]), ("user", question)]
+        usage = ours.invoke(messages, max_tokens=SHORT).usage_metadata
+        shares.append(min(1.0, usage["input_token_details"]["cache_read"] / constant[i % 2]))
+    for i, question in enumerate(questions(QUESTIONS) * rounds):
+        call = (ROLES[i % 2], question, None, SHORT)
+        took = {side: timed(sides[side], *call)[0] for side in random.sample([OURS, BARE], 2)}
+        ratios.append(took[BARE] / took[OURS])
     least = min(shares[2:])
-    yield Row("two roles: constant part of decompose", constant[DECOMPOSE], "tokens")
-    yield Row("two roles: constant part of solve", constant[SOLVE], "tokens")
+    yield Row("two roles: fixed beginning of each prompt", min(constant), "tokens")
     yield Row("two roles: least share of it reused", least, "share", "1", least == 1)
-    yield Row("two roles: speed of ChatGGUF / bare Llama", median(times), "ratio")
+    yield Row("two roles: speed of ChatGGUF / bare Llama", median(ratios), "ratio")
 
 
 def constant_tokens(ours: Any, system: str) -> int:
     """Number of tokens with which every prompt with this system text begins."""
-    from langgraph_decompose.models.engine import EngineSettings
-    from langgraph_decompose.models.pool import EngineHandle
 
-    path = os.path.realpath(ours.model_path)
-    handle = EngineHandle(EngineSettings(path, ours.n_ctx, ours.n_gpu_layers, ours.n_threads))
-
-    def prompt(user: str) -> list[int]:
+    def prompt(engine: Any, user: str) -> list[int]:
         rows = [{"role": "system", "content": system}, {"role": "user", "content": user}]
-        return handle.submit(lambda engine: engine.chat_template(None).tokenize(rows)).result()
+        return engine.chat_template(None).tokenize(rows)
 
-    try:
-        return len(os.path.commonprefix([prompt("Who?"), prompt("7 + 8")]))
-    finally:
-        handle.close()
+    engine = ours._engine()
+    first, second = engine.submit(lambda e: (prompt(e, "Who?"), prompt(e, "7 + 8"))).result()
+    return next(i for i, token in enumerate(first) if token != second[i])
 
 
 def measure_memory(options: argparse.Namespace) -> Iterator[Row]:
     """Peak of a process that answers 20 questions, and growth over 150 more after 50."""
-    before, after = (in_child(count, options)["peak"] for count in (0, 20))
-    delta = (after - before) / MEGABYTE
-    limit = os.path.getsize(options.model) / MEGABYTE + cache_bytes(options.model) / MEGABYTE + 150
-    yield Row("peak memory: imports", before / MEGABYTE, "MB")
+    before, after = (in_child(count, options)["peak"] / MEGABYTE for count in (0, 20))
+    limit = (os.path.getsize(options.model) + cache_bytes(options.model)) / MEGABYTE + 150
+    met = after - before <= limit
+    yield Row("peak memory: imports", before, "MB")
     yield Row(
-        "peak memory: file and 20 questions on top", delta, "MB", f"<= {limit:.0f}", delta <= limit
+        "peak memory: file and 20 questions more", after - before, "MB", f"<= {limit:.0f}", met
     )
     sizes = in_child(200, options)
     growth = (sizes["200"] - sizes["50"]) / MEGABYTE
-    yield Row("memory growth from question 50 to 200", growth, "MB", "< 2", growth < 2)
+    yield Row("memory: growth from question 50 to 200", growth, "MB", "< 2", growth < 2)
 
 
 def cache_bytes(path: str) -> int:
@@ -256,9 +240,8 @@ def cache_bytes(path: str) -> int:
     metadata = read_metadata(path)
     name = metadata["general.architecture"]
     heads = metadata[f"{name}.attention.head_count"]
-    width = metadata.get(
-        f"{name}.attention.key_length", metadata[f"{name}.embedding_length"] // heads
-    )
+    width = metadata[f"{name}.embedding_length"] // heads
+    width = metadata.get(f"{name}.attention.key_length", width)
     kept = metadata.get(f"{name}.attention.head_count_kv", heads)
     cells = -(-context_length(path) // 256) * 256
     return metadata[f"{name}.block_count"] * cells * kept * width * 2 * 2
@@ -281,7 +264,8 @@ def child(options: argparse.Namespace) -> dict[str, int]:
     ask, sizes = ask_langchain(load_ours(options.model, options.threads), str), {}
     for done, question in enumerate(questions(options.child), 1):
         ask("decompose", question, plan_grammar(8), MAX_TOKENS)
-        sizes[done] = resident() if done in (50, 200) else 0
+        if done in (50, 200):
+            sizes[str(done)] = resident()
     unit = 1 if sys.platform == "darwin" else 1024
     return sizes | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
 
@@ -299,10 +283,8 @@ def resident() -> int:
 def measure(options: argparse.Namespace) -> Iterator[Row]:
     """All figures; memory first, while this process is still small."""
     yield from measure_memory(options)
-    ours, (bare, community) = (
-        load_ours(options.model, options.threads),
-        load_others(options.model, options.threads),
-    )
+    ours = load_ours(options.model, options.threads)
+    bare, community = load_others(options.model, options.threads)
     sides = {OURS: ask_langchain(ours, str), BARE: ask_bare(bare)}
     if community is not None:
         sides[COMMUNITY] = ask_langchain(community, llama_grammar)
@@ -314,8 +296,8 @@ def measure(options: argparse.Namespace) -> Iterator[Row]:
 def show(row: Row) -> None:
     """Print one line of the table."""
     figure = "not installed" if row.figure is None else f"{row.figure:.2f} {row.unit}"
-    verdict = "" if row.met is None else "met" if row.met else "MISSED"
     target = f"target {row.target}" if row.target else ""
+    verdict = "" if row.met is None else "met" if row.met else "MISSED"
     print(f"{row.name:<44} {figure:>18}  {target:<16} {verdict}".rstrip(), flush=True)
 
 
@@ -331,7 +313,7 @@ def main() -> int:
     if options.child is not None:
         print(json.dumps(child(options)))
         return 0
-    rows = []
+    rows: list[Row] = []
     for row in measure(options):
         rows.append(row)
         if not options.json:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
@@ -210,7 +211,8 @@ class ChatGGUF(BaseChatModel):
     ) -> ChatResult:
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
-            return self._result(_outcome(future), kwargs)
+            with _overflow_as_langchain_knows_it():
+                return self._result(future.result(), kwargs)
         finally:
             cancelled.set()
 
@@ -223,11 +225,10 @@ class ChatGGUF(BaseChatModel):
     ) -> ChatResult:
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
-            await asyncio.wait([asyncio.wrap_future(future)])
-            return self._result(_outcome(future), kwargs)
+            with _overflow_as_langchain_knows_it():
+                return self._result(await asyncio.wrap_future(future), kwargs)
         finally:
             cancelled.set()
-            future.cancel()
 
     def _stream(
         self,
@@ -246,7 +247,9 @@ class ChatGGUF(BaseChatModel):
         try:
             while (piece := pieces.get()) is not None:
                 yield _chunk(piece)
-            yield self._last_chunk(_outcome(future))
+            with _overflow_as_langchain_knows_it():
+                last = self._last_chunk(future.result())
+            yield last
         finally:
             cancelled.set()
 
@@ -271,7 +274,9 @@ class ChatGGUF(BaseChatModel):
         try:
             while (piece := await pieces.get()) is not None:
                 yield _chunk(piece)
-            yield self._last_chunk(_outcome(future))
+            with _overflow_as_langchain_knows_it():
+                last = self._last_chunk(future.result())
+            yield last
         finally:
             cancelled.set()
             future.cancel()
@@ -324,10 +329,10 @@ def _chunk(piece: str) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
-def _outcome(future: Future[Any]) -> Any:
-    """The job's result, its overflow error in LangChain's own class."""
+@contextmanager
+def _overflow_as_langchain_knows_it() -> Iterator[None]:
     try:
-        return future.result()
+        yield
     except PromptTooLongError as error:
         raise GGUFContextOverflowError(str(error)) from None
 

@@ -51,6 +51,8 @@ def hosted_chat_model(
         options |= {"timeout": seconds, "max_retries": 0}
     if provider == "openai":
         options |= {"stream_usage": True, "http_async_client": _client_per_loop(seconds)}
+        # LangChain's own socket options switch off httpx's reading of proxy settings.
+        options["http_socket_options"] = ()
         if match:
             options["use_responses_api"] = False
     chat_model = _init(provider, model, options)

@@ -1,0 +1,73 @@
+"""Opening a GGUF file with llama.cpp: layers, threads, and errors in words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFileError
+from .kv_cache import SEQUENCES
+from .llama import llama_cpp, quiet_load
+
+BATCH = 512
+
+
+def load_model(path: str, n_gpu_layers: int | None) -> Any:
+    """A llama.cpp model; None puts all layers on the GPU if the build has GPU support.
+
+    Raises:
+        ModelFileError: With llama.cpp's reason and what to do.
+    """
+    params = llama_cpp.llama_model_default_params()
+    if n_gpu_layers is None:
+        n_gpu_layers = 999 if llama_cpp.llama_supports_gpu_offload() else 0
+    params.n_gpu_layers = n_gpu_layers
+    with quiet_load() as said:
+        model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        reason = said() or "no reason given"
+        newer = "architecture" in reason
+        advice = (
+            "upgrade llama-cpp-python, the file is newer than it"
+            if newer
+            else "download the file again"
+        )
+        raise ModelFileError(f"llama.cpp can't load {Path(path).name!r}: {reason}; {advice}.")
+    return model
+
+
+def new_context(model: Any, path: str, n_ctx: int, n_threads: int | None) -> Any:
+    """A context that holds several prompts at once; frees the model if there is none.
+
+    Raises:
+        ModelFileError: If memory doesn't suffice.
+    """
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = n_ctx
+    params.n_batch = params.n_ubatch = min(BATCH, max(32, n_ctx))
+    params.n_seq_max = SEQUENCES
+    params.kv_unified = True
+    params.n_threads = params.n_threads_batch = n_threads or choose_threads(path)
+    params.no_perf = True
+    with quiet_load() as said:
+        context = llama_cpp.llama_init_from_model(model, params)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        reason = said() or "probably too little memory"
+        name = Path(path).name
+        raise ModelFileError(f"no context of {n_ctx} tokens for {name!r}: {reason}; lower n_ctx.")
+    return context
+
+
+def choose_threads(path: str) -> int:
+    """One thread for each 25 MB of weights, up to the physical cores (roughly).
+
+    llama.cpp's threads wait for each other by spinning several times a layer. For a small
+    model that gains little on an idle machine, and on a busy one, where a thread may lose
+    its core meanwhile, it can make a reply a hundred times slower.
+    """
+    available = getattr(os, "sched_getaffinity", None)
+    cores = len(available(0)) if available else os.cpu_count() or 1
+    physical = cores if cores <= 4 else cores // 2
+    return max(1, min(physical, os.path.getsize(path) // 25_000_000 + 1))
