@@ -1,6 +1,6 @@
 """How fast `ChatGGUF` is, and how much memory it takes, next to its two alternatives.
 
-    python benchmarks/decomposer.py [--model FILE.gguf] [--rounds 4] [--threads 1] [--json]
+    python benchmarks/decomposer.py [--model FILE.gguf] [--rounds 3] [--threads 1] [--json]
 
 The alternatives are a bare `llama_cpp.Llama` and langchain_community's `ChatLlamaCpp`. All get
 the same file, context, threads, batch size, attention, questions and grammar, and take the
@@ -154,35 +154,38 @@ def measure_speed(sides: dict[str, Ask], bare: Any, rounds: int) -> Iterator[Row
     """Plan tokens a second of every side, without and with the plan grammar."""
     from langgraph_decompose.plan import plan_grammar
 
-    grammars, asked = {PLAIN: None, PLAN: plan_grammar(8)}, questions(QUESTIONS)
+    grammars = {PLAIN: None, PLAN: plan_grammar(8)}
     ways = [(side, use) for use in grammars for side in sides]
-    rates: dict[Any, dict[int, float]] = {way: {} for way in ways}
-    replies: dict[Any, dict[int, str]] = {way: {} for way in ways}
-    for turn in range(-2, QUESTIONS * rounds):  # The first two only warm up.
+    rates: dict[Any, list[float]] = {way: [] for way in ways}
+    replies: dict[Any, list[str]] = {way: [] for way in ways}
+    for side, use in ways:
+        sides[side]("decompose", "Warming up?", grammars[use], MAX_TOKENS)
+    for question in questions(QUESTIONS) * rounds:
         for side, use in random.sample(ways, len(ways)):
-            # Another question for the other use, or its prompt would still be in the cache.
-            number = max(turn, 0) if use == PLAIN else max(turn + 7, 0) % (QUESTIONS * rounds)
-            call = ("decompose", asked[number % QUESTIONS], grammars[use], MAX_TOKENS)
-            seconds, replies[side, use][number] = timed(sides[side], *call)
-            tokens = bare.tokenize(replies[side, use][number].encode(), add_bos=False)
-            rates[side, use][number] = max(1, len(tokens)) / seconds
+            # Without a call between, the question would still be in the cache from its last use.
+            sides[side]("decompose", "Anything else?", None, 1)
+            seconds, reply = timed(sides[side], "decompose", question, grammars[use], MAX_TOKENS)
+            # Counted alike for all, and outside the time.
+            tokens = bare.tokenize(reply.encode(), add_bos=False)
+            rates[side, use].append(max(1, len(tokens)) / seconds)
+            replies[side, use].append(reply)
     for use in grammars:
         yield from compare(use, rates, replies)
     found = ratio(rates, (OURS, PLAN), (OURS, PLAIN))
     yield Row("ChatGGUF with / without grammar", found, "ratio", ">= 0.8", found >= 0.8)
 
 
-def ratio(rates: dict[Any, dict[int, float]], way: Any, other: Any) -> float:
+def ratio(rates: dict[Any, list[float]], way: Any, other: Any) -> float:
     """How many times as fast one way is as another, at the same questions."""
-    return median(rate / rates[other][number] for number, rate in rates[way].items())
+    return median(a / b for a, b in zip(rates[way], rates[other], strict=True))
 
 
 def compare(use: str, rates: Any, replies: Any) -> Iterator[Row]:
     """What the rates of all sides amount to."""
     for side in (OURS, BARE, COMMUNITY):
-        rate = median(rates[side, use].values()) if (side, use) in rates else None
+        rate = median(rates[side, use]) if (side, use) in rates else None
         yield Row(f"{use}: {side}", rate, "tokens/s")
-    same = [reply == replies[BARE, use][number] for number, reply in replies[OURS, use].items()]
+    same = [a == b for a, b in zip(replies[OURS, use], replies[BARE, use], strict=True)]
     yield Row(f"{use}: replies equal to bare Llama's", sum(same) / len(same), "share")
     found = ratio(rates, (OURS, use), (BARE, use))
     yield Row(f"{use}: ChatGGUF / bare Llama", found, "ratio", ">= 0.95", found >= 0.95)
@@ -305,11 +308,13 @@ def main() -> int:
     """Measure and print; 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=bundled_model_path(), help="a GGUF file")
-    parser.add_argument("--rounds", type=int, default=4, help="times every question is asked")
+    parser.add_argument("--rounds", type=int, default=3, help="times every question is asked")
     parser.add_argument("--threads", type=int, default=1, help="of every side")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if not os.path.isfile(options.model):
+        parser.error(f"there is no file {options.model!r}")
     if options.child is not None:
         print(json.dumps(child(options)))
         return 0

@@ -147,7 +147,7 @@ def _from_text(name: str, table: ModelTable) -> ResolvedModel:
     if not kind or not rest:
         raise _unknown(table.ref, [])
     if kind == "transformers":
-        from .transformers import chat_transformers
+        from .chat_transformers import chat_transformers
 
         return ResolvedModel(name, chat_transformers(rest), **_local(table))
     from .hosted import hosted_chat_model, without_credentials
