@@ -17,10 +17,14 @@ SEQUENCES = 4
 
 @dataclass
 class Sequence:
-    """One sequence of the KV cache and the tokens that it holds."""
+    """One sequence of the KV cache, the tokens that it holds, and how many of them stay.
+
+    `constant` counts the leading tokens that its last two prompts shared.
+    """
 
     id: int
     tokens: list[int] = field(default_factory=list)
+    constant: int = 0
 
 
 class PrefixCache:
@@ -48,6 +52,7 @@ class PrefixCache:
             llama_cpp.llama_memory_seq_rm(self._memory, sequence.id, -1, -1)
             shared = 0
         del sequence.tokens[shared:]
+        sequence.constant = shared
         return sequence
 
     def drop(self, key: str) -> None:
@@ -56,7 +61,12 @@ class PrefixCache:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence.id, -1, -1)
 
     def make_room(self, count: int) -> None:
-        """Drop the sequences used longest ago until `count` more tokens fit."""
+        """Make `count` more tokens fit: first others lose what differed, then everything."""
+        for other in list(self._sequences.values())[:-1]:
+            if self._used() + count <= self._cells:
+                return
+            if llama_cpp.llama_memory_seq_rm(self._memory, other.id, other.constant, -1):
+                del other.tokens[other.constant :]
         while len(self._sequences) > 1 and self._used() + count > self._cells:
             self.drop(next(iter(self._sequences)))
 
