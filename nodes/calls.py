@@ -7,14 +7,17 @@ awaited ones; so no role exists in two versions, and none knows how its calls ar
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..models.references import ResolvedModel
 from .events import Event, aemit, emit
+from .retry import pause_before_retry
 from .usage import UsageRow, cost, tokens_used
 
 if TYPE_CHECKING:
@@ -119,21 +122,38 @@ def as_runnable(name: str, steps: Callable[..., Steps[T]]) -> Runnable[Any, T]:
 
 
 def ask(call: Call, config: Any = None) -> Reply:
-    """Make a call, blocking, within the model's concurrency limit."""
-    with call.model.limiter.hold():
-        begin = time.perf_counter()
-        runnable: Any = call.model.runnable
-        output = runnable.invoke(_input(call), _config(call, config), **_options(call))
-        return _reply(call, output, time.perf_counter() - begin)
+    """Make a call, blocking, within the model's concurrency limit; retry what may pass."""
+    runnable: Any = call.model.runnable
+    begin = time.perf_counter()
+    for attempt in count(1):
+        try:
+            with call.model.limiter.hold():
+                output = runnable.invoke(_input(call), _config(call, config), **_options(call))
+            return _reply(call, output, attempt, time.perf_counter() - begin)
+        except Exception as error:
+            pause = pause_before_retry(error, attempt)
+            if pause is None:
+                raise
+        time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def aask(call: Call, config: Any = None) -> Reply:
-    """Make a call without blocking, within the model's concurrency limit."""
-    async with call.model.limiter.ahold():
-        begin = time.perf_counter()
-        runnable: Any = call.model.runnable
-        output = await runnable.ainvoke(_input(call), _config(call, config), **_options(call))
-        return _reply(call, output, time.perf_counter() - begin)
+    """`ask` without blocking the event loop."""
+    runnable: Any = call.model.runnable
+    begin = time.perf_counter()
+    for attempt in count(1):
+        try:
+            async with call.model.limiter.ahold():
+                making = runnable.ainvoke(_input(call), _config(call, config), **_options(call))
+                output = await making
+            return _reply(call, output, attempt, time.perf_counter() - begin)
+        except Exception as error:
+            pause = pause_before_retry(error, attempt)
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _options(call: Call) -> Mapping[str, Any]:
@@ -167,7 +187,7 @@ def _input(call: Call) -> Any:
     return text
 
 
-def _reply(call: Call, output: Any, seconds: float) -> Reply:
+def _reply(call: Call, output: Any, calls: int, seconds: float) -> Reply:
     text, messages = _read(output)
     text = _THINKING.sub("", text).strip()
     if not text:
@@ -177,7 +197,7 @@ def _reply(call: Call, output: Any, seconds: float) -> Reply:
     usage = UsageRow(
         role=call.role,
         model=call.model.name,
-        calls=1,
+        calls=calls,
         **tokens_used(messages),
         seconds=seconds,
         cost=None,

@@ -42,7 +42,8 @@ def bundled() -> Iterator[ChatGGUF]:
 class RecordingServer:
     """An OpenAI-compatible server on loopback that replays replies and keeps every request.
 
-    A reply is a text, an (HTTP status, error message), or a function of the request body.
+    A reply is a text, an (HTTP status, error message) with maybe a dict of headers behind, or
+    a function of the request body.
     """
 
     url: str = ""
@@ -85,11 +86,15 @@ def openai_server() -> Iterator[RecordingServer]:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 record.requests.append({"headers": headers, "body": body})
             reply = record.next_reply(body)
-            status, value = reply if isinstance(reply, tuple) else (200, _completion(reply))
+            if isinstance(reply, str):
+                reply = (200, _completion(reply))
+            status, value, *more = reply
             if status != 200:
                 value = {"error": {"message": value, "type": "error"}}
             data = json.dumps(value).encode()
             self.send_response(status)
+            for name, text in more[0].items() if more else ():
+                self.send_header(name, text)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

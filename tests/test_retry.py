@@ -1,0 +1,86 @@
+"""Retries: for what may pass, a few times, at the pace the server asks for, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose.errors import UserError, is_transient
+from langgraph_decompose.nodes.retry import ATTEMPTS, pause_before_retry
+
+from .conftest import RecordingServer
+
+
+def ask(server: RecordingServer, how: str = "async") -> dict[str, Any]:
+    graph = create_decomposition_graph(f"openai:m@{server.url}", strategy="direct")
+    if how == "sync":
+        return graph.invoke({"question": "6 * 7?"})
+    return asyncio.run(graph.ainvoke({"question": "6 * 7?"}))
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_what_may_pass_is_asked_again_and_counted(
+    openai_server: RecordingServer, status: int, how: str
+) -> None:
+    openai_server.replies = [(status, "not now")]
+    result = ask(openai_server, how)
+    assert result["answer"] == "42"
+    assert result["usage"][0]["calls"] == len(openai_server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_what_cannot_pass_is_asked_once(openai_server: RecordingServer, status: int) -> None:
+    openai_server.default = (status, "never")
+    result = ask(openai_server)
+    assert result["status"] == "failed"
+    assert result["answers"][0]["error"]["transient"] is False
+    assert len(openai_server.requests) == 1
+
+
+def test_it_gives_up_after_a_few_attempts(openai_server: RecordingServer) -> None:
+    openai_server.default = (503, "down for today")
+    result = ask(openai_server)
+    assert len(openai_server.requests) == ATTEMPTS
+    assert result["answers"][0]["error"]["transient"] is True
+    assert "down for today" in result["answers"][0]["error"]["message"]
+
+
+def test_retry_after_is_followed(openai_server: RecordingServer) -> None:
+    openai_server.replies = [(429, "slow down", {"Retry-After": "1.5"})]
+    begin = time.perf_counter()
+    assert ask(openai_server)["answer"] == "42"
+    assert 1.5 <= time.perf_counter() - begin < 6
+
+
+class Refused(Exception):
+    """An error with the response that caused it, as HTTP clients raise it."""
+
+    def __init__(self, status: int, retry_after: str = "") -> None:
+        from types import SimpleNamespace
+
+        self.status_code = status
+        self.response = SimpleNamespace(headers={"retry-after": retry_after})
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [("0", 0, 0), ("7", 7, 7), ("99999", 60, 60), ("soon", 0.2, 0.4), ("-5", 0, 0),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0), ("Wed, 21 Oct 2065 07:28:00 GMT", 60, 60)],
+)  # fmt: skip
+def test_a_server_s_word_is_bounded(retry_after: str, least: float, most: float) -> None:
+    pause = pause_before_retry(Refused(429, retry_after), attempt=1)
+    assert pause is not None
+    assert least <= pause <= most
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [(TimeoutError(), True), (ConnectionResetError(), True), (Refused(429), True),
+     (Refused(401), False), (ValueError("x"), False), (UserError("x"), False), (OSError(), False)],
+)  # fmt: skip
+def test_which_errors_may_pass(error: Exception, transient: bool) -> None:
+    assert is_transient(error) is transient
