@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError, UserError
+from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .llama import llama_cpp
 
 if TYPE_CHECKING:
     from .engine import Engine
-
-# A noncharacter: put inside a control token's text, it keeps the tokeniser from seeing one.
-_SPLIT = "\ufdd0"
 
 
 class ChatTemplate:
@@ -53,26 +51,17 @@ class ChatTemplate:
         Raises:
             UserError: If the template refuses the messages, with its reason.
         """
-        safe = [{**m, "content": self._defuse(m["content"])} for m in messages]
+        safe = [
+            {**m, "content": split_control_tokens(m["content"], self._control)} for m in messages
+        ]
         prompt = self._rendered(safe)
-        pieces = prompt.split(_SPLIT)
+        pieces = prompt.split(SPLIT)
         tokens = [t for piece in pieces for t in self._engine.tokenize(piece, special=True)]
         if self._add_bos and tokens[:1] != [self._bos]:
             tokens.insert(0, self._bos)
         if not tokens:
             raise UserError("the chat template renders these messages to an empty prompt.")
         return tokens
-
-    def _defuse(self, content: str) -> str:
-        """Split every control token that stands in the content, until none is left whole."""
-        content = content.replace(_SPLIT, "\ufffd")
-        if self._control is None:
-            return content
-        while split := self._control.subn(lambda m: m[0][0] + _SPLIT + m[0][1:], content):
-            content, count = split
-            if count == 0:
-                break
-        return content
 
     def _rendered(self, messages: list[dict[str, Any]]) -> str:
         try:
@@ -106,7 +95,6 @@ def _control_tokens(vocab: Any, template: str) -> re.Pattern[str] | None:
         attributes = llama_cpp.llama_vocab_get_attr(vocab, token)
         if attributes & (control | user_defined):
             text = _text(vocab, token)
-            if len(text) > 1 and (attributes & control or text in template):
+            if attributes & control or text in template:
                 found.add(text)
-    ordered = sorted(found, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+    return control_pattern(found)

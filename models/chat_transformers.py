@@ -19,6 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from ..errors import MissingDependencyError, ModelReferenceError, PromptTooLongError
+from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .messages import to_template_messages
 
 _MAX_NEW_TOKENS = 1024
@@ -90,10 +91,8 @@ class ChatTransformers(BaseChatModel):
         cancelled: threading.Event,
     ) -> ChatResult:
         model, tokenizer = self._load()
-        inputs = tokenizer.apply_chat_template(
-            rows, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        ).to(model.device)
-        count = int(inputs["input_ids"].shape[1])
+        ids = _tokenize(tokenizer, rows).to(model.device)
+        count = int(ids.shape[1])
         limit = getattr(model.config, "max_position_embeddings", None)
         if limit and count >= limit:
             raise PromptTooLongError(f"the text has {count} tokens, over the limit of {limit}.")
@@ -102,7 +101,8 @@ class ChatTransformers(BaseChatModel):
         temperature = options.get("temperature") or self.temperature or 0.0
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
         output = model.generate(
-            **inputs,
+            input_ids=ids,
+            attention_mask=ids.new_ones(ids.shape),
             max_new_tokens=room,
             pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
             stopping_criteria=[lambda *_, **__: cancelled.is_set()],
@@ -139,6 +139,17 @@ class ChatTransformers(BaseChatModel):
             model = transformers.AutoModelForCausalLM.from_pretrained(self.model, **device_map)
             self._loaded = model.eval(), tokenizer
         return self._loaded
+
+
+def _tokenize(tokenizer: Any, rows: list[dict[str, Any]]) -> Any:
+    """The prompt's token ids, with control tokens in messages read as text."""
+    import torch
+
+    pattern = control_pattern([*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()])
+    safe = [{**row, "content": split_control_tokens(row["content"], pattern)} for row in rows]
+    prompt = tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
+    pieces = [tokenizer.encode(p, add_special_tokens=False) for p in prompt.split(SPLIT)]
+    return torch.tensor([[token for piece in pieces for token in piece]])
 
 
 def chat_transformers(name: str) -> ChatTransformers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from ..errors import MissingDependencyError
 
 INSTALL_HINT = (
-    "pip install 'langgraph-decompose[local]' compiles it (about 5 minutes); for a prebuilt "
-    "wheel add --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
+    "pip install 'llama-cpp-python>=0.3.36' compiles it (about 5 minutes); for a prebuilt wheel "
+    "add --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
 )
 
 try:
@@ -33,27 +34,37 @@ _logger = logging.getLogger("llama-cpp-python")
 if _logger.level == logging.NOTSET:
     _logger.setLevel(logging.ERROR)
 
+_ERROR_LEVEL = 4
+_one_at_a_time = threading.Lock()
+_errors: list[str] = []
+
+
+# Kept for ever: llama.cpp may call it from another thread while it is being replaced.
+@llama_cpp.llama_log_callback
+def _keep_errors(level: int, text: bytes, _: object) -> None:
+    message = text.decode("utf-8", errors="replace").strip()
+    if level == _ERROR_LEVEL and message:
+        _errors.append(message)
+
+
+def _first_error() -> str:
+    """The first line names the cause, those after it only say that loading failed."""
+    line = _errors[0] if _errors else ""
+    return line.split(": ", 1)[1] if line.startswith("llama_model_load") else line
+
 
 @contextmanager
-def quiet_load() -> Iterator[Callable[[], str]]:
-    """Catch what llama.cpp logs inside the block; yields a function for its last error."""
+def quiet() -> Iterator[Callable[[], str]]:
+    """Catch what llama.cpp logs inside the block; yields a function for its first error.
+
+    llama.cpp has one log for the whole process, so blocks of several threads take turns.
+    """
     from llama_cpp import _logger as binding
 
-    errors: list[str] = []
-
-    @llama_cpp.llama_log_callback
-    def keep(level: int, text: bytes, _: object) -> None:
-        message = text.decode("utf-8", errors="replace").strip()
-        if level == 4 and message:
-            errors.append(message)
-
-    def last_error() -> str:
-        # The first line names the cause, those after it only say that loading failed.
-        line = errors[0] if errors else ""
-        return line.split(": ", 1)[1] if line.startswith("llama_model_load") else line
-
-    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
-    try:
-        yield last_error
-    finally:
-        llama_cpp.llama_log_set(binding.llama_log_callback, ctypes.c_void_p(0))
+    with _one_at_a_time:
+        _errors.clear()
+        llama_cpp.llama_log_set(_keep_errors, ctypes.c_void_p(0))
+        try:
+            yield _first_error
+        finally:
+            llama_cpp.llama_log_set(binding.llama_log_callback, ctypes.c_void_p(0))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ModelFileError
 from .kv_cache import SEQUENCES
-from .llama import llama_cpp, quiet_load
+from .llama import llama_cpp, quiet
 
 BATCH = 512
 
@@ -23,7 +23,7 @@ def load_model(path: str, n_gpu_layers: int | None) -> Any:
     if n_gpu_layers is None:
         n_gpu_layers = 999 if llama_cpp.llama_supports_gpu_offload() else 0
     params.n_gpu_layers = n_gpu_layers
-    with quiet_load() as said:
+    with quiet() as said:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         reason = said() or "no reason given"
@@ -50,7 +50,7 @@ def new_context(model: Any, path: str, n_ctx: int, n_threads: int | None) -> Any
     params.kv_unified = True
     params.n_threads = params.n_threads_batch = n_threads or choose_threads(path)
     params.no_perf = True
-    with quiet_load() as said:
+    with quiet() as said:
         context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         llama_cpp.llama_model_free(model)

@@ -35,6 +35,7 @@ class ReplyText:
         found = [i for stop in self._stop if (i := self._pending.find(stop)) >= 0]
         if found:
             self._pending = self._pending[: min(found)]
+            self._decoder.reset()
             return True
         self._send(len(self._pending) - self._hold)
         return False

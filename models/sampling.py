@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .llama import llama_cpp
+from .llama import llama_cpp, quiet
 
 _KEPT_GRAMMARS = 8
 _RANDOM_SEED = 0xFFFFFFFF
@@ -92,9 +92,10 @@ class Sampler:
         """A fresh state of a grammar; compiled once, then cloned."""
         compiled = self._grammars.get(text)
         if compiled is None:
-            compiled = llama_cpp.llama_sampler_init_grammar(
-                self._vocab, text.encode("utf-8"), b"root"
-            )
+            with quiet():
+                compiled = llama_cpp.llama_sampler_init_grammar(
+                    self._vocab, text.encode("utf-8"), b"root"
+                )
             if not compiled:
                 raise UserError("llama.cpp can't compile the grammar; check its GBNF syntax.")
             if len(self._grammars) == _KEPT_GRAMMARS:
@@ -121,6 +122,9 @@ class Sampler:
         view["p"] = 0.0
         array.size, array.selected, array.sorted = self._size, -1, False
         llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
+        if not np.isfinite(view["logit"]).any():
+            # Accepting a token that the grammar forbids would end the whole process.
+            raise UserError("no token of this model fits the grammar at this place.")
         llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
         return int(array.data[array.selected].id)
 

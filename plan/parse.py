@@ -17,7 +17,6 @@ from .types import MAX_SUBQUESTIONS, Final, Plan, PlanError, Subquestion, refere
 MAX_REPLY_CHARS = 50_000
 """Longest reply that is read at all; it bounds the time for garbage."""
 
-_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 _ATOMIC = re.compile(
     r"\W*(?:atomic|no\s+(?:further\s+)?decomposition(?:\s+(?:is\s+)?(?:needed|required))?"
@@ -26,10 +25,9 @@ _ATOMIC = re.compile(
 )
 _CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
 _NUMBERED = re.compile(
-    r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?:\*\*)?\s*(\S.*)", re.I
+    r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?\s*(\S.*)", re.I
 )
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
-_NEEDS = re.compile(r"^(.*?)\s*<-\s*((?:#?\d{1,4}[,\s]*)*)$")
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
 _NEEDS_KEYS = ("needs", "depends_on", "dependencies", "deps", "requires")
 _LIST_KEYS = ("subquestions", "sub_questions", "plan", "questions", "steps")
@@ -65,9 +63,22 @@ def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose"
     return Plan(_renumber(lines), final=final)
 
 
+def without_thinking(text: str) -> str:
+    """A reply without the thinking that a model wrote before it.
+
+    Some templates open the thinking themselves, so that only its end is in the reply.
+
+    Example:
+        >>> without_thinking("<think>hm</think>42"), without_thinking("hm</think>42")
+        ('42', '42')
+    """
+    reply = text.rpartition("</think>")[2]
+    return reply.partition("<think>")[0]
+
+
 def _tolerant(text: str) -> list[_Line]:
     """Lines from a reply that isn't plan text all through; none if it means atomic."""
-    body = _FENCE.sub("", _THINKING.sub("", text)).strip()
+    body = _FENCE.sub("", without_thinking(text)).strip()
     if not body:
         raise PlanError("the reply is empty")
     if _ATOMIC.fullmatch(body):
@@ -94,12 +105,13 @@ def _canonical(rows: list[str], *, strict: bool) -> list[_Line]:
 
 def _split_needs(number: int, text: str) -> _Line:
     """Take a trailing `<- #1 #2` off a line; None where there is none."""
-    if "<-" not in text:
+    head, arrow, listed = text.rpartition("<-")
+    if not arrow:
         return number, text, None
-    match = _NEEDS.match(text)
-    if not match or len(text) > 2000:
+    ids = re.findall(r"\d+", listed)
+    if listed.strip("#0123456789, \t") or any(len(k) > 4 for k in ids):
         raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
-    return number, match[1], [int(k) for k in re.findall(r"\d+", match[2])]
+    return number, head.rstrip(), [int(k) for k in ids]
 
 
 def _listed(stripped: list[str]) -> list[_Line]:

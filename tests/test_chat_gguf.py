@@ -281,6 +281,27 @@ def test_a_timeout_ends_the_call(bundled: ChatGGUF) -> None:
     assert bundled.invoke(ask(QUESTION)).content == PLAN
 
 
+def test_a_grammar_that_no_token_fits_is_an_error_not_the_end(bundled: ChatGGUF) -> None:
+    with pytest.raises(UserError, match="no token of this model fits"):
+        bundled.invoke(ask(QUESTION), grammar='root ::= "\\x00"')
+    assert bundled.invoke(ask(QUESTION)).content == PLAN
+
+
+def test_models_can_be_loaded_at_the_same_time() -> None:
+    models = [ChatGGUF(model_path=bundled_model_path(), n_ctx=200 + n) for n in range(5)]
+    for _ in range(4):
+        threads = [
+            threading.Thread(target=m.invoke, args=("hi",), kwargs={"max_tokens": 1})
+            for m in models
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        for model in models:
+            model.close()
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with ChatGGUF(model_path=bundled_model_path(), n_ctx=128) as model:
         model.invoke(ask(QUESTION))

@@ -184,3 +184,19 @@ def test_ancestors_are_all_that_a_line_rests_on(plan: Plan) -> None:
         for k in line.needs:
             expected |= {k, *ancestors(plan, k)}
         assert set(ancestors(plan, line.id)) == expected
+
+
+@given(st.text(alphabet="#1<- ,x", max_size=400))
+def test_what_looks_like_needs_is_read_in_no_time(text: str) -> None:
+    begin = time.perf_counter()
+    for reply in (f"#1 A?\n#2 B? <- {text}", "#1 A? <- " + "1" * 40 + "x"):
+        try:
+            parse_plan(reply)
+        except PlanError:
+            pass
+    assert time.perf_counter() - begin < 0.5
+
+
+def test_a_decimal_number_is_no_list_marker() -> None:
+    with pytest.raises(PlanError, match="no list"):
+        parse_plan("1.5 km is a long way\n2.5 km too")
