@@ -7,7 +7,6 @@ raises is described by `describe_error`, which also says whether trying again ma
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 
@@ -31,12 +30,44 @@ class MissingDependencyError(UserError):
     """An optional package that isn't installed; the message says how to install it."""
 
 
-class UnsupportedQuestionError(Exception):
+class ReplyError(RuntimeError):
+    """A reply that came but can't be used; `usage` holds what it took all the same."""
+
+    usage: tuple[Any, ...] = ()
+
+
+class UnsupportedQuestionError(ReplyError):
     """A question that this solver isn't made for, such as a fact asked of the bundled one."""
 
 
+class EmptyReplyError(ReplyError):
+    """A model that answered with nothing."""
+
+
+class CutOffReplyError(ReplyError):
+    """A model whose answer ended at its token limit."""
+
+
+class FailedGraphError(ReplyError):
+    """A graph, asked as a solver, that found no answer."""
+
+
+def must_be_raised(error: BaseException) -> bool:
+    """Whether an error isn't one subquestion's failure but the whole run's affair.
+
+    These are the user's own mistakes, which every line would repeat, and LangGraph's control
+    flow (an `interrupt` inside a solver graph), which isn't an error at all.
+    """
+    if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
+        return True
+    return isinstance(error, UserError) and not isinstance(error, PromptTooLongError)
+
+
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_TRANSIENT_NAMES = ("Timeout", "RateLimit", "Connect", "ServiceUnavailable", "InternalServer")
+_TRANSIENT_NAMES = (
+    "Timeout", "RateLimit", "Connect", "ServiceUnavailable", "InternalServer",
+    "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
+)  # fmt: skip
 _MAX_MESSAGE = 500
 
 
@@ -51,10 +82,11 @@ def is_transient(error: BaseException) -> bool:
     """
     if isinstance(error, UserError):
         return False
-    status = getattr(error, "status_code", None)
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
     if isinstance(status, int):
         return status in _TRANSIENT_STATUS
-    if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError):
+    if isinstance(error, TimeoutError | ConnectionError):
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES)
 

@@ -116,7 +116,7 @@ def build_decomposition_graph(
     Raises:
         UserError: As `create_decomposition_graph`.
     """
-    if strategy not in _BUILDERS:
+    if not isinstance(strategy, str) or strategy not in _BUILDERS:
         known = ", ".join(STRATEGIES)
         raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
     check_cap(max_subquestions)

@@ -10,7 +10,7 @@ from typing import Any
 
 from langgraph.graph import END, StateGraph
 
-from ..errors import UserError
+from ..errors import PromptTooLongError, must_be_raised
 from ..nodes.answers import failed
 from ..nodes.calls import Steps, as_runnable
 from ..nodes.composer import outcome
@@ -34,9 +34,9 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
             return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
         try:
             answer, row = yield from solve_static(problem, plan, **models)
-        except UserError:
-            raise
         except Exception as error:
+            if must_be_raised(error) or isinstance(error, PromptTooLongError):
+                raise
             row = failed(whole_question(problem), error, roles.solver)
         return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
 

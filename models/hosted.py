@@ -9,7 +9,6 @@ import asyncio
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from ..errors import MissingDependencyError, ModelReferenceError, UserError
 
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 _DEFAULT_TIMEOUT = 120.0
-_WITH_URL = re.compile(r"(?P<model>[^@]+(?:@(?!https?://)[^@]+)*)@(?P<url>https?://\S+)")
+_URL_PROVIDERS = ("openai", "ollama", "anthropic")
+_WITH_URL = re.compile(r"(?P<model>.+?)\s*@\s*(?P<url>https?://[^\s/]+\S*)", re.IGNORECASE)
 
 
 def hosted_chat_model(
@@ -34,9 +34,13 @@ def hosted_chat_model(
         UserError: If the key is missing.
     """
     match = _WITH_URL.fullmatch(ref)
-    if not match and "@http" in ref:
-        raise ModelReferenceError(f"{without_credentials(ref)!r} holds no valid URL after the @.")
     provider, _, model = (match["model"] if match else ref).partition(":")
+    # A mistyped URL must never turn into a call of the provider's own service.
+    suspect = not match and "@" in ref and (provider in _URL_PROVIDERS or "://" in ref)
+    if suspect or not model.strip():
+        raise ModelReferenceError(
+            f"{without_credentials(ref)!r} isn't PROVIDER:MODEL or PROVIDER:MODEL@http(s)://..."
+        )
     options: dict[str, Any] = {}
     if match:
         options["base_url"] = match["url"]
@@ -63,7 +67,7 @@ def hosted_chat_model(
 
 def without_credentials(ref: str) -> str:
     """The reference without a user name and password in its URL."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", ref)
+    return re.sub(r"(?<=://)[^/\s]*@", "", ref)
 
 
 def _key_for_own_server(api_key_env: str | None) -> str:
@@ -115,14 +119,15 @@ def _client_per_loop(timeout: float) -> Any:
     except ImportError:
         return None  # Without the openai package; `_init` says what to install.
 
-    clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-    clients = WeakKeyDictionary()
+    clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
 
     class ClientPerLoop(httpx.AsyncClient):
         async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
             loop = asyncio.get_running_loop()
             if loop not in clients:
-                clients[loop] = httpx.AsyncClient(timeout=timeout)
+                for ended in [other for other in clients if other.is_closed()]:
+                    del clients[ended]
+                clients[loop] = httpx.AsyncClient(timeout=timeout, follow_redirects=True)
             return await clients[loop].send(request, **options)
 
     return ClientPerLoop(timeout=timeout)

@@ -8,12 +8,25 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakKeyDictionary
 
+_shared: dict[tuple[str, int], Limiter] = {}
+
+
+def limiter_for(ref: str, most: int) -> Limiter:
+    """The limiter of a model in this process, whoever resolves its reference.
+
+    Example:
+        >>> limiter_for("openai:m", 4) is limiter_for("openai:m", 4)
+        True
+    """
+    return _shared.setdefault((ref, most), Limiter(most))
+
 
 class Limiter:
-    """A semaphore per event loop, and one for threads.
+    """A semaphore per event loop, and one for all threads that call without a loop.
 
     LangGraph ignores `max_concurrency` under `configurable`, so the bound is kept here,
-    with the model that it protects.
+    with the model that it protects. It holds within one event loop: programs with several
+    loops at once get as many places in each.
 
     Example:
         >>> with Limiter(2).hold():

@@ -25,7 +25,7 @@ from ..errors import ModelFileError, ModelReferenceError
 from ..settings import ModelTable, load_settings
 from .bundled import bundled_model_path
 from .gguf_file import Contract, read_contract
-from .limiter import Limiter
+from .limiter import Limiter, limiter_for
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -53,6 +53,7 @@ class ResolvedModel:
         runnable: The chat model, Runnable or graph; None for a GGUF asked without LangChain.
         contract: Set if it is a GGUF file trained for this project.
         accepts_grammar: Whether a call may carry a GBNF grammar.
+        is_local: Whether it runs in this process.
         price_in: Price of a million input tokens; None if unknown.
         price_out: Price of a million output tokens; None if unknown.
         limiter: Bounds the calls at once.
@@ -62,6 +63,7 @@ class ResolvedModel:
     runnable: Runnable[Any, Any] | None
     contract: Contract | None = None
     accepts_grammar: bool = False
+    is_local: bool = False
     price_in: float | None = None
     price_out: float | None = None
     limiter: Limiter = field(default_factory=lambda: Limiter(_HOSTED_CONCURRENCY))
@@ -157,16 +159,17 @@ def _from_text(name: str, table: ModelTable) -> ResolvedModel:
         hosted_chat_model(table.ref, api_key_env=table.api_key_env, timeout=table.timeout),
         price_in=table.price_in,
         price_out=table.price_out,
-        limiter=Limiter(table.max_concurrency or _HOSTED_CONCURRENCY),
+        limiter=limiter_for(table.ref, table.max_concurrency or _HOSTED_CONCURRENCY),
     )
 
 
 def _local(table: ModelTable) -> dict[str, Any]:
     """A model in this process: one call at a time, free of charge unless priced."""
     return {
+        "is_local": True,
         "price_in": table.price_in or 0.0,
         "price_out": table.price_out or 0.0,
-        "limiter": Limiter(table.max_concurrency or 1),
+        "limiter": limiter_for(table.ref, table.max_concurrency or 1),
     }
 
 
@@ -198,7 +201,7 @@ def _download(spec: str) -> str:
 
 def _from_object(obj: Any) -> ResolvedModel:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.runnables import Runnable, RunnableBinding, RunnableLambda
+    from langchain_core.runnables import Runnable, RunnableLambda
 
     if not isinstance(obj, Runnable):
         if not callable(obj):
@@ -206,9 +209,7 @@ def _from_object(obj: Any) -> ResolvedModel:
                 f"a model is a reference, a chat model, a Runnable or a function, not {obj!r}."
             )
         obj = RunnableLambda(obj)
-    inner = obj
-    while isinstance(inner, RunnableBinding):
-        inner = inner.bound
+    inner = innermost(obj)
     from .chat_gguf import ChatGGUF
 
     if isinstance(inner, ChatGGUF):
@@ -219,3 +220,15 @@ def _from_object(obj: Any) -> ResolvedModel:
     if isinstance(inner, BaseChatModel):
         name = str(inner._get_ls_params().get("ls_model_name") or name)  # pyright: ignore[reportPrivateUsage]
     return ResolvedModel(name, obj)
+
+
+def innermost(runnable: Any) -> Any:
+    """What `bind`, `with_config`, `with_retry` and `with_fallbacks` were put around."""
+    from langchain_core.runnables import RunnableWithFallbacks
+    from langchain_core.runnables.base import RunnableBindingBase
+
+    while isinstance(runnable, RunnableBindingBase | RunnableWithFallbacks):
+        wrapped: Any = runnable
+        inner = wrapped.runnable if isinstance(runnable, RunnableWithFallbacks) else wrapped.bound
+        runnable = inner
+    return runnable

@@ -13,8 +13,6 @@ from ..plan import Subquestion
 from .calls import Reply
 from .usage import UsageRow
 
-_MAX_ANSWER_CHARS = 20_000
-
 
 class AnswerRow(TypedDict):
     """The result of a subquestion; id 0 is the question itself, solved undivided."""
@@ -40,7 +38,7 @@ def answered(
         id=subquestion.id,
         text=subquestion.text,
         resolved=resolved,
-        answer=answer[:_MAX_ANSWER_CHARS],
+        answer=answer,
         status="ok",
         cached=False,
         solver=model.name,
@@ -53,7 +51,9 @@ def answered(
 
 def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel) -> AnswerRow:
     """A row for a subquestion whose solver failed: a value, never an answer."""
-    return _without_answer(subquestion, "failed", describe_error(error), model)
+    row = _without_answer(subquestion, "failed", describe_error(error), model)
+    row["usage"] = list(getattr(error, "usage", ()))
+    return row
 
 
 def skipped(subquestion: Subquestion, missing: Iterable[int], model: ResolvedModel) -> AnswerRow:

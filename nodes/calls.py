@@ -8,14 +8,15 @@ awaited ones; so no role exists in two versions, and none knows how its calls ar
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..models.references import ResolvedModel
+from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError
+from ..models.references import ResolvedModel, innermost
+from ..plan import without_thinking
 from .events import Event, aemit, emit
 from .retry import pause_before_retry
 from .usage import UsageRow, cost, tokens_used
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
 T = TypeVar("T")
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
 _MAX_REPLY_CHARS = 1_000_000
 
@@ -55,14 +55,6 @@ class Reply:
     text: str
     cut_off: bool
     usage: UsageRow
-
-
-class EmptyReplyError(RuntimeError):
-    """A model that answered with nothing."""
-
-
-class CutOffReplyError(RuntimeError):
-    """A model whose answer ended at its token limit."""
 
 
 Steps = Generator["Call | Event", Any, T]
@@ -131,7 +123,8 @@ def ask(call: Call, config: Any = None) -> Reply:
                 output = runnable.invoke(_input(call), _config(call, config), **_options(call))
             return _reply(call, output, attempt, time.perf_counter() - begin)
         except Exception as error:
-            pause = pause_before_retry(error, attempt)
+            # A model in this process fails the same way again.
+            pause = None if call.model.is_local else pause_before_retry(error, attempt)
             if pause is None:
                 raise
         time.sleep(pause)
@@ -149,7 +142,8 @@ async def aask(call: Call, config: Any = None) -> Reply:
                 output = await making
             return _reply(call, output, attempt, time.perf_counter() - begin)
         except Exception as error:
-            pause = pause_before_retry(error, attempt)
+            # A model in this process fails the same way again.
+            pause = None if call.model.is_local else pause_before_retry(error, attempt)
             if pause is None:
                 raise
         await asyncio.sleep(pause)
@@ -172,13 +166,10 @@ def _config(call: Call, config: Any) -> Any:
 def _input(call: Call) -> Any:
     """Messages for a chat model, a messages state for a graph, one text for the rest."""
     from langchain_core.language_models import BaseLanguageModel
-    from langchain_core.runnables import RunnableBinding
     from langgraph.pregel.protocol import PregelProtocol
 
     rows = [dict(row) for row in call.messages]
-    model: Any = call.model.runnable
-    while isinstance(model, RunnableBinding):
-        model = model.bound
+    model = innermost(call.model.runnable)
     if isinstance(model, BaseLanguageModel):
         return rows
     text = "\n\n".join(row["content"] for row in rows)
@@ -189,11 +180,6 @@ def _input(call: Call) -> Any:
 
 def _reply(call: Call, output: Any, calls: int, seconds: float) -> Reply:
     text, messages = _read(output)
-    text = _THINKING.sub("", text).strip()
-    if not text:
-        raise EmptyReplyError(f"{call.model.name} gave an empty reply")
-    if len(text) > _MAX_REPLY_CHARS:
-        raise CutOffReplyError(f"{call.model.name} replied with {len(text):,} characters")
     usage = UsageRow(
         role=call.role,
         model=call.model.name,
@@ -203,13 +189,26 @@ def _reply(call: Call, output: Any, calls: int, seconds: float) -> Reply:
         cost=None,
     )
     usage["cost"] = cost(usage, call.model.price_in, call.model.price_out)
+    problem: Exception | None = None
+    if text is None:
+        problem = FailedGraphError(f"{call.model.name} found no answer")
+    elif len(text) > _MAX_REPLY_CHARS:
+        problem = CutOffReplyError(f"{call.model.name} replied with {len(text):,} characters")
+    elif not (text := without_thinking(text).strip()):
+        problem = EmptyReplyError(f"{call.model.name} gave an empty reply")
+    if problem:
+        problem.usage = (usage,)  # type: ignore[attr-defined]
+        raise problem
     finish = getattr(messages[-1], "response_metadata", {}) if messages else {}
     reasons = {finish.get(key) for key in ("finish_reason", "stop_reason", "done_reason")}
-    return Reply(text, bool(reasons & _CUT_OFF), usage)
+    return Reply(text or "", bool(reasons & _CUT_OFF), usage)
 
 
-def _read(output: Any) -> tuple[str, list[Any]]:
-    """The text of whatever a Runnable returned, and the AI messages that tell its usage."""
+def _read(output: Any) -> tuple[str | None, list[Any]]:
+    """The text of whatever a Runnable returned, and the AI messages that tell its usage.
+
+    None is the text of a graph that says itself that it has no answer.
+    """
     from langchain_core.messages import AIMessage, BaseMessage
 
     if isinstance(output, str):
@@ -219,7 +218,7 @@ def _read(output: Any) -> tuple[str, list[Any]]:
     if isinstance(output, Mapping):
         messages = [m for m in output.get("messages") or [] if isinstance(m, AIMessage)]
         for key in ("answer", "output", "text"):
-            if isinstance(output.get(key), str):
+            if key in output and isinstance(output[key], str | None):
                 return output[key], messages
         if messages:
             return str(messages[-1].text), messages

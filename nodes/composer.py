@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError, describe_error
+from ..errors import CutOffReplyError, PromptTooLongError, describe_error, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, needed_lines
-from .calls import Call, CutOffReplyError, Steps, as_runnable
+from .calls import Call, Steps, as_runnable
 from .expression import solve_expression
 from .problem import Problem
 from .usage import UsageRow, add_usage
@@ -39,7 +39,9 @@ def compose(
     }
     reply = yield Call("composer", model, prompts["compose"].messages(fields))
     if reply.cut_off:
-        raise CutOffReplyError("the composer's reply was cut off at its token limit")
+        error = CutOffReplyError("the composer's reply was cut off at its token limit")
+        error.usage = (reply.usage,)
+        raise error
     return reply.text, [reply.usage]
 
 
@@ -59,11 +61,12 @@ def composer_node(
             return outcome(state, rows[-1]["answer"] if rows else None)
         try:
             answer, usage = yield from compose(Problem.of(state), rows, model=model, prompts=texts)
-        except UserError:
-            raise
         except Exception as error:
+            if must_be_raised(error) or isinstance(error, PromptTooLongError):
+                raise
             message = f"the composer failed: {describe_error(error)['message']}"
-            return outcome({**state, "warnings": [*state.get("warnings", []), message]}, None)
+            warned = {**state, "warnings": [*state.get("warnings", []), message]}
+            return outcome(warned, None, getattr(error, "usage", ()))
         return outcome(state, answer, usage)
 
     return as_runnable("composer", steps)

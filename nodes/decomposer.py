@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import UserError
+from ..errors import EmptyReplyError, UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan, plan_grammar
 from ..prompts import Prompts, load_prompts
-from .calls import Call, EmptyReplyError, Reply, Steps, as_runnable
+from .calls import Call, Reply, Steps, as_runnable
 from .events import Event
 from .problem import Problem
 from .usage import UsageRow, add_usage
@@ -57,6 +57,7 @@ def decompose(
             text = reply.text
             plan = _read(reply, max_subquestions, final)
         except (PlanError, EmptyReplyError) as error:
+            usage = add_usage(usage, getattr(error, "usage", ()))
             warnings.append(f"the decomposer's reply can't be used: {error}")
             call = _repair_call(problem, model, prompts, max_subquestions, text, str(error))
         else:
@@ -200,7 +201,8 @@ def check_cap(max_subquestions: int) -> None:
     Raises:
         UserError: If the cap isn't 1 to `MAX_SUBQUESTIONS`.
     """
-    if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
+    whole = type(max_subquestions) is int
+    if not whole or not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
         raise UserError(
-            f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}, not {max_subquestions}."
+            f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}, not {max_subquestions!r}."
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from ..errors import UnsupportedQuestionError
+from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
 from ..models.references import ResolvedModel
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .calls import Call, Reply, Steps
@@ -88,10 +88,16 @@ def solve_expression(
     messages = [{"role": "system", "content": "solve"}, {"role": "user", "content": text}]
     options = {"grammar": EXPRESSION_GRAMMAR, "temperature": 0.0, "max_tokens": _MAX_TOKENS}
     reply = yield Call("solver", model, messages, options, f"solver #{target[0] if target else 0}")
-    return format_number(_value(model, reply, given)), reply
+    try:
+        return format_number(_value(model, reply, given)), reply
+    except ReplyError as error:
+        error.usage = (reply.usage,)
+        raise
 
 
 def _value(model: ResolvedModel, reply: Reply, given: set[Fraction]) -> Fraction:
+    if reply.cut_off:
+        raise CutOffReplyError("the solver's expression was cut off at its token limit")
     invented = [n for n in numbers(reply.text) if n not in given]
     if invented:
         raise UnsupportedQuestionError(

@@ -7,16 +7,21 @@ matches tasks by their call number, gives each line its own stored result.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PromptTooLongError, UserError, is_transient
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.func import task
+
+from ..errors import is_transient, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import Plan, Subquestion, ancestors
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, failed, skipped
 from .calls import Steps, arun, run
+from .claims import AsyncClaims, Claims
 from .events import Event
 from .problem import Problem
 from .solver import solve_subquestion, undivided_row
@@ -39,8 +44,6 @@ def solver_node(
         solver: A model reference, chat model, Runnable or compiled graph.
         prompts: Folder with prompts of one's own.
     """
-    from langchain_core.runnables import RunnableLambda
-
     schedule = _Schedule(resolve_model(solver), load_prompts(prompts))
     return RunnableLambda(schedule.solve, schedule.asolve, name="solver")
 
@@ -51,51 +54,55 @@ class _Schedule:
     def __init__(self, model: ResolvedModel, prompts: Prompts) -> None:
         self._model, self._prompts = model, prompts
 
-    def solve(self, state: dict[str, Any], config: Any) -> dict[str, Any]:
-        from langgraph.func import task
-
+    def solve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
         problem, plan = Problem.of(state), _plan(state)
         if plan.atomic:
             return {"answers": [run(self._undivided(problem), config)]}
-        futures: dict[int, Future[AnswerRow]] = {}
+        tasks: dict[int, Future[AnswerRow]] = {}
+        claims = Claims[AnswerRow]()
 
-        def outcome(k: int) -> AnswerRow:
+        def line(k: int, config: RunnableConfig) -> AnswerRow:
+            done = {n: outcome(n, config) for n in ancestors(plan, k)}
+            return run(self._line(problem, plan, k, done), config)
+
+        def outcome(k: int, config: RunnableConfig) -> AnswerRow:
             try:
-                return futures[k].result()
+                return claims.wait(k, tasks[k], lambda: line(k, config))
             except Exception as error:
                 return self._failed(plan.subquestions[k - 1], error)
 
         @task(name="subquestion")
-        def answer(k: int) -> AnswerRow:
-            done = {n: outcome(n) for n in ancestors(plan, k)}
-            return run(self._line(problem, plan, k, done), config)
+        def answer(k: int, config: RunnableConfig) -> AnswerRow:
+            return claims.run(k, lambda: line(k, config))
 
         for k in range(1, len(plan.subquestions) + 1):
-            futures[k] = answer(k)
-        return {"answers": [outcome(k) for k in futures]}
+            tasks[k] = answer(k)
+        return {"answers": [outcome(k, config) for k in tasks]}
 
-    async def asolve(self, state: dict[str, Any], config: Any) -> dict[str, Any]:
-        from langgraph.func import task
-
+    async def asolve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
         problem, plan = Problem.of(state), _plan(state)
         if plan.atomic:
             return {"answers": [await arun(self._undivided(problem), config)]}
-        futures: dict[int, Awaitable[AnswerRow]] = {}
+        tasks: dict[int, asyncio.Future[AnswerRow]] = {}
+        claims = AsyncClaims[AnswerRow]()
 
-        async def outcome(k: int) -> AnswerRow:
+        async def line(k: int, config: RunnableConfig) -> AnswerRow:
+            done = {n: await outcome(n, config) for n in ancestors(plan, k)}
+            return await arun(self._line(problem, plan, k, done), config)
+
+        async def outcome(k: int, config: RunnableConfig) -> AnswerRow:
             try:
-                return await futures[k]
+                return await claims.wait(k, tasks[k], lambda: line(k, config))
             except Exception as error:
                 return self._failed(plan.subquestions[k - 1], error)
 
         @task(name="subquestion")
-        async def answer(k: int) -> AnswerRow:
-            done = {n: await outcome(n) for n in ancestors(plan, k)}
-            return await arun(self._line(problem, plan, k, done), config)
+        async def answer(k: int, config: RunnableConfig) -> AnswerRow:
+            return await claims.run(k, lambda: line(k, config))
 
         for k in range(1, len(plan.subquestions) + 1):
-            futures[k] = answer(k)
-        return {"answers": [await outcome(k) for k in futures]}
+            tasks[k] = asyncio.ensure_future(answer(k))
+        return {"answers": [await outcome(k, config) for k in tasks]}
 
     def _line(
         self, problem: Problem, plan: Plan, k: int, done: Mapping[int, AnswerRow]
@@ -113,7 +120,7 @@ class _Schedule:
                 problem, plan, subquestion, done, model=self._model, prompts=self._prompts
             )
         except Exception as error:
-            row = self._failed(subquestion, error)
+            row = self._failed(subquestion, error)  # Raises what isn't this line's failure.
             yield Event("subquestion.failed", row)
             # Raised, a passing failure isn't checkpointed: resuming the run asks again.
             if is_transient(error):
@@ -130,7 +137,7 @@ class _Schedule:
 
     def _failed(self, subquestion: Subquestion, error: Exception) -> AnswerRow:
         """The failure as a value, unless it is a mistake that every line would repeat."""
-        if isinstance(error, UserError) and not isinstance(error, PromptTooLongError):
+        if must_be_raised(error):
             raise error
         return failed(subquestion, error, self._model)
 

@@ -6,16 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..errors import UserError
+from ..errors import CutOffReplyError, PromptTooLongError, UserError, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import MAX_TEXT_CHARS, Plan, Subquestion, ancestors
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
-from .calls import Call, CutOffReplyError, Reply, Steps
+from .calls import Call, Reply, Steps
 from .expression import solve_expression
 from .problem import Problem
 
-_FINAL_ANSWER = re.compile(r"^[\s*_#>-]*(?:final )?answer(?: is)?[\s*_]*:[\s*_]*(.*)", re.I | re.M)
+_FINAL_ANSWER = re.compile(
+    r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
+)
 
 
 def solve_subquestion(
@@ -85,9 +87,9 @@ def undivided_row(
     """`solve_undivided` with a failure as a row; the user's own mistakes are raised."""
     try:
         return (yield from solve_undivided(problem, model=model, prompts=prompts, style=style))
-    except UserError:
-        raise
     except Exception as error:
+        if must_be_raised(error) or isinstance(error, PromptTooLongError):
+            raise
         return None, failed(whole_question(problem), error, model)
 
 
@@ -136,5 +138,7 @@ def whole_question(problem: Problem) -> Subquestion:
 
 def _whole(reply: Reply) -> str:
     if reply.cut_off:
-        raise CutOffReplyError("the solver's reply was cut off at its token limit")
+        error = CutOffReplyError("the solver's reply was cut off at its token limit")
+        error.usage = (reply.usage,)
+        raise error
     return reply.text
