@@ -58,6 +58,8 @@ class _Schedule:
         problem, plan = Problem.of(state), _plan(state)
         if plan.atomic:
             return {"answers": [run(self._undivided(problem), config)]}
+        if config.get("max_concurrency") == 1:
+            return {"answers": self._one_by_one(problem, plan, config)}
         tasks: dict[int, Future[AnswerRow]] = {}
         claims = Claims[AnswerRow]()
 
@@ -78,6 +80,16 @@ class _Schedule:
         for k in range(1, len(plan.subquestions) + 1):
             tasks[k] = answer(k)
         return {"answers": [outcome(k, config) for k in tasks]}
+
+    def _one_by_one(self, problem: Problem, plan: Plan, config: RunnableConfig) -> list[AnswerRow]:
+        """Without tasks: LangGraph's only thread may be waiting for the stream's next event."""
+        done: dict[int, AnswerRow] = {}
+        for subquestion in plan.subquestions:
+            try:
+                done[subquestion.id] = run(self._line(problem, plan, subquestion.id, done), config)
+            except Exception as error:
+                done[subquestion.id] = self._failed(subquestion, error)
+        return list(done.values())
 
     async def asolve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
         problem, plan = Problem.of(state), _plan(state)

@@ -1,0 +1,167 @@
+"""The scheduler under pressure: tiny pools, crashes in the middle, solvers with their own state."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
+from langgraph_decompose import create_decomposition_graph, solver_node
+from typing_extensions import TypedDict
+
+PLAN = "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #2 #3"
+ASKED = {"question": "All?"}
+
+
+def scripted(text: str) -> FakeListChatModel:
+    return FakeListChatModel(responses=[text])
+
+
+def step(text: str) -> str:
+    """The step that a solver's prompt asks for."""
+    return text.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
+
+
+def graph(solver: Any, plan: str = PLAN, **options: Any) -> Any:
+    return create_decomposition_graph(
+        solver, decomposer=scripted(plan), composer=scripted("end"), **options
+    )
+
+
+MODES: list[Any] = ["values", "custom", "messages", ["custom", "values"]]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("places", [1, 2, 3])
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_small_pools_are_slow_but_never_stuck(places: int, mode: Any) -> None:
+    config: Any = {"max_concurrency": places}
+    asked = graph(lambda text: f"answer to {step(text)}")
+    if places > 1 or mode == "values":
+        # With one place, any LangGraph graph, even an empty one, hangs in the other modes.
+        assert list(asked.stream(ASKED, config, stream_mode=mode))
+    if places > 1:
+        assert list(asked.stream(ASKED, config, stream_mode=mode, subgraphs=True))
+    rows = asked.invoke(ASKED, config)["answers"]
+    assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
+
+    async def astream() -> list[Any]:
+        return [part async for part in asked.astream(ASKED, config, stream_mode=mode)]
+
+    assert asyncio.run(astream())
+    assert asyncio.run(asked.ainvoke(ASKED, config))["answer"] == "end"
+
+
+class Many(TypedDict, total=False):
+    question: str
+    plan: list[Any]
+    answers: Annotated[list[Any], operator.add]
+
+
+@pytest.mark.timeout(60)
+def test_more_solver_nodes_than_threads_are_never_stuck() -> None:
+    builder = StateGraph(Many)
+    for n in range(12):
+        builder.add_node(f"solver_{n}", solver_node(lambda text: "x"))
+        builder.add_edge(START, f"solver_{n}")
+    plan = [{"id": 1, "text": "A?", "needs": []}, {"id": 2, "text": "B?", "needs": [1]}]
+    result = builder.compile().invoke({"question": "All?", "plan": plan}, {"max_concurrency": 4})
+    assert [row["status"] for row in result["answers"]] == ["ok"] * 24
+
+
+def own_state(seen: dict[str, int], checkpointer: Any) -> Any:
+    """A solver graph that keeps messages, and counts those it finds."""
+
+    def reply(state: MessagesState) -> dict[str, Any]:
+        text = step(state["messages"][-1].text)
+        seen[text] = len(state["messages"])
+        return {"messages": [AIMessage(f"answer to {text}")]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("reply", reply)
+    builder.add_edge(START, "reply")
+    return builder.compile(checkpointer=checkpointer)
+
+
+@pytest.mark.parametrize("checkpointer", [None, False, True, InMemorySaver()], ids=repr)
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_solver_graph_s_memory_does_not_cross_between_lines(checkpointer: Any, how: str) -> None:
+    seen: dict[str, int] = {}
+    asked = graph(own_state(seen, checkpointer), checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    if how == "sync":
+        rows = asked.invoke(ASKED, thread)["answers"]
+    else:
+        rows = asyncio.run(asked.ainvoke(ASKED, thread))["answers"]
+    assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
+    if checkpointer is None or checkpointer is False:
+        assert set(seen.values()) == {1}
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("dies_at", ["A?", "B?", "C?", "D?"])
+def test_after_a_crash_answered_lines_keep_their_own_answers(dies_at: str, how: str) -> None:
+    asked_of_solver: list[str] = []
+    dying = [True]
+
+    def solver(text: str) -> str:
+        asked_of_solver.append(step(text))
+        if step(text) == dies_at and dying:
+            dying.clear()
+            raise KeyboardInterrupt
+        return f"answer to {step(text)}"
+
+    asked = graph(solver, checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+
+    def run(value: Any) -> Any:
+        if how == "sync":
+            return asked.invoke(value, thread)
+        return asyncio.run(asked.ainvoke(value, thread))
+
+    with pytest.raises(KeyboardInterrupt):
+        run(ASKED)
+    rows = run(None)["answers"]
+    assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
+    assert asked_of_solver.count(dies_at) == 2
+
+
+def test_an_interrupt_inside_a_solver_graph_reaches_the_caller() -> None:
+    def reply(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(interrupt("may I?"))]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("reply", reply)
+    builder.add_edge(START, "reply")
+    asked = graph(builder.compile(), plan="#1 A?", checkpointer=InMemorySaver())
+    result = asked.invoke(ASKED, {"configurable": {"thread_id": "1"}})
+    assert [i.value for i in result["__interrupt__"]] == ["may I?"]
+
+
+def test_a_nested_graph_without_an_answer_is_a_failure() -> None:
+    def broken(text: str) -> str:
+        raise ValueError("inner trouble")
+
+    inner = create_decomposition_graph(broken, strategy="direct")
+    result = graph(inner).invoke(ASKED)
+    assert result["status"] == "failed"
+    assert result["answers"][0]["error"]["type"] == "FailedGraphError"
+
+
+def test_replies_that_cannot_be_used_are_still_counted() -> None:
+    cut = AIMessage(
+        "half an ans",
+        usage_metadata={"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+        response_metadata={"finish_reason": "length"},
+    )
+    result = graph(RunnableLambda(lambda _: cut), plan="#1 A?\n#2 B?").invoke(ASKED)
+    assert result["status"] == "failed"
+    [solving] = [row for row in result["usage"] if row["role"] == "solver"]
+    assert (solving["calls"], solving["input_tokens"]) == (2, 14)
