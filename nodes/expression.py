@@ -1,19 +1,21 @@
 """Solving with a model trained for this project: it writes an expression, we calculate.
 
 Such a solver does arithmetic and nothing else. Since it writes *some* expression whatever
-it is asked, the guards here decide whether the question is one of quantity and whether the
-expression uses only numbers that were given; otherwise the question is refused.
+it is asked, `given_numbers.py` decides whether the question is one of quantity, and an
+expression that uses a number which wasn't given is refused. A question that is an expression
+itself is calculated without asking anybody.
 """
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
 from ..models.references import ResolvedModel
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .calls import Call, Reply, Steps
+from .given_numbers import asking_sentence, asks_for_arithmetic, given_numbers, stated_value
+from .usage import UsageRow
 
 _MAX_TOKENS = 80
 
@@ -25,39 +27,6 @@ factor ::= "-"? number | "(" sum ")"
 number ::= [0-9]{1,12} ("." [0-9]{1,6})? "%"?
 """
 """One arithmetic expression; the token limit bounds the parentheses."""
-
-# Numbers that words stand for, so that an expression may use them.
-_WORDS_OF = {
-    0: "zero", 1: "one once single another", 2: "two twice double half halves both pair couple",
-    3: "three thrice triple third thirds yard yards", 4: "four quarter quarters fourth fourths",
-    5: "five fifth fifths", 6: "six sixth sixths", 7: "seven seventh sevenths week weeks weekly",
-    8: "eight eighth eighths", 9: "nine ninth ninths", 10: "ten tenth tenths", 11: "eleven",
-    12: "twelve dozen dozens year years yearly annual annually foot feet", 13: "thirteen",
-    14: "fourteen fortnight", 15: "fifteen", 16: "sixteen", 17: "seventeen", 18: "eighteen",
-    19: "nineteen", 20: "twenty", 24: "day days daily", 30: "thirty month months", 40: "forty",
-    50: "fifty", 52: "year years yearly", 60: "sixty hour hours minute minutes", 70: "seventy",
-    80: "eighty", 90: "ninety", 100: "hundred", 365: "year years", 1000: "thousand km kg",
-    3600: "hour hours",
-}  # fmt: skip
-_NUMBERS_OF: dict[str, set[Fraction]] = {}
-for _value_, _words in _WORDS_OF.items():
-    for _word in _words.split():
-        _NUMBERS_OF.setdefault(_word, set()).add(Fraction(_value_))
-_ALWAYS = {Fraction(1), Fraction(2), Fraction(100)}
-_HOW_MANY = re.compile(
-    r"\bhow (?:many|much|old|long|far|tall|high|wide|deep|big|large|heavy|fast|often)\b"
-    r"|\d\s*[-+*/x]\s*\d",
-    re.IGNORECASE,
-)
-_OF_FACT = re.compile(
-    r"^\W*(?:who|whom|whose|where|when|why|which|is|are|was|were|do|does|did|can|could|has|have"
-    r"|what (?:is|was) the (?:name|capital|nationality|title|meaning|colou?r))\b",
-    re.IGNORECASE,
-)
-_QUANTITY = re.compile(
-    r"\b(?:what|calculate|compute|find|total|sum|average|cost|price|number|amount|by how)\b",
-    re.IGNORECASE,
-)
 
 
 def solve_expression(
@@ -79,8 +48,16 @@ def solve_expression(
             be calculated or uses a number from nowhere. No answer is made up.
     """
     asked = target[1] if target else problem
-    given = _given_numbers([problem, *(answer for _, _, answer in lines)])
-    _refuse_facts(model, asked, problem, given)
+    texts = [problem, *(answer for _, _, answer in lines)]
+    if not lines and (value := stated_value(asked)) is not None:
+        return format_number(value), _no_call(model)
+    if not asks_for_arithmetic(asked, texts):
+        raise UnsupportedQuestionError(
+            f"{_name(model)} does arithmetic only and can't answer "
+            f"{asking_sentence(asked)[:120]!r}; name a general model with --solver, "
+            "such as --solver ollama:qwen3."
+        )
+    given = given_numbers(texts)
     text = "\n".join(
         [problem, *(f"#{k} {line} = {answer}" for k, line, answer in lines)]
         + ([f"#{target[0]} {target[1]}"] if target else [])
@@ -113,28 +90,19 @@ def _value(model: ResolvedModel, reply: Reply, given: set[Fraction]) -> Fraction
         ) from None
 
 
-def _refuse_facts(model: ResolvedModel, asked: str, problem: str, given: set[Fraction]) -> None:
-    sentence = re.split(r"(?<=[.!?])\s+", asked.strip())[-1]
-    of_quantity = _HOW_MANY.search(sentence) or (
-        _QUANTITY.search(sentence) and not _OF_FACT.search(sentence)
+def _no_call(model: ResolvedModel) -> Reply:
+    """The question was an expression itself: it is calculated, and nobody is asked."""
+    usage = UsageRow(
+        role="solver",
+        model=model.name,
+        calls=0,
+        input_tokens=0,
+        output_tokens=0,
+        seconds=0.0,
+        cost=0.0,
     )
-    if of_quantity and (given - _ALWAYS or re.search(r"\d", problem)):
-        return
-    raise UnsupportedQuestionError(
-        f"{_name(model)} does arithmetic only and can't answer {sentence[:120]!r}; "
-        "name a general model with --solver, such as --solver ollama:qwen3."
-    )
+    return Reply("", cut_off=False, usage=usage)
 
 
 def _name(model: ResolvedModel) -> str:
     return "the bundled solver" if model.name == "bundled" else f"the solver {model.name}"
-
-
-def _given_numbers(texts: list[str]) -> set[Fraction]:
-    """Numbers an expression may use: those written in the texts, in digits or words."""
-    found = set(_ALWAYS)
-    for text in texts:
-        found.update(numbers(text))
-        for word in re.findall(r"[a-z]+", text.lower()):
-            found.update(_NUMBERS_OF.get(word, ()))
-    return found

@@ -15,7 +15,8 @@ MAX_DEPTH = 40
 MAX_BITS = 4096
 _MAX_EXPONENT = 1000
 
-_TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)|(\*\*|[-+*/^()%×÷−·]))")
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\*\*|[-+*/^()%×÷−·]))")
 _SAME = {"×": "*", "·": "*", "÷": "/", "−": "-", "**": "^"}
 
 
@@ -64,7 +65,7 @@ def numbers(expression: str) -> list[Fraction]:
         >>> numbers("3 * (1,000 + 0.5)")
         [Fraction(3, 1), Fraction(1000, 1), Fraction(1, 2)]
     """
-    found = re.findall(r"\d[\d,]*(?:\.\d+)?|\.\d+", expression)
+    found = re.findall(_NUMBER, expression)
     return [Fraction(text.replace(",", "")) for text in found if len(text) <= MAX_CHARS]
 
 
