@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.exceptions import ContextOverflowError
@@ -26,9 +26,15 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
 from ..errors import PromptTooLongError
-from .messages import reject_unknown_settings, to_template_messages
-from .pool import EngineHandle
+from .call_options import call_options, reject_unknown_settings
+from .messages import to_template_messages
+from .pool import EngineHandle, EngineSettings
 from .tool_calls import read_call, tool_grammar, with_tools
+
+T = TypeVar("T")
+
+# Guards every model's handle, so that no call slips in while it is being closed.
+_handles = threading.Lock()
 
 
 class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):
@@ -85,7 +91,6 @@ class ChatGGUF(BaseChatModel):
     """Accepted for compatibility; a local model has nothing to retry."""
 
     _handle: EngineHandle | None = PrivateAttr(default=None)
-    _handle_lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     @model_validator(mode="before")
     @classmethod
@@ -99,10 +104,9 @@ class ChatGGUF(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {
-            "model_path": self.model_path,
-            "n_ctx": self.n_ctx,
-            "temperature": self.temperature,
-            "seed": self.seed,
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in BaseChatModel.model_fields
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -132,10 +136,27 @@ class ChatGGUF(BaseChatModel):
 
     def close(self) -> None:
         """Free the model's memory unless another `ChatGGUF` uses it; a later call reloads."""
-        with self._handle_lock:
+        with _handles:
             handle, self._handle = self._handle, None
         if handle is not None:
             handle.close()
+
+    async def aclose(self) -> None:
+        """`close` without blocking the event loop."""
+        await asyncio.to_thread(self.close)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What copies and pickles take along: the settings, not the loaded model."""
+        state = super().__getstate__()
+        return {**state, "__pydantic_private__": {"_handle": None}}
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._handle = None
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self.__copy__()
 
     def __enter__(self) -> Self:
         return self
@@ -145,17 +166,16 @@ class ChatGGUF(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """The model's own token ids (the inherited method would load GPT-2's)."""
-        return self._engine().submit(lambda e: e.tokenize(text, special=False)).result()
+        return self._submit(lambda e: e.tokenize(text, special=False)).result()
 
-    def _engine(self) -> EngineHandle:
-        from .engine import EngineSettings
-
-        with self._handle_lock:
-            if self._handle is None:
+    def _submit(self, job: Callable[[Any], T]) -> Future[T]:
+        """Queue a job on the model's thread; `close` can't come between."""
+        with _handles:
+            if self._handle is None or not self._handle.usable:
                 path = os.path.realpath(os.path.expanduser(self.model_path))
                 settings = EngineSettings(path, self.n_ctx, self.n_gpu_layers, self.n_threads)
                 self._handle = EngineHandle(settings)
-            return self._handle
+            return self._handle.submit(job)
 
     def _start(
         self,
@@ -165,42 +185,31 @@ class ChatGGUF(BaseChatModel):
         emit: Callable[[str], None],
     ) -> tuple[Future[Any], threading.Event]:
         """Queue a generation; the event cancels it."""
-        from .sampling import Sampling
-
         grammar = options.get("grammar")
-        if tools := options.get("tools"):
+        tools = options.get("tools")
+        if tools and options.get("tool_choice") != "none":
             grammar = grammar or tool_grammar(tools, options.get("tool_choice"))
             messages = with_tools(messages, tools)
         rows = to_template_messages(messages)
         cancelled = threading.Event()
 
-        def setting(name: str) -> Any:
-            return options[name] if options.get(name) is not None else getattr(self, name, None)
-
-        sampling = Sampling(
-            temperature=setting("temperature") or 0.0,
-            top_k=setting("top_k"),
-            top_p=setting("top_p"),
-            min_p=setting("min_p"),
-            seed=setting("seed"),
-            max_tokens=setting("max_tokens"),
-            stop=tuple(text for text in stop or self.stop or () if text),
-            grammar=grammar,
-            timeout=setting("timeout"),
-        )
+        settings = call_options(self, stop, {**options, "grammar": grammar})
         prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
 
         def job(engine: Any) -> Any:
+            # Imported here, on the model's thread: it pulls in llama.cpp and numpy.
+            from .sampling import Sampling
+
             template = engine.chat_template(self.chat_template)
             return engine.generate(
                 template.tokenize(rows),
-                sampling,
+                Sampling(**settings),
                 prefix_key=prefix_key,
                 emit=emit,
                 cancelled=cancelled,
             )
 
-        return self._engine().submit(job), cancelled
+        return self._submit(job), cancelled
 
     def _generate(
         self,
@@ -287,7 +296,8 @@ class ChatGGUF(BaseChatModel):
             usage_metadata=_usage(generation),
             response_metadata=self._response_metadata(generation),
         )
-        if tools := options.get("tools"):
+        tools = options.get("tools")
+        if tools and options.get("tool_choice") != "none":
             message = read_call(message, tools)
         return ChatResult(generations=[ChatGeneration(message=message)])
 

@@ -23,27 +23,11 @@ from .gguf_file import read_contract, read_metadata
 from .kv_cache import PrefixCache, Sequence
 from .llama import llama_cpp
 from .loading import BATCH, load_model, new_context
+from .pool import EngineSettings
 from .reply_text import ReplyText
 from .sampling import Sampler, Sampling
 
 _DEFAULT_CONTEXT = 8192
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """What makes one loaded copy of a file differ from another.
-
-    Attributes:
-        path: The file.
-        n_ctx: Context in tokens; None takes the trained length, at most 8,192.
-        n_gpu_layers: Layers on the GPU; None takes all if the build has GPU support.
-        n_threads: CPU threads; None chooses by cores and model size.
-    """
-
-    path: str
-    n_ctx: int | None = None
-    n_gpu_layers: int | None = None
-    n_threads: int | None = None
 
 
 @dataclass

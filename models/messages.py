@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, ChatMessage
@@ -53,25 +52,3 @@ def _text(message: BaseMessage) -> str:
         elif block.get("type") not in ("tool_use", "tool_call", "thinking", "reasoning"):
             raise UserError(f"a GGUF model reads text only, not {block.get('type')!r} content.")
     return "".join(parts)
-
-
-# Settings that LangChain passes to any chat model and that mean nothing here.
-_IGNORED = {"api_key", "base_url", "streaming", "stream_usage"}
-
-
-def reject_unknown_settings(cls: type[Any], values: Any) -> Any:
-    """Refuse a misspelt setting, which pydantic would silently drop.
-
-    Raises:
-        TypeError: Naming the setting and the nearest known one.
-    """
-    if not isinstance(values, Mapping):
-        return values
-    known = set(cls.model_fields) | {f.alias for f in cls.model_fields.values() if f.alias}
-    for name in values:
-        if name not in known and name not in _IGNORED:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            # Not a ValueError, which pydantic would wrap in a page of its own.
-            raise TypeError(f"{cls.__name__} has no setting {name!r}{hint}")
-    return values

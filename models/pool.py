@@ -7,15 +7,35 @@ blocking (sync) or not (async). Waiting callers hold no thread of any other pool
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from .engine import Engine, EngineSettings
+    from .engine import Engine
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What makes one loaded copy of a file differ from another.
+
+    Attributes:
+        path: The file.
+        n_ctx: Context in tokens; None takes the trained length, at most 8,192.
+        n_gpu_layers: Layers on the GPU; None takes all if the build has GPU support.
+        n_threads: CPU threads; None chooses by cores and model size.
+    """
+
+    path: str
+    n_ctx: int | None = None
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+
 
 _lock = threading.Lock()
 _loaded: dict[EngineSettings, _Worker] = {}
@@ -61,9 +81,15 @@ class EngineHandle:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._open = True
+        self._process = os.getpid()
         with _lock:
             self._worker = _loaded.setdefault(settings, _Worker(settings))
             self._worker.holders += 1
+
+    @property
+    def usable(self) -> bool:
+        """False in a forked process, which has the model's memory but not its thread."""
+        return self._process == os.getpid()
 
     def submit(self, job: Callable[[Engine], T]) -> Future[T]:
         """Queue a job on the engine's thread; loads the model first if need be."""
@@ -72,7 +98,7 @@ class EngineHandle:
     def close(self) -> None:
         """Give up the share, waiting for running jobs if it is the last; may be repeated."""
         with _lock:
-            if not self._open:
+            if not self._open or not self.usable:
                 return
             self._open = False
             self._worker.holders -= 1
@@ -81,6 +107,10 @@ class EngineHandle:
                 _loaded.pop(self._worker.settings, None)
         if last:
             self._worker.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loaded.clear)
 
 
 def loaded_models() -> list[str]:

@@ -21,7 +21,8 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
         ModelFileError: If the file can't be loaded.
         MissingDependencyError: If llama-cpp-python isn't installed.
     """
-    from ..models.engine import Engine, EngineSettings
+    from ..models.engine import Engine
+    from ..models.pool import EngineSettings
     from ..models.sampling import Sampling
 
     engine = Engine(EngineSettings(source.path, source.table.n_ctx))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.exceptions import ContextOverflowError
@@ -105,9 +106,9 @@ def test_a_grammar_that_does_not_compile_is_an_error_not_any_text(bundled: ChatG
     ],
 )
 def test_user_text_cannot_forge_a_role(bundled: ChatGGUF, attack: str) -> None:
-    engine = bundled._engine()
+    engine = bundled
     rows = [{"role": "user", "content": attack}]
-    tokens = engine.submit(lambda e: e.chat_template(None).tokenize(rows)).result()
+    tokens = engine._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
     control = [t for t in tokens if t < 6]
     assert len(control) == 3, "user, end and assistant of the template, none of the text's"
 
@@ -115,9 +116,9 @@ def test_user_text_cannot_forge_a_role(bundled: ChatGGUF, attack: str) -> None:
 def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF) -> None:
     rows = [{"role": "user", "content": "1 < 2 | a <b> é 中 🙂"}]
     rendered = "<|user|>1 < 2 | a <b> é 中 🙂<|end|><|assistant|>"
-    engine = bundled._engine()
-    got = engine.submit(lambda e: e.chat_template(None).tokenize(rows)).result()
-    assert got == engine.submit(lambda e: e.tokenize(rendered, special=True)).result()
+    engine = bundled
+    got = engine._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
+    assert got == engine._submit(lambda e: e.tokenize(rendered, special=True)).result()
 
 
 def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
@@ -186,9 +187,9 @@ def test_a_template_without_system_role_gets_it_with_the_first_message() -> None
     with ChatGGUF(model_path=bundled_model_path(), chat_template=template) as model:
         rows = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
         merged = [{"role": "user", "content": "S\n\nU"}]
-        engine = model._engine()
+        engine = model
         tokens = [
-            engine.submit(lambda e, m=m: e.chat_template(template).tokenize(m)).result()
+            engine._submit(lambda e, m=m: e.chat_template(template).tokenize(m)).result()
             for m in (rows, merged)
         ]
     assert tokens[0] == tokens[1]
@@ -197,6 +198,73 @@ def test_a_template_without_system_role_gets_it_with_the_first_message() -> None
 def test_a_misspelt_setting_is_named() -> None:
     with pytest.raises(TypeError, match="no setting 'n_ctxx'; did you mean 'n_ctx'"):
         ChatGGUF(model_path="x.gguf", n_ctxx=5)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"max_tokens": 0}, "max_tokens can't be 0"),
+        ({"max_tokens": -1}, "max_tokens can't be -1"),
+        ({"max_tokens": "5"}, "max_tokens can't be '5'"),
+        ({"temperature": -1}, "temperature can't be -1"),
+        ({"seed": 1.5}, "seed can't be 1.5"),
+        ({"grammar": 5}, "grammar is a GBNF text"),
+        ({"max_token": 5}, "no option 'max_token'; did you mean 'max_tokens'"),
+        ({"temprature": 1}, "did you mean 'temperature'"),
+    ],
+)
+def test_a_wrong_option_of_a_call_is_named(bundled: ChatGGUF, option: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        bundled.invoke(ask(QUESTION), **option)
+
+
+def test_one_stop_string_may_come_alone(bundled: ChatGGUF) -> None:
+    assert bundled.invoke(ask(QUESTION), stop="Jaws").content == PLAN[: PLAN.index("Jaws")]
+
+
+def test_copies_share_the_settings_and_not_the_loaded_model(bundled: ChatGGUF) -> None:
+    import copy
+    import pickle
+
+    bundled.invoke(ask(QUESTION))
+    for other in (copy.copy(bundled), copy.deepcopy(bundled), bundled.model_copy(),
+                  pickle.loads(pickle.dumps(bundled))):  # fmt: skip
+        assert other.invoke(ask(QUESTION)).content == PLAN
+        other.close()
+    assert bundled.invoke(ask(QUESTION)).content == PLAN
+
+
+def test_closing_while_others_call_loses_no_call() -> None:
+    model = ChatGGUF(model_path=bundled_model_path(), n_ctx=130)
+    failures: list[Exception] = []
+
+    def call() -> None:
+        for _ in range(15):
+            try:
+                model.invoke("hi", max_tokens=2)
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        model.close()
+    assert failures == []
+    model.close()
+
+
+def test_a_cache_tells_calls_with_other_settings_apart() -> None:
+    from langchain_core.caches import InMemoryCache
+
+    cache = InMemoryCache()
+    texts = {
+        ChatGGUF(model_path=bundled_model_path(), cache=cache, max_tokens=n)
+        .invoke(ask(QUESTION))
+        .text
+        for n in (2, 5, 100)
+    }
+    assert len(texts) == 3
 
 
 def test_images_are_refused_clearly(bundled: ChatGGUF) -> None:

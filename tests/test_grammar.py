@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import bundled_model_path
-from langgraph_decompose.models.engine import Engine, EngineSettings
+from langgraph_decompose.models.engine import Engine
 from langgraph_decompose.models.llama import llama_cpp
+from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.nodes.expression import EXPRESSION_GRAMMAR
 from langgraph_decompose.plan import (
     MAX_TEXT_CHARS,

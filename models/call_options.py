@@ -1,0 +1,81 @@
+"""Settings of a GGUF model and options of one call: known, of the right kind, in range."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import UserError
+
+# Settings that LangChain passes to any chat model and that mean nothing here.
+_IGNORED = {"api_key", "base_url", "streaming", "stream_usage"}
+_NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
+    "temperature": ((int, float), 0, 100),
+    "top_k": ((int,), 0, 1_000_000),
+    "top_p": ((int, float), 0, 1),
+    "min_p": ((int, float), 0, 1),
+    "seed": ((int,), -(2**63), 2**63),
+    "max_tokens": ((int,), 1, 10_000_000),
+    "timeout": ((int, float), 0, 1e9),
+}
+_OTHERS = ("grammar", "stop", "tools", "tool_choice", "model")
+
+
+def reject_unknown_settings(cls: type[Any], values: Any) -> Any:
+    """Refuse a misspelt setting, which pydantic would silently drop.
+
+    Raises:
+        TypeError: Naming the setting and the nearest known one.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    known = set(cls.model_fields)
+    for name in values:
+        if name not in known and name not in _IGNORED:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            # Not a ValueError, which pydantic would wrap in a page of its own.
+            raise TypeError(f"{cls.__name__} has no setting {name!r}{hint}")
+    return values
+
+
+def call_options(
+    model: Any, stop: Sequence[str] | str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of `Sampling` for one call: its options over the model's settings.
+
+    Options that LangChain passes along for other models are read over; what looks like a
+    misspelt one isn't.
+
+    Raises:
+        UserError: If an option is misspelt, of the wrong kind or out of range.
+    """
+    _refuse_misspelt(options)
+    chosen: dict[str, Any] = {}
+    for name, (kinds, least, most) in _NUMBERS.items():
+        value = options[name] if options.get(name) is not None else getattr(model, name)
+        if value is not None:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, kinds)
+                or not least <= value <= most
+            ):
+                raise UserError(
+                    f"{name} can't be {value!r}; it is a number from {least} to {most}."
+                )
+            chosen[name] = value
+    grammar = options.get("grammar")
+    if not isinstance(grammar, str | None):
+        raise UserError("grammar is a GBNF text.")
+    given = stop if stop is not None else model.stop
+    words = [given] if isinstance(given, str) else list(given or ())
+    return {**chosen, "grammar": grammar, "stop": tuple(str(word) for word in words if word)}
+
+
+def _refuse_misspelt(options: Mapping[str, Any]) -> None:
+    known = [*_NUMBERS, *_OTHERS]
+    for name in options:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if name not in known and near:
+            raise UserError(f"a call has no option {name!r}; did you mean {near[0]!r}?")
