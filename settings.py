@@ -68,6 +68,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+_LEAST: dict[str, float] = {"n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0}
+
+
 def config_path() -> Path:
     """Where the TOML file is looked for; `DECOMPOSE_CONFIG` names another place."""
     named = os.environ.get("DECOMPOSE_CONFIG")
@@ -109,6 +112,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _table(path: Path, name: str, table: Any) -> ModelTable:
     where = f"[models.{name}] "
+    if ":" in name or name == "bundled":
+        raise UserError(f"{path}: {where}needs another name, this one means something else.")
     if not isinstance(table, dict) or "ref" not in table:
         raise UserError(f'{path}: {where}needs a ref, such as ref = "ollama:qwen3".')
     return ModelTable(**_checked(path, where, table, ModelTable))
@@ -122,8 +127,10 @@ def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> 
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             expected = "a text" if _TYPES[name] == (str,) else "a number"
             raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
-        if not isinstance(value, str) and value <= 0 and not name.startswith("price"):
-            raise UserError(f"{path}: {where}{name} must be over 0.")
+        if not isinstance(value, str):
+            least = _LEAST.get(name, 1)
+            if not least <= value <= 1e9:
+                raise UserError(f"{path}: {where}{name} must be at least {least}, not {value}.")
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from dataclasses import replace
@@ -26,7 +27,7 @@ def read_problem(args: Namespace) -> Problem:
 
 
 def _read_context(name: str) -> str:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     try:
         with path.open("rb") as file:
             data = file.read(4 * MAX_CONTEXT_CHARS + 1)

@@ -31,9 +31,8 @@ def run(args: Namespace) -> int:
 
 
 def _describe(name: str) -> dict[str, Any]:
-    if Path(name).expanduser().exists() or (name.endswith(".gguf") and ":" not in name):
-        path = str(Path(name).expanduser())
-    else:
+    path = os.path.expanduser(name)
+    if not os.path.exists(path) and (not name.endswith(".gguf") or ":" in name):
         source = find_gguf(name)
         if source is None:
             raise UserError(f"{name!r} isn't a GGUF file; only those carry metadata.")
@@ -78,7 +77,7 @@ def _hub_reference(path: Path) -> str:
 def _print_list(found: dict[str, Any]) -> None:
     for entry in [*found["bundled"], *found["cached"]]:
         roles = " and ".join(entry.get("roles", [])) or "general"
-        detail = entry.get("problem") or f"{entry.get('name')}, {roles}"
+        detail = _short(entry.get("problem") or f"{entry.get('name')}, {roles}")
         print(f"{entry['ref']:40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
     for entry in found["named"]:
         print(f"{entry['ref']:40} {'':12}  {entry['is']}")  # noqa: T201
@@ -86,5 +85,6 @@ def _print_list(found: dict[str, Any]) -> None:
 
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
-    line = " ".join(text.split())
+    # A file's own words mustn't steer the terminal.
+    line = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
     return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"

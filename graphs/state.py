@@ -65,7 +65,10 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """
     question = state.get("question")
     if question is None:
-        question = _last_human_text(state.get("messages") or [])
+        messages = state.get("messages") or []
+        if state.get("context") and messages and not isinstance(messages[-1], HumanMessage):
+            raise UserError("there is a context but no new question; ask something about it.")
+        question = _last_human_text(messages)
     problem = Problem.of({"question": question, "context": state.get("context")})
     return {
         "asked": {"question": problem.question, "context": problem.context},

@@ -29,7 +29,7 @@ from ..errors import PromptTooLongError
 from .call_options import call_options, reject_unknown_settings
 from .messages import to_template_messages
 from .pool import EngineHandle, EngineSettings
-from .tool_calls import read_call, tool_grammar, with_tools
+from .tool_calls import allows_calls, read_call, tool_grammar, with_tools
 
 T = TypeVar("T")
 
@@ -187,9 +187,9 @@ class ChatGGUF(BaseChatModel):
         """Queue a generation; the event cancels it."""
         grammar = options.get("grammar")
         tools = options.get("tools")
-        if tools and options.get("tool_choice") != "none":
-            grammar = grammar or tool_grammar(tools, options.get("tool_choice"))
-            messages = with_tools(messages, tools)
+        if allows_calls(tools, options.get("tool_choice")):
+            grammar = grammar or tool_grammar(tools or [], options.get("tool_choice"))
+            messages = with_tools(messages, tools or [])
         rows = to_template_messages(messages)
         cancelled = threading.Event()
 
@@ -246,7 +246,7 @@ class ChatGGUF(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if kwargs.get("tools"):
+        if allows_calls(kwargs.get("tools"), kwargs.get("tool_choice")):
             # Whether it is text or a call is known at the end only.
             yield _as_chunk(self._generate(messages, stop, run_manager, **kwargs))
             return
@@ -269,7 +269,7 @@ class ChatGGUF(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        if kwargs.get("tools"):
+        if allows_calls(kwargs.get("tools"), kwargs.get("tool_choice")):
             yield _as_chunk(await self._agenerate(messages, stop, run_manager, **kwargs))
             return
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
@@ -297,8 +297,8 @@ class ChatGGUF(BaseChatModel):
             response_metadata=self._response_metadata(generation),
         )
         tools = options.get("tools")
-        if tools and options.get("tool_choice") != "none":
-            message = read_call(message, tools)
+        if allows_calls(tools, options.get("tool_choice")):
+            message = read_call(message, tools or [])
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _last_chunk(self, generation: Any) -> ChatGenerationChunk:

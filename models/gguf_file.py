@@ -6,11 +6,12 @@ Every length is bounded, because a file is untrusted input.
 
 from __future__ import annotations
 
+import stat
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ..errors import ModelFileError
 
@@ -51,14 +52,16 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     Raises:
         ModelFileError: If the file is missing, cut off, or no GGUF.
     """
-    file = Path(path).expanduser()
     try:
-        stat = file.stat()
-    except OSError:
+        file = Path(path).expanduser()
+        found = file.stat()
+    except (OSError, ValueError, RuntimeError):
         raise ModelFileError(f"there is no model file {str(path)!r}; check the path.") from None
-    if file.is_dir():
+    if stat.S_ISDIR(found.st_mode):
         raise ModelFileError(f"{str(path)!r} is a folder; name the .gguf file in it.")
-    return dict(_read_cached(str(file), stat.st_size, stat.st_mtime_ns))
+    if not stat.S_ISREG(found.st_mode):
+        raise ModelFileError(f"{str(path)!r} is no ordinary file.")
+    return dict(_read_cached(str(file), found.st_size, found.st_mtime_ns))
 
 
 def read_contract(path: str | Path) -> Contract | None:
@@ -76,12 +79,15 @@ def read_contract(path: str | Path) -> Contract | None:
             f"{str(path)!r} follows contract {version!r}, this version of langgraph-decompose "
             "reads contract 1; upgrade it."
         )
-    final = metadata.get("decompose.final")
+    final, roles = metadata.get("decompose.final"), metadata.get("decompose.roles")
     trained = metadata.get("decompose.n_ctx_trained", 0)
+    known = isinstance(roles, list) and all(role in ("decomposer", "solver") for role in roles)
+    if not known or type(trained) is not int or trained < 0:
+        raise ModelFileError(f"{str(path)!r} has damaged contract metadata; export it again.")
     return Contract(
-        roles=tuple(str(role) for role in metadata.get("decompose.roles", [])),
+        roles=tuple(cast("list[str]", roles)),
         final="last" if final == "last" else "compose",
-        n_ctx_trained=trained if isinstance(trained, int) else 0,
+        n_ctx_trained=trained,
         prompt_version=str(metadata.get("decompose.prompt_version", "1")),
         domain=str(metadata.get("decompose.domain", "")),
     )
@@ -115,7 +121,10 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
         value = _value(stream, struct.unpack("<I", _take(stream, 4))[0])
         if value is not None:
             metadata[key] = value
-    _check_size(stream, tensors, metadata.get("general.alignment", 32), size)
+    alignment = metadata.get("general.alignment", 32)
+    if type(alignment) is not int or not 1 <= alignment <= 1 << 20:
+        raise EOFError
+    _check_size(stream, tensors, alignment, size)
     return metadata
 
 
@@ -129,7 +138,7 @@ def _check_size(stream: BinaryIO, tensors: int, alignment: int, size: int) -> No
             raise EOFError
         _take(stream, 8 * dimensions + 4)
         last = max(last, struct.unpack("<Q", _take(stream, 8))[0])
-    start = -(-stream.tell() // max(alignment, 1)) * alignment
+    start = -(-stream.tell() // alignment) * alignment
     if start + last >= size and tensors:
         raise EOFError
 

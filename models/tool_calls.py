@@ -14,11 +14,13 @@ from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.utils.json_schema import dereference_refs
 
 from ..errors import UserError
 from ..prompts import load_prompts
 
 _TEXT = r"text ::= [^{\x00] [^\x00]*"
+_NO_ARGUMENTS = {"type": "object", "properties": {}}
 ALWAYS = ("any", "required", "true")
 
 
@@ -35,27 +37,25 @@ def with_tools(messages: Sequence[BaseMessage], tools: Sequence[Any]) -> list[Ba
 
 def _in_words(message: BaseMessage) -> BaseMessage:
     if isinstance(message, AIMessage) and message.tool_calls:
-        call = message.tool_calls[0]
-        return AIMessage(json.dumps({"name": call["name"], "arguments": call["args"]}))
+        made = [{"name": call["name"], "arguments": call["args"]} for call in message.tool_calls]
+        return AIMessage("\n".join(map(json.dumps, made)))
     if isinstance(message, ToolMessage):
         return HumanMessage(f"Result of {message.name or 'the tool'}: {message.text}")
     return message
 
 
-def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str | None:
+def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str:
     """The GBNF of a call of one of the tools; with `auto`, of a call or a text.
 
     Args:
         tools: Tools in OpenAI's form.
         tool_choice: `any`, `required` or True for some call, a name or OpenAI's object for
-            that one, `auto` or None to leave it to the model, `none` for no call.
+            that one, `auto` or None to leave it to the model.
 
     Raises:
         UserError: If the choice names no tool, or a schema can't be made a grammar.
     """
     choice = _chosen(tool_choice)
-    if choice == "none":
-        return None
     names = [tool["function"]["name"] for tool in tools]
     forced = choice in ALWAYS or choice in names
     if not forced and choice not in ("auto", None):
@@ -70,14 +70,21 @@ def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str | None:
 
 def _chosen(tool_choice: Any) -> str | None:
     if isinstance(tool_choice, Mapping):
-        return str(tool_choice.get("function", {}).get("name"))
+        function = tool_choice.get("function", {})
+        name = function.get("name") or tool_choice.get("name") or tool_choice.get("type")
+        return None if name is None else str(name)
     if isinstance(tool_choice, bool):
         return "any" if tool_choice else "none"
     return tool_choice
 
 
+def allows_calls(tools: Any, tool_choice: Any) -> bool:
+    """Whether the model may call a tool at all."""
+    return bool(tools) and _chosen(tool_choice) != "none"
+
+
 def _call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = function.get("parameters") or {"type": "object", "properties": {}}
+    arguments = dereference_refs(function.get("parameters") or _NO_ARGUMENTS)
     return {
         "type": "object",
         "properties": {"name": {"const": function["name"]}, "arguments": arguments},

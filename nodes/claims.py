@@ -76,7 +76,13 @@ class AsyncClaims(Generic[T]):
     async def wait(self, k: int, task: asyncio.Future[T], work: Callable[[], Awaitable[T]]) -> T:
         """The result of line k's task, which may be stored, running or stuck in a queue."""
         begun = self._begun.setdefault(k, asyncio.Event())
-        task.add_done_callback(lambda _: begun.set())
+
+        def ended(task: asyncio.Future[T]) -> None:
+            begun.set()
+            if not task.cancelled():
+                task.exception()  # Seen; otherwise asyncio prints it when the run is over.
+
+        task.add_done_callback(ended)
         try:
             await asyncio.wait_for(begun.wait(), self._grace)
         except TimeoutError:

@@ -43,6 +43,8 @@ class Problem:
         """From a question, or from a state with `question` and maybe `context`."""
         if isinstance(value, str):
             return cls(value)
+        if not isinstance(value, Mapping):
+            raise UserError("ask with a text, or with a state that has a question.")
         asked = value.get("asked") or value
         question, context = asked.get("question"), asked.get("context")
         if not isinstance(question, str) or not isinstance(context or "", str):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.func import task
 
-from ..errors import is_transient, must_be_raised
+from ..errors import UserError, is_transient, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
-from ..plan import Plan, Subquestion, ancestors
+from ..plan import Plan, PlanError, Subquestion, ancestors
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, failed, skipped
 from .calls import Steps, arun, run
@@ -155,4 +155,7 @@ class _Schedule:
 
 
 def _plan(state: Mapping[str, Any]) -> Plan:
-    return Plan.from_rows(state["plan"], final=state.get("final", "compose"))
+    try:
+        return Plan.from_rows(state["plan"], final=state.get("final", "compose"))
+    except PlanError as error:
+        raise UserError(f"the plan can't be run: {error}.") from None

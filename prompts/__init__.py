@@ -13,6 +13,7 @@ A file holds a version and one part per message role:
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
     prompts = dict(_bundled())
     if folder is None:
         return prompts
-    own = Path(folder).expanduser()
-    if not own.is_dir():
+    own = Path(os.path.expanduser(folder))
+    if not str(folder) or not own.is_dir():
         raise UserError(f"there is no prompts folder {str(folder)!r}.")
     for file in sorted(own.glob("*.txt")):
         if file.stem not in prompts:
@@ -76,6 +77,8 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
                 f"{file} has the unknown field {{{min(unknown)}}}; "
                 f"known: {', '.join(sorted(allowed))}."
             )
+        if "problem" in allowed - _fields(prompt):
+            raise UserError(f"{file} must hold {{problem}}, or the question is never asked.")
     return prompts
 
 

@@ -289,7 +289,7 @@ def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
         done = decompose(*args, env=env)
         assert done.code == 2
         [line] = done.err.splitlines()
-        assert "pip install 'langgraph-decompose[local]'" in line
+        assert "pip install 'llama-cpp-python" in line
         assert "prebuilt wheel" in line
     server = f"openai:m@{openai_server.url}"
     openai_server.replies = ["#1 A?"]
@@ -297,7 +297,7 @@ def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
     assert done == Finished(0, "42\n", "")
     doctor = decompose("doctor", env=env)
     assert doctor.code == 1
-    assert "pip install 'langgraph-decompose[local]'" in doctor.out
+    assert "pip install 'llama-cpp-python" in doctor.out
 
 
 def test_a_closed_pipe_is_no_error() -> None:

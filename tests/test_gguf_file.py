@@ -92,3 +92,30 @@ def test_a_damaged_header_never_raises_anything_else(data: st.DataObject) -> Non
         except ModelFileError:
             pass
     assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"decompose.n_ctx_trained\x04\0\0\0", b"decompose.n_ctx_trained\x05\0\0\0"),
+        (b"decompose.roles", b"decompose.rolls"),
+        (b"decomposer", b"decomposed"),
+    ],
+)
+def test_odd_contract_metadata_is_one_line_or_harmless(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    path = write(tmp_path, DATA.replace(old, new, 1))
+    if b"n_ctx" in old:
+        assert read_contract(path) is not None
+    else:
+        with pytest.raises(ModelFileError, match="damaged contract metadata"):
+            read_contract(path)
+
+
+def test_a_pipe_is_no_model_and_blocks_nobody(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.gguf")
+    with pytest.raises(ModelFileError, match="no ordinary file"):
+        read_metadata(tmp_path / "pipe.gguf")

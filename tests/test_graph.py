@@ -249,6 +249,8 @@ def test_a_server_s_error_is_in_the_result(openai_server: RecordingServer, strat
     [
         ({"strategy": "guess"}, "unknown strategy 'guess'; use one of direct, cot, static, dag"),
         ({"max_subquestions": 0}, "the cap on subquestions is 1 to 64"),
+        ({"max_subquestions": "8"}, "the cap on subquestions is 1 to 64"),
+        ({"strategy": ["dag"]}, "unknown strategy"),
         ({"decomposer": "gguf:no.gguf"}, "no model file"),
         ({"strategy": "cot"}, "needs a solver that reasons in words"),
         ({"strategy": "static"}, "needs a solver that reasons in words"),
@@ -288,6 +290,8 @@ def test_two_questions_on_one_thread_do_not_mix() -> None:
     assert "Third?" in seen[2]
     assert second["usage"][0]["calls"] == third["usage"][0]["calls"] == 1
     assert len(third["messages"]) == 4
+    with pytest.raises(UserError, match="no new question"):
+        graph.invoke({"context": "Something else"}, thread)
 
 
 def test_independent_subquestions_run_at_once() -> None:
@@ -459,6 +463,9 @@ def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:
     assert seen == ["SHOUT {problem} {braces}?"]
     (tmp_path / "direct.txt").write_text("version: mine\n--- user\n{nonsense}")
     with pytest.raises(UserError, match="unknown field {nonsense}; known: problem"):
+        create_decomposition_graph(prompts=tmp_path)
+    (tmp_path / "direct.txt").write_text("version: mine\n--- user\nsay hello")
+    with pytest.raises(UserError, match="the question is never asked"):
         create_decomposition_graph(prompts=tmp_path)
     (tmp_path / "direct.txt").rename(tmp_path / "other.txt")
     with pytest.raises(UserError, match="replaces no prompt"):

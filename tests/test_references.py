@@ -61,7 +61,13 @@ def test_langchain_objects_are_taken_as_they_are() -> None:
         ("transformers:./nowhere", ModelReferenceError, "no model folder './nowhere'"),
         ("nobody:model", ModelReferenceError, "LangChain knows no provider 'nobody'"),
         ("openai:gpt-5-mini", UserError, "set OPENAI_API_KEY"),
-        ("openai:m@http:/x", ModelReferenceError, "no valid URL"),
+        ("openai:m@http:/x", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("openai:m@127.0.0.1:8080/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("openai:m@localhost:8080", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("openai:m@ftp://x", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("openai:@http://127.0.0.1/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("gguf:~nobody-here/x.gguf", ModelFileError, "no model file"),
+        ("gguf:a\0b", ModelFileError, "no model file"),
         ("groq:llama", MissingDependencyError, "pip install langchain-groq"),
         (42, ModelReferenceError, "a model is a reference, a chat model"),
     ],
@@ -116,7 +122,11 @@ def test_a_name_is_looked_up_in_the_user_s_tables(
         ("solver = 3", "solver must be a text"),
         ("[models.a]\nref = 'x:y'\nn_ctx = 'big'", r"\[models.a\] n_ctx must be a number"),
         ("[models.a]\nn_ctx = 5", "needs a ref"),
-        ("[models.a]\nref = 'x:y'\nmax_concurrency = 0", "must be over 0"),
+        ("[models.a]\nref = 'x:y'\nn_ctx = 5", "n_ctx must be at least 16"),
+        ("[models.a]\nref = 'x:y'\ntimeout = nan", "timeout must be at least"),
+        ("[models.a]\nref = 'x:y'\nprice_in = -1", "price_in must be at least 0"),
+        ("[models.bundled]\nref = 'x:y'", "needs another name"),
+        ("[models.a]\nref = 'x:y'\nmax_concurrency = 0", "must be at least 1"),
     ],
 )
 def test_a_mistake_in_the_file_names_file_and_setting(
@@ -191,8 +201,20 @@ def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:
 
 def test_a_password_in_a_url_is_not_shown(openai_server: RecordingServer) -> None:
     host = openai_server.url.removeprefix("http://")
-    model = resolve_model(f"openai:q@http://me:pass@{host}")
-    assert "pass" not in model.name
+    for password in ("pass", "p@ss"):
+        model = resolve_model(f"openai:q@http://me:{password}@{host}")
+        assert "ss@" not in model.name
+
+
+@pytest.mark.parametrize("spelling", ["openai:q@{}", "openai:q @ {}", "openai:q@HTTP{}"])
+def test_however_a_url_is_spelt_the_key_stays_here(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    url = openai_server.url.removeprefix("http") if "HTTP" in spelling else openai_server.url
+    resolve_model(spelling.format(url)).runnable.invoke("hi")
+    [request] = openai_server.requests
+    assert "sk-secret" not in str(request)
 
 
 @pytest.fixture

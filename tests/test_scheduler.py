@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
-from langgraph_decompose import create_decomposition_graph, solver_node
+from langgraph_decompose import UserError, create_decomposition_graph, solver_node
 from typing_extensions import TypedDict
 
 PLAN = "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #2 #3"
@@ -131,6 +131,15 @@ def test_after_a_crash_answered_lines_keep_their_own_answers(dies_at: str, how: 
     rows = run(None)["answers"]
     assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
     assert asked_of_solver.count(dies_at) == 2
+
+
+def test_an_edited_plan_that_cannot_run_is_the_user_s_mistake() -> None:
+    builder = StateGraph(Many)
+    builder.add_node("solver", solver_node(lambda text: "x"))
+    builder.add_edge(START, "solver")
+    plan = [{"id": 1, "text": "A?", "needs": [2]}, {"id": 2, "text": "B?", "needs": [1]}]
+    with pytest.raises(UserError, match="#1 needs #2, which isn't an earlier line"):
+        builder.compile().invoke({"question": "All?", "plan": plan})
 
 
 def test_an_interrupt_inside_a_solver_graph_reaches_the_caller() -> None:

@@ -59,7 +59,12 @@ async def test_a_named_tool_is_the_one_called(model: ChatGGUF, choice: Any) -> N
     assert chunks[-1].usage_metadata["output_tokens"] > 0
 
 
-@pytest.mark.parametrize("choice", ["auto", None, "none"])
+def test_no_call_is_made_where_none_is_allowed(model: ChatGGUF) -> None:
+    forced = model.bind_tools([weather], tool_choice="none")
+    assert not forced.invoke("Oslo?").tool_calls
+
+
+@pytest.mark.parametrize("choice", ["auto", None, {"type": "auto"}])
 def test_left_to_itself_the_model_may_answer_in_words(model: ChatGGUF, choice: Any) -> None:
     reply = model.bind_tools([weather], tool_choice=choice).invoke("Oslo?")
     assert reply.tool_calls or reply.content
