@@ -36,9 +36,9 @@ def run(args: Namespace) -> int:
 
 
 _OPTIONAL = [
-    ("hosted: OpenAI", "langchain_openai", "openai"),
-    ("hosted: Ollama", "langchain_ollama", "ollama"),
-    ("transformers models", "transformers", "transformers"),
+    ("hosted: OpenAI", "langchain_openai", "langchain-openai"),
+    ("hosted: Ollama", "langchain_ollama", "langchain-ollama"),
+    ("transformers models", "transformers", "transformers torch"),
 ]
 
 
@@ -107,11 +107,11 @@ def _keys() -> Check:
     return {"name": "keys in environment", "ok": bool(names) or None, "detail": detail}
 
 
-def _optional(name: str, module: str, extra: str) -> Check:
+def _optional(name: str, module: str, packages: str) -> Check:
     if find_spec(module):
         try:
             return {"name": name, "ok": True, "detail": version(module.replace("_", "-"))}
         except PackageNotFoundError:
             return {"name": name, "ok": True, "detail": "installed"}
-    detail = f"not installed: pip install 'langgraph-decompose[{extra}]'"
+    detail = f"not installed: pip install {packages}"
     return {"name": name, "ok": None, "detail": detail}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -17,10 +16,8 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
@@ -29,7 +26,8 @@ from ..errors import PromptTooLongError
 from .call_options import call_options, reject_unknown_settings
 from .messages import to_template_messages
 from .pool import EngineHandle, EngineSettings
-from .tool_calls import allows_calls, read_call, tool_grammar, with_tools
+from .replies import as_chunk, chat_result, last_chunk, text_chunk
+from .tool_calls import allows_calls, tool_grammar, with_tools
 
 T = TypeVar("T")
 
@@ -221,7 +219,7 @@ class ChatGGUF(BaseChatModel):
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
             with _overflow_as_langchain_knows_it():
-                return self._result(future.result(), kwargs)
+                return chat_result(future.result(), self.name_of_file, kwargs)
         finally:
             cancelled.set()
 
@@ -235,7 +233,7 @@ class ChatGGUF(BaseChatModel):
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
             with _overflow_as_langchain_knows_it():
-                return self._result(await asyncio.wrap_future(future), kwargs)
+                return chat_result(await asyncio.wrap_future(future), self.name_of_file, kwargs)
         finally:
             cancelled.set()
 
@@ -248,16 +246,16 @@ class ChatGGUF(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         if allows_calls(kwargs.get("tools"), kwargs.get("tool_choice")):
             # Whether it is text or a call is known at the end only.
-            yield _as_chunk(self._generate(messages, stop, run_manager, **kwargs))
+            yield as_chunk(self._generate(messages, stop, run_manager, **kwargs))
             return
         pieces: SimpleQueue[str | None] = SimpleQueue()
         future, cancelled = self._start(messages, stop, kwargs, pieces.put)
         future.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := pieces.get()) is not None:
-                yield _chunk(piece)
+                yield text_chunk(piece)
             with _overflow_as_langchain_knows_it():
-                last = self._last_chunk(future.result())
+                last = last_chunk(future.result(), self.name_of_file)
             yield last
         finally:
             cancelled.set()
@@ -270,7 +268,7 @@ class ChatGGUF(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         if allows_calls(kwargs.get("tools"), kwargs.get("tool_choice")):
-            yield _as_chunk(await self._agenerate(messages, stop, run_manager, **kwargs))
+            yield as_chunk(await self._agenerate(messages, stop, run_manager, **kwargs))
             return
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
@@ -282,61 +280,13 @@ class ChatGGUF(BaseChatModel):
         future.add_done_callback(lambda _: put(None))
         try:
             while (piece := await pieces.get()) is not None:
-                yield _chunk(piece)
+                yield text_chunk(piece)
             with _overflow_as_langchain_knows_it():
-                last = self._last_chunk(future.result())
+                last = last_chunk(future.result(), self.name_of_file)
             yield last
         finally:
             cancelled.set()
             future.cancel()
-
-    def _result(self, generation: Any, options: dict[str, Any]) -> ChatResult:
-        message = AIMessage(
-            content=generation.text,
-            usage_metadata=_usage(generation),
-            response_metadata=self._response_metadata(generation),
-        )
-        tools = options.get("tools")
-        if allows_calls(tools, options.get("tool_choice")):
-            message = read_call(message, tools or [])
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    def _last_chunk(self, generation: Any) -> ChatGenerationChunk:
-        message = AIMessageChunk(
-            content="",
-            usage_metadata=_usage(generation),
-            response_metadata=self._response_metadata(generation),
-            chunk_position="last",
-        )
-        return ChatGenerationChunk(message=message)
-
-    def _response_metadata(self, generation: Any) -> dict[str, Any]:
-        return {
-            "model_name": self.name_of_file,
-            "model_provider": "gguf",
-            "finish_reason": generation.finish_reason,
-        }
-
-
-def _as_chunk(result: ChatResult) -> ChatGenerationChunk:
-    """A whole result as the only chunk of a stream."""
-    message: Any = result.generations[0].message
-    chunks = [
-        tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=i)
-        for i, c in enumerate(message.tool_calls)
-    ]
-    whole = AIMessageChunk(
-        content=message.content,
-        tool_call_chunks=chunks,
-        usage_metadata=message.usage_metadata,
-        response_metadata=message.response_metadata,
-        chunk_position="last",
-    )
-    return ChatGenerationChunk(message=whole)
-
-
-def _chunk(piece: str) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
 @contextmanager
@@ -345,12 +295,3 @@ def _overflow_as_langchain_knows_it() -> Iterator[None]:
         yield
     except PromptTooLongError as error:
         raise GGUFContextOverflowError(str(error)) from None
-
-
-def _usage(generation: Any) -> UsageMetadata:
-    return UsageMetadata(
-        input_tokens=generation.input_tokens,
-        output_tokens=generation.output_tokens,
-        total_tokens=generation.input_tokens + generation.output_tokens,
-        input_token_details=InputTokenDetails(cache_read=generation.cached_tokens),
-    )

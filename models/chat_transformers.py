@@ -163,7 +163,7 @@ def chat_transformers(name: str) -> ChatTransformers:
 
     if not find_spec("transformers") or not find_spec("torch"):
         raise MissingDependencyError(
-            "transformers: models need pip install 'langgraph-decompose[transformers]'."
+            "transformers: models need what is missing here: pip install transformers torch."
         )
     path = os.path.expanduser(name)
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1

@@ -90,11 +90,9 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
         return init_chat_model(model, model_provider=provider, **options)
     except ImportError as error:
         package = getattr(error, "name", None) or f"langchain-{provider}"
-        extra = (
-            "'langgraph-decompose[openai]'" if provider == "openai" else package.replace("_", "-")
-        )
+        package = package.replace("_", "-")
         raise MissingDependencyError(
-            f"the provider {provider!r} needs a package that isn't installed: pip install {extra}."
+            f"the provider {provider!r} needs what isn't installed: pip install {package}."
         ) from None
     except Exception as error:
         text = str(error).strip()

@@ -186,7 +186,7 @@ def _download(spec: str) -> str:
         from ..errors import MissingDependencyError
 
         raise MissingDependencyError(
-            "gguf:hf: needs huggingface-hub: pip install 'langgraph-decompose[local]'."
+            "gguf:hf: needs a package that isn't installed: pip install huggingface-hub."
         ) from None
     try:
         return str(hf_hub_download(f"{owner}/{name}", "/".join([*folders, file])))
