@@ -6,8 +6,10 @@ LangChain's own wrapper can't be called asynchronously and reports no token usag
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -36,6 +38,8 @@ class ChatTransformers(BaseChatModel):
     """Folder or repository of the model."""
     max_tokens: int | None = None
     temperature: float | None = None
+    timeout: float | None = None
+    """Seconds for one call, loading and waiting not counted."""
     _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
     _thread: Any = PrivateAttr(default=None)
 
@@ -98,6 +102,7 @@ class ChatTransformers(BaseChatModel):
             raise PromptTooLongError(f"the text has {count} tokens, over the limit of {limit}.")
         asked = options.get("max_tokens") or self.max_tokens or _MAX_NEW_TOKENS
         room = min(asked, limit - count) if limit else asked
+        end = time.monotonic() + (self.timeout or math.inf)
         temperature = options.get("temperature") or self.temperature or 0.0
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
         output = model.generate(
@@ -105,9 +110,11 @@ class ChatTransformers(BaseChatModel):
             attention_mask=ids.new_ones(ids.shape),
             max_new_tokens=room,
             pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
-            stopping_criteria=[lambda *_, **__: cancelled.is_set()],
+            stopping_criteria=[lambda *_, **__: cancelled.is_set() or time.monotonic() > end],
             **({"do_sample": False} | sampling),
         )[0, count:]
+        if time.monotonic() > end:
+            raise TimeoutError("the local model did not finish within its timeout")
         return self._result(tokenizer, output, count, room, stop)
 
     def _result(
@@ -152,7 +159,7 @@ def _tokenize(tokenizer: Any, rows: list[dict[str, Any]]) -> Any:
     return torch.tensor([[token for piece in pieces for token in piece]])
 
 
-def chat_transformers(name: str) -> ChatTransformers:
+def chat_transformers(name: str, timeout: float | None = None) -> ChatTransformers:
     """A `ChatTransformers` for a folder or repository; nothing is loaded yet.
 
     Raises:
@@ -169,7 +176,7 @@ def chat_transformers(name: str) -> ChatTransformers:
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
     if looks_like_path and not os.path.isdir(path):
         raise ModelReferenceError(f"there is no model folder {name!r}; check the path.")
-    return ChatTransformers(model=path if os.path.isdir(path) else name)
+    return ChatTransformers(model=path if os.path.isdir(path) else name, timeout=timeout)
 
 
 def _has_accelerate() -> bool:

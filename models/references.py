@@ -151,7 +151,7 @@ def _from_text(name: str, table: ModelTable) -> ResolvedModel:
     if kind == "transformers":
         from .chat_transformers import chat_transformers
 
-        return ResolvedModel(name, chat_transformers(rest), **_local(table))
+        return ResolvedModel(name, chat_transformers(rest, table.timeout), **_local(table))
     from .hosted import hosted_chat_model, without_credentials
 
     return ResolvedModel(

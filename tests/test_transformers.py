@@ -102,6 +102,13 @@ def test_a_prompt_over_the_limit_is_refused(model: Any) -> None:
         model.invoke("who directed " * 2000)
 
 
+def test_a_timeout_ends_the_call(checkpoint: str) -> None:
+    from langgraph_decompose.models.chat_transformers import ChatTransformers
+
+    with pytest.raises(TimeoutError):
+        ChatTransformers(model=checkpoint, timeout=1e-6).invoke("who")
+
+
 def test_it_is_a_solver_in_a_graph(checkpoint: str) -> None:
     graph = create_decomposition_graph(f"transformers:{checkpoint}", strategy="direct")
     result = graph.invoke({"question": "who"})
