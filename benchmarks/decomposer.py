@@ -219,8 +219,8 @@ def constant_tokens(ours: Any, system: str) -> int:
         rows = [{"role": "system", "content": system}, {"role": "user", "content": user}]
         return engine.chat_template(None).tokenize(rows)
 
-    engine = ours._engine()
-    first, second = engine.submit(lambda e: (prompt(e, "Who?"), prompt(e, "7 + 8"))).result()
+    both = ours._submit(lambda engine: (prompt(engine, "Who?"), prompt(engine, "7 + 8")))
+    first, second = both.result()
     return next(i for i, token in enumerate(first) if token != second[i])
 
 
