@@ -8,7 +8,7 @@ from typing import Any, Literal
 from langgraph.graph import END, StateGraph
 
 from ..nodes.calls import Steps, as_runnable
-from ..nodes.composer import outcome
+from ..nodes.composer import undivided_outcome
 from ..nodes.problem import Problem
 from ..nodes.solver import refuse_prose, undivided_row
 from .roles import Roles, new_graph
@@ -24,7 +24,7 @@ def build_direct(
         answer, row = yield from undivided_row(
             Problem.of(state), model=roles.solver, prompts=roles.prompts, style=style
         )
-        return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+        return undivided_outcome(state, answer, row)
 
     graph = new_graph(roles, style)
     graph.add_node("solver", as_runnable("solver", solve))

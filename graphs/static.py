@@ -13,7 +13,7 @@ from langgraph.graph import END, StateGraph
 from ..errors import PromptTooLongError, must_be_raised
 from ..nodes.answers import failed
 from ..nodes.calls import Steps, as_runnable
-from ..nodes.composer import outcome
+from ..nodes.composer import undivided_outcome
 from ..nodes.decomposer import decomposer_node
 from ..nodes.problem import Problem
 from ..nodes.solver import refuse_prose, solve_static, undivided_row, whole_question
@@ -31,14 +31,14 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         answer: str | None = None
         if plan.atomic:
             answer, row = yield from undivided_row(problem, style="direct", **models)
-            return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+            return undivided_outcome(state, answer, row)
         try:
             answer, row = yield from solve_static(problem, plan, **models)
         except Exception as error:
             if must_be_raised(error) or isinstance(error, PromptTooLongError):
                 raise
             row = failed(whole_question(problem), error, roles.solver)
-        return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+        return undivided_outcome(state, answer, row)
 
     graph = new_graph(roles, "static")
     planner = decomposer_node(

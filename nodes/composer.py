@@ -96,3 +96,10 @@ def outcome(
         "usage": add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage),
         "messages": [AIMessage(content=said, name="decomposition")],
     }
+
+
+def undivided_outcome(
+    state: Mapping[str, Any], answer: str | None, row: AnswerRow
+) -> dict[str, Any]:
+    """`outcome` for a question that one call answered, or failed to."""
+    return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}

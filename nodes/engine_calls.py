@@ -31,7 +31,7 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
         begin = time.perf_counter()
         generation = engine.generate(
             engine.chat_template(None).tokenize([dict(row) for row in call.messages]),
-            Sampling(**call.options),
+            Sampling(**call.options, timeout=source.table.timeout),
             prefix_key="",
             emit=lambda _: None,
             cancelled=threading.Event(),
