@@ -11,21 +11,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import UserError
     from .graphs.factory import build_decomposition_graph, create_decomposition_graph
+    from .graphs.middleware import DecompositionMiddleware
+    from .graphs.tool import create_decomposition_tool
     from .models.bundled import bundled_model_path
     from .models.chat_gguf import ChatGGUF
     from .models.references import resolve_model
+    from .nodes.answer_cache import AnswerCache
+    from .nodes.budget import Budget
     from .nodes.composer import composer_node
     from .nodes.decomposer import create_decomposer, decomposer_node
     from .nodes.scheduler import solver_node
+    from .nodes.solvers import SolverOption
     from .plan import Plan, PlanError, Subquestion, parse_plan, plan_grammar
     from .tools import calculator_tool
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnswerCache",
+    "Budget",
     "ChatGGUF",
+    "DecompositionMiddleware",
     "Plan",
     "PlanError",
+    "SolverOption",
     "Subquestion",
     "UserError",
     "build_decomposition_graph",
@@ -34,6 +43,7 @@ __all__ = [
     "composer_node",
     "create_decomposer",
     "create_decomposition_graph",
+    "create_decomposition_tool",
     "decomposer_node",
     "parse_plan",
     "plan_grammar",
@@ -42,9 +52,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "AnswerCache": ".nodes.answer_cache",
+    "Budget": ".nodes.budget",
     "ChatGGUF": ".models.chat_gguf",
+    "DecompositionMiddleware": ".graphs.middleware",
     "Plan": ".plan",
     "PlanError": ".plan",
+    "SolverOption": ".nodes.solvers",
     "Subquestion": ".plan",
     "UserError": ".errors",
     "build_decomposition_graph": ".graphs.factory",
@@ -53,6 +67,7 @@ _HOME = {
     "composer_node": ".nodes.composer",
     "create_decomposer": ".nodes.decomposer",
     "create_decomposition_graph": ".graphs.factory",
+    "create_decomposition_tool": ".graphs.tool",
     "decomposer_node": ".nodes.decomposer",
     "parse_plan": ".plan",
     "plan_grammar": ".plan",

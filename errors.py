@@ -52,6 +52,18 @@ class FailedGraphError(ReplyError):
     """A graph, asked as a solver, that found no answer."""
 
 
+class RecordedError(ReplyError):
+    """A failure of an earlier attempt at the same run; it is described as it was then."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class BudgetExhaustedError(ReplyError):
+    """A call that wasn't made, or was stopped, since the question's budget was spent."""
+
+
 def must_be_raised(error: BaseException) -> bool:
     """Whether an error isn't one subquestion's failure but the whole run's affair.
 
@@ -80,7 +92,7 @@ def is_transient(error: BaseException) -> bool:
         >>> is_transient(TimeoutError()), is_transient(ValueError("bad"))
         (True, False)
     """
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | ReplyError) or isinstance(error.__cause__, ReplyError):
         return False
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
@@ -99,7 +111,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         # The client's own words are as good as none; the socket's say what happened.
         message = f"can't connect{_to_where(chain)}: {_first_line(chain[-1])}"
     return {
-        "type": type(error).__name__,
+        "type": error.name if isinstance(error, RecordedError) else type(error).__name__,
         "message": message[:_MAX_MESSAGE],
         "transient": is_transient(error),
     }

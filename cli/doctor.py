@@ -66,10 +66,10 @@ def _llama() -> Check:
 
 def _bundled() -> Check:
     from ..models.references import find_gguf
-    from ..nodes.calls import run as run_steps
     from ..nodes.decomposer import decompose
     from ..nodes.engine_calls import open_gguf
     from ..nodes.problem import Problem
+    from ..nodes.steps import run as run_steps
     from ..prompts import load_prompts
 
     source = find_gguf("bundled")

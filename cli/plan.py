@@ -11,11 +11,11 @@ import sys
 from argparse import Namespace
 
 from ..models.references import ResolvedModel, find_gguf, resolve_model
-from ..nodes.calls import Steps
-from ..nodes.calls import run as run_steps
 from ..nodes.decomposer import Decomposition, check_cap, decompose
 from ..nodes.engine_calls import open_gguf
 from ..nodes.problem import Problem
+from ..nodes.steps import Steps
+from ..nodes.steps import run as run_steps
 from ..plan import depth, width
 from ..prompts import load_prompts
 from ..settings import Settings

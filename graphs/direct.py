@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from langgraph.graph import END, StateGraph
 
-from ..nodes.calls import Steps, as_runnable
 from ..nodes.composer import undivided_outcome
 from ..nodes.problem import Problem
 from ..nodes.solver import refuse_prose, undivided_row
+from ..nodes.steps import Steps, as_runnable
 from .roles import Roles, new_graph
 
 
@@ -22,12 +22,16 @@ def build_direct(
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         answer, row = yield from undivided_row(
-            Problem.of(state), model=roles.solver, prompts=roles.prompts, style=style
+            Problem.of(state),
+            model=roles.solver,
+            prompts=roles.prompts,
+            style=style,
+            retriever=roles.retriever,
         )
-        return undivided_outcome(state, answer, row)
+        return undivided_outcome(state, answer, row, roles.limits.budget)
 
     graph = new_graph(roles, style)
-    graph.add_node("solver", as_runnable("solver", solve))
+    graph.add_node("solver", as_runnable("solver", solve, roles.limits))
     graph.add_edge("read_question", "solver")
     graph.add_edge("solver", END)
     return graph

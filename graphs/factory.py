@@ -4,47 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from typing_extensions import Unpack
+
 from ..errors import UserError
 from ..models.references import resolve_model
 from ..nodes.decomposer import check_cap
+from ..nodes.session import Limits
+from ..nodes.solvers import Solvers
 from ..prompts import load_prompts
-from .dag import build_dag
+from .dag import build_dag, build_sequential
 from .direct import build_cot, build_direct
+from .options import Options
 from .roles import Roles
+from .self_consistency import build_self_consistency
 from .static import build_static
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from langgraph.cache.base import BaseCache
     from langgraph.graph import StateGraph
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.store.base import BaseStore
     from langgraph.types import Checkpointer
 
-Strategy = Literal["direct", "cot", "static", "dag"]
-"""How a question is answered; each is a file in `graphs/`."""
+Strategy = Literal["direct", "cot", "self_consistency", "static", "sequential", "dag"]
+"""How a question is answered; each is described in `graphs/`."""
 
-_BUILDERS = {"direct": build_direct, "cot": build_cot, "static": build_static, "dag": build_dag}
+_BUILDERS = {
+    "direct": build_direct,
+    "cot": build_cot,
+    "self_consistency": build_self_consistency,
+    "static": build_static,
+    "sequential": build_sequential,
+    "dag": build_dag,
+}
 STRATEGIES = tuple(_BUILDERS)
+_WITH_REVIEW = ("sequential", "dag")
+MAX_SAMPLES = 64
 
 
 def create_decomposition_graph(
     solver: Any = "bundled",
     *,
-    decomposer: Any = "bundled",
-    composer: Any = None,
-    strategy: Strategy = "dag",
-    max_subquestions: int = 8,
-    prompts: str | Path | None = None,
     name: str = "decomposition",
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
-    context_schema: type[Any] | None = None,
     interrupt_before: list[str] | None = None,
     interrupt_after: list[str] | None = None,
     debug: bool = False,
+    **options: Unpack[Options],
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """A graph that splits a question, solves the parts and composes the answer.
 
@@ -53,24 +61,19 @@ def create_decomposition_graph(
 
     Args:
         solver: Answers the subquestions: a model reference, a chat model, a Runnable, a
-            compiled graph or a function.
-        decomposer: Writes the plan: a model reference or a chat model.
-        composer: Merges the answers; the solver if None.
-        strategy: `dag`, `static`, `direct` or `cot`.
-        max_subquestions: Most lines a plan may have, 1 to 64.
-        prompts: Folder whose files replace prompts of the same name.
+            compiled graph or a function; or a dict of named ones, see `Options.route`.
         name: The graph's name, which a parent graph sees.
-        checkpointer: Keeps runs, for threads and resuming.
+        checkpointer: Keeps runs, for threads, review and resuming.
         store: Passed to `StateGraph.compile`.
         cache: Passed to `StateGraph.compile`.
-        context_schema: Type of the run-scoped context, for solvers that read it.
         interrupt_before: Nodes to stop before.
         interrupt_after: Nodes to stop after.
         debug: LangGraph's debug output.
+        **options: See `Options`.
 
     Raises:
-        UserError: If a reference, a file, the strategy or the cap is wrong; nothing is
-            loaded or called yet.
+        UserError: If a reference, a file or an option is wrong; nothing is loaded or called
+            yet.
 
     Example:
         >>> graph = create_decomposition_graph()
@@ -78,15 +81,7 @@ def create_decomposition_graph(
         >>> graph.invoke({"question": question})["status"]
         'ok'
     """
-    graph = build_decomposition_graph(
-        solver,
-        decomposer=decomposer,
-        composer=composer,
-        strategy=strategy,
-        max_subquestions=max_subquestions,
-        prompts=prompts,
-        context_schema=context_schema,
-    )
+    graph = build_decomposition_graph(solver, **options)
     return graph.compile(
         checkpointer=checkpointer,
         store=store,
@@ -99,34 +94,68 @@ def create_decomposition_graph(
 
 
 def build_decomposition_graph(
-    solver: Any = "bundled",
-    *,
-    decomposer: Any = "bundled",
-    composer: Any = None,
-    strategy: Strategy = "dag",
-    max_subquestions: int = 8,
-    prompts: str | Path | None = None,
-    context_schema: type[Any] | None = None,
+    solver: Any = "bundled", **options: Unpack[Options]
 ) -> StateGraph[Any, Any, Any, Any]:
     """The same graph before compiling, for adding nodes and edges of one's own.
 
-    Its nodes are `read_question`, `decomposer`, `solver` and `composer`, as far as the
-    strategy has them.
+    Its nodes are `read_question`; `scheduler` (plans and solves at once) or, with review,
+    `decomposer`, `review` and `solver`; and `composer`, as far as the strategy has them.
 
     Raises:
         UserError: As `create_decomposition_graph`.
     """
+    unknown = set(options) - set(Options.__annotations__)
+    if unknown:
+        raise TypeError(f"unknown option {min(unknown)!r}; known: {', '.join(_known_options())}")
+    strategy = options.get("strategy", "dag")
     if not isinstance(strategy, str) or strategy not in _BUILDERS:
         known = ", ".join(STRATEGIES)
         raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
-    check_cap(max_subquestions)
-    solving = resolve_model(solver)
-    roles = Roles(
-        decomposer=resolve_model(decomposer),
-        solver=solving,
-        composer=solving if composer is None else resolve_model(composer),
-        prompts=load_prompts(prompts),
-        max_subquestions=max_subquestions,
-        context_schema=context_schema,
+    return _BUILDERS[strategy](_roles(solver, strategy, options))
+
+
+def _roles(solver: Any, strategy: str, options: Options) -> Roles:
+    cap, samples = options.get("max_subquestions", 8), options.get("samples", 5)
+    check_cap(cap)
+    if type(samples) is not int or not 1 <= samples <= MAX_SAMPLES:
+        raise UserError(f"samples is 1 to {MAX_SAMPLES}, not {samples!r}.")
+    if options.get("review") and strategy not in _WITH_REVIEW:
+        raise UserError(f"review needs a plan to solve: strategy {' or '.join(_WITH_REVIEW)}.")
+    solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
+    composer = options.get("composer")
+    return Roles(
+        decomposer=resolve_model(options.get("decomposer", "bundled")),
+        solvers=solvers,
+        composer=solvers.first if composer is None else resolve_model(composer),
+        prompts=load_prompts(options.get("prompts")),
+        max_subquestions=cap,
+        limits=Limits(options.get("budget"), _timeout(options.get("call_timeout"))),
+        retriever=_retriever(options.get("retriever")),
+        answer_cache=options.get("answer_cache"),
+        review=bool(options.get("review")),
+        samples=samples,
+        condense=bool(options.get("condense")),
+        context_schema=options.get("context_schema"),
     )
-    return _BUILDERS[strategy](roles)
+
+
+def _known_options() -> list[str]:
+    return sorted(Options.__annotations__)
+
+
+def _timeout(seconds: Any) -> float | None:
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
+    return float(seconds)
+
+
+def _retriever(retriever: Any) -> Any:
+    from langchain_core.runnables import Runnable, RunnableLambda
+
+    if retriever is None or isinstance(retriever, Runnable):
+        return retriever
+    if not callable(retriever):
+        raise UserError(f"a retriever is a LangChain retriever or a function, not {retriever!r}.")
+    return RunnableLambda(retriever)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, StateGraph
 
 from ..models.references import ResolvedModel
+from ..nodes.answer_cache import AnswerCache
+from ..nodes.composer import composer_node
+from ..nodes.decomposer import decomposer_node
+from ..nodes.session import Limits
+from ..nodes.solvers import Solvers
 from ..prompts import Prompts
-from .state import DecompositionInput, DecompositionOutput, DecompositionState, read_question
+from .read_question import read_question_node
+from .state import DecompositionInput, DecompositionOutput, DecompositionState
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,35 @@ class Roles:
     """The models and settings that a strategy is built from."""
 
     decomposer: ResolvedModel
-    solver: ResolvedModel
+    solvers: Solvers
     composer: ResolvedModel
     prompts: Prompts
-    max_subquestions: int
+    max_subquestions: int = 8
+    limits: Limits = field(default_factory=Limits)
+    retriever: Any = None
+    answer_cache: AnswerCache | None = None
+    review: bool = False
+    samples: int = 5
+    condense: bool = False
     context_schema: type[Any] | None = None
+
+    @property
+    def solver(self) -> ResolvedModel:
+        """The solver of undivided questions."""
+        return self.solvers.first
+
+    def decomposer_node(self) -> Any:
+        """The decomposer as a node."""
+        return decomposer_node(
+            self.decomposer,
+            max_subquestions=self.max_subquestions,
+            prompts=self.prompts,
+            limits=self.limits,
+        )
+
+    def composer_node(self) -> Any:
+        """The composer as a node."""
+        return composer_node(self.composer, prompts=self.prompts, limits=self.limits)
 
 
 def new_graph(roles: Roles, strategy: str) -> StateGraph[Any, Any, Any, Any]:
@@ -34,7 +62,12 @@ def new_graph(roles: Roles, strategy: str) -> StateGraph[Any, Any, Any, Any]:
         input_schema=DecompositionInput,
         output_schema=DecompositionOutput,
     )
-    reading: Any = RunnableLambda(partial(read_question, strategy=strategy))
+    reading: Any = read_question_node(
+        strategy,
+        condenser=roles.composer if roles.condense else None,
+        prompts=roles.prompts,
+        limits=roles.limits,
+    )
     graph.add_node("read_question", reading)
     graph.add_edge(START, "read_question")
     return graph

@@ -1,21 +1,18 @@
-"""The state that every strategy shares, and the node that every strategy begins with.
+"""The state that every strategy shares.
 
 All values but `messages` are JSON-native, so that a checkpoint outlives a release.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
-from ..errors import UserError
 from ..nodes.answers import AnswerRow
-from ..nodes.problem import Problem
 from ..nodes.usage import UsageRow
 
 RESULT_VERSION = 1
@@ -55,38 +52,5 @@ class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
     """The question and context of this run."""
     final: str
     """How the plan ends: `last` or `compose`."""
-
-
-def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
-    """Take the question from the newest input and reset everything of an earlier one.
-
-    Raises:
-        UserError: If there is no question.
-    """
-    question = state.get("question")
-    if question is None:
-        messages = state.get("messages") or []
-        if state.get("context") and messages and not isinstance(messages[-1], HumanMessage):
-            raise UserError("there is a context but no new question; ask something about it.")
-        question = _last_human_text(messages)
-    problem = Problem.of({"question": question, "context": state.get("context")})
-    return {
-        "asked": {"question": problem.question, "context": problem.context},
-        "result_version": RESULT_VERSION,
-        "strategy": strategy,
-        "plan": [],
-        "plan_source": "undivided",
-        "final": "compose",
-        "answers": [],
-        "answer": None,
-        "status": "running",
-        "warnings": [],
-        "usage": [],
-    }
-
-
-def _last_human_text(messages: list[AnyMessage]) -> str:
-    for message in reversed(messages):
-        if isinstance(message, HumanMessage):
-            return str(message.text)
-    raise UserError("the input has neither a question nor a human message; ask something.")
+    elapsed: float
+    """Seconds that the question has taken, while a node isn't running; kept for budgets."""

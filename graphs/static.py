@@ -12,11 +12,10 @@ from langgraph.graph import END, StateGraph
 
 from ..errors import PromptTooLongError, must_be_raised
 from ..nodes.answers import failed
-from ..nodes.calls import Steps, as_runnable
 from ..nodes.composer import undivided_outcome
-from ..nodes.decomposer import decomposer_node
 from ..nodes.problem import Problem
 from ..nodes.solver import refuse_prose, solve_static, undivided_row, whole_question
+from ..nodes.steps import Steps, as_runnable
 from ..plan import Plan
 from .roles import Roles, new_graph
 
@@ -29,23 +28,24 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         models: Any = {"model": roles.solver, "prompts": roles.prompts}
         answer: str | None = None
+        budget = roles.limits.budget
         if plan.atomic:
-            answer, row = yield from undivided_row(problem, style="direct", **models)
-            return undivided_outcome(state, answer, row)
+            undivided = undivided_row(problem, style="direct", retriever=roles.retriever, **models)
+            answer, row = yield from undivided
+            return undivided_outcome(state, answer, row, budget)
         try:
-            answer, row = yield from solve_static(problem, plan, **models)
+            answer, row = yield from solve_static(
+                problem, plan, retriever=roles.retriever, **models
+            )
         except Exception as error:
             if must_be_raised(error) or isinstance(error, PromptTooLongError):
                 raise
             row = failed(whole_question(problem), error, roles.solver)
-        return undivided_outcome(state, answer, row)
+        return undivided_outcome(state, answer, row, budget)
 
     graph = new_graph(roles, "static")
-    planner = decomposer_node(
-        roles.decomposer, max_subquestions=roles.max_subquestions, prompts=roles.prompts
-    )
-    graph.add_node("decomposer", planner)
-    graph.add_node("solver", as_runnable("solver", solve))
+    graph.add_node("decomposer", roles.decomposer_node())
+    graph.add_node("solver", as_runnable("solver", solve, roles.limits))
     graph.add_edge("read_question", "decomposer")
     graph.add_edge("decomposer", "solver")
     graph.add_edge("solver", END)

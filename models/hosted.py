@@ -5,7 +5,6 @@ Hidden retries are switched off: retrying is the caller's, who counts and budget
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from ..errors import MissingDependencyError, ModelReferenceError, UserError
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-_DEFAULT_TIMEOUT = 120.0
+DEFAULT_TIMEOUT = 120.0
 _URL_PROVIDERS = ("openai", "ollama", "anthropic")
 _WITH_URL = re.compile(r"(?P<model>.+?)\s*@\s*(?P<url>https?://[^\s/]+\S*)", re.IGNORECASE)
 
@@ -48,13 +47,13 @@ def hosted_chat_model(
             options["api_key"] = _key_for_own_server(api_key_env)
     elif api_key_env:
         options["api_key"] = _named_key(api_key_env)
-    seconds = timeout or _DEFAULT_TIMEOUT
+    seconds = timeout or DEFAULT_TIMEOUT
     if provider == "ollama":
         options["client_kwargs"] = {"timeout": seconds}
     else:
         options |= {"timeout": seconds, "max_retries": 0}
     if provider == "openai":
-        options |= {"stream_usage": True, "http_async_client": _client_per_loop(seconds)}
+        options |= {"stream_usage": True, **_clients(seconds)}
         # LangChain's own socket options switch off httpx's reading of proxy settings.
         options["http_socket_options"] = ()
         if match:
@@ -106,29 +105,16 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
         raise ModelReferenceError(f"{provider}:{model} can't be used: {reason}.") from None
 
 
-def _client_per_loop(timeout: float) -> Any:
-    """An HTTP client that may be used from one event loop after another.
-
-    LangChain shares one client for all, whose open connections belong to the first loop: a
-    second `asyncio.run` in the same process then fails with "Event loop is closed".
-    """
+def _clients(timeout: float) -> dict[str, Any]:
+    """Bounded HTTP clients; none without the openai package, and `_init` says what to install."""
     try:
-        import httpx
+        from .http_clients import BoundedClient, BoundedClientPerLoop
     except ImportError:
-        return None  # Without the openai package; `_init` says what to install.
-
-    clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
-
-    class ClientPerLoop(httpx.AsyncClient):
-        async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-            loop = asyncio.get_running_loop()
-            if loop not in clients:
-                for ended in [other for other in clients if other.is_closed()]:
-                    del clients[ended]
-                clients[loop] = httpx.AsyncClient(timeout=timeout, follow_redirects=True)
-            return await clients[loop].send(request, **options)
-
-    return ClientPerLoop(timeout=timeout)
+        return {}
+    return {
+        "http_client": BoundedClient(timeout),
+        "http_async_client": BoundedClientPerLoop(timeout),
+    }
 
 
 def _forget_organisation(chat_model: Any) -> None:

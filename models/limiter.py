@@ -1,12 +1,13 @@
-"""Bounds how many calls one model gets at once, in threads and in event loops."""
+"""Bounds how many calls one model gets at once, over all threads and event loops."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
-from weakref import WeakKeyDictionary
 
 _shared: dict[tuple[str, int], Limiter] = {}
 
@@ -22,11 +23,10 @@ def limiter_for(ref: str, most: int) -> Limiter:
 
 
 class Limiter:
-    """A semaphore per event loop, and one for all threads that call without a loop.
+    """A semaphore that threads and event loops share; first come, first served.
 
     LangGraph ignores `max_concurrency` under `configurable`, so the bound is kept here,
-    with the model that it protects. It holds within one event loop: programs with several
-    loops at once get as many places in each.
+    with the model that it protects.
 
     Example:
         >>> with Limiter(2).hold():
@@ -35,20 +35,63 @@ class Limiter:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._threads = threading.BoundedSemaphore(most)
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
-        self._loops = WeakKeyDictionary()
+        self._free = most
+        self._lock = threading.Lock()
+        self._waiting: deque[Future[None]] = deque()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for a place, blocking the thread."""
-        with self._threads:
+        if turn := self._queue():
+            self._wait(turn)
+        try:
             yield
+        finally:
+            self._release()
 
     @asynccontextmanager
     async def ahold(self) -> AsyncIterator[None]:
         """Wait for a place without blocking the event loop."""
-        loop = asyncio.get_running_loop()
-        semaphore = self._loops.setdefault(loop, asyncio.Semaphore(self.most))
-        async with semaphore:
+        if turn := self._queue():
+            try:
+                await asyncio.wrap_future(turn)
+            except asyncio.CancelledError:
+                self._give_up(turn)
+                raise
+        try:
             yield
+        finally:
+            self._release()
+
+    def _queue(self) -> Future[None] | None:
+        """A place at once (None), or a future that is done when it is our turn."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return None
+            turn: Future[None] = Future()
+            self._waiting.append(turn)
+            return turn
+
+    def _wait(self, turn: Future[None]) -> None:
+        try:
+            turn.result()
+        except CancelledError:
+            raise
+        except BaseException:  # Ctrl-C while waiting.
+            self._give_up(turn)
+            raise
+
+    def _give_up(self, turn: Future[None]) -> None:
+        """Leave the queue; a place that was given in the same moment goes to the next."""
+        if not turn.cancel() and not turn.cancelled():
+            self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if turn.set_running_or_notify_cancel():
+                    turn.set_result(None)
+                    return
+            self._free += 1

@@ -56,6 +56,7 @@ class ResolvedModel:
         is_local: Whether it runs in this process.
         price_in: Price of a million input tokens; None if unknown.
         price_out: Price of a million output tokens; None if unknown.
+        timeout: Seconds for one call; None if the model keeps its own time.
         limiter: Bounds the calls at once.
     """
 
@@ -66,6 +67,7 @@ class ResolvedModel:
     is_local: bool = False
     price_in: float | None = None
     price_out: float | None = None
+    timeout: float | None = None
     limiter: Limiter = field(default_factory=lambda: Limiter(_HOSTED_CONCURRENCY))
 
     def speaks_contract(self, role: str) -> bool:
@@ -152,13 +154,14 @@ def _from_text(name: str, table: ModelTable) -> ResolvedModel:
         from .chat_transformers import chat_transformers
 
         return ResolvedModel(name, chat_transformers(rest, table.timeout), **_local(table))
-    from .hosted import hosted_chat_model, without_credentials
+    from .hosted import DEFAULT_TIMEOUT, hosted_chat_model, without_credentials
 
     return ResolvedModel(
         without_credentials(name),
         hosted_chat_model(table.ref, api_key_env=table.api_key_env, timeout=table.timeout),
         price_in=table.price_in,
         price_out=table.price_out,
+        timeout=table.timeout or DEFAULT_TIMEOUT,
         limiter=limiter_for(table.ref, table.max_concurrency or _HOSTED_CONCURRENCY),
     )
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from ..errors import describe_error
+from ..errors import BudgetExhaustedError, describe_error
 from ..models.references import ResolvedModel
 from ..plan import Subquestion
-from .calls import Reply
-from .usage import UsageRow
+from .replies import Reply
+from .usage import UsageRow, add_usage
 
 
 class AnswerRow(TypedDict):
@@ -31,9 +31,14 @@ class AnswerRow(TypedDict):
 
 
 def answered(
-    subquestion: Subquestion, resolved: str, answer: str, reply: Reply, model: ResolvedModel
+    subquestion: Subquestion,
+    resolved: str,
+    answer: str,
+    replies: Sequence[Reply],
+    model: ResolvedModel,
+    sources: Sequence[Any] = (),
 ) -> AnswerRow:
-    """A row for an answer."""
+    """A row for an answer; `seconds` is the slowest reply's, since samples run at once."""
     return AnswerRow(
         id=subquestion.id,
         text=subquestion.text,
@@ -43,15 +48,19 @@ def answered(
         cached=False,
         solver=model.name,
         error=None,
-        usage=[reply.usage],
-        seconds=reply.usage["seconds"],
-        sources=[],
+        usage=add_usage([reply.usage for reply in replies]),
+        seconds=max((reply.usage["seconds"] for reply in replies), default=0.0),
+        sources=[*sources, *(source for reply in replies for source in reply.sources)],
     )
 
 
 def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel) -> AnswerRow:
-    """A row for a subquestion whose solver failed: a value, never an answer."""
-    row = _without_answer(subquestion, "failed", describe_error(error), model)
+    """A row for a subquestion whose solver failed: a value, never an answer.
+
+    One that the budget left no call for is skipped.
+    """
+    status = "skipped" if isinstance(error, BudgetExhaustedError) else "failed"
+    row = _without_answer(subquestion, status, describe_error(error), model)
     row["usage"] = list(getattr(error, "usage", ()))
     return row
 

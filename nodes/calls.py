@@ -1,32 +1,35 @@
-"""Asking a model: one call, sync or async, whatever kind of model it is.
+"""One call to a model, sync or async, whatever kind of model it is.
 
-A role (decomposer, solver, composer) is written once, as a generator that yields `Call`s
-(and `Event`s) and gets `Reply`s back. `run` drives it with blocking calls, `arun` with
-awaited ones; so no role exists in two versions, and none knows how its calls are made.
+Here the limits are kept: the model's places, the question's budget, the timeout, retries;
+and a reply that an earlier, interrupted run has paid for is not paid for again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError
-from ..models.references import ResolvedModel, innermost
-from ..plan import without_thinking
-from .events import Event, aemit, emit
+from ..errors import BudgetExhaustedError, ReplyError, is_transient
+from ..models.references import ResolvedModel
+from .outputs import Heard, read_output
+from .replies import (
+    Reply,
+    failure_value,
+    is_final,
+    read_value,
+    recorded_error,
+    reply_value,
+)
+from .requests import call_config, call_input, streams
 from .retry import pause_before_retry
-from .usage import UsageRow, cost, tokens_used
-
-if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable
-
-T = TypeVar("T")
-_CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
-_MAX_REPLY_CHARS = 1_000_000
+from .session import Session
+from .usage import UsageRow, cost, no_usage, tokens_used
+from .waiting import await_within, wait_within
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Call:
         messages: Rows `{"role", "content"}`.
         options: Call options for models that take a grammar (`ChatGGUF`); others get none.
         name: The run's name in a trace.
+        sample: Number of the sample, where the same is asked several times.
+        on_text: Is told the reply so far whenever more of it comes; asks for streaming.
+        metadata: More about the call, for traces.
     """
 
     role: str
@@ -46,182 +52,166 @@ class Call:
     messages: Sequence[Mapping[str, str]]
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    sample: int = 0
+    on_text: Callable[[str], None] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A hash of everything that the reply depends on."""
+        asked = [self.role, self.model.name, list(self.messages), self.options, self.sample]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What came back: the text without any thinking, and what it took."""
-
-    text: str
-    cut_off: bool
-    usage: UsageRow
-
-
-Steps = Generator["Call | Event", Any, T]
-
-
-def run(
-    steps: Steps[T], config: Any = None, *, asking: Callable[[Call, Any], Reply] | None = None
-) -> T:
-    """Drive a role to its result with blocking calls; errors are thrown into the role.
-
-    Args:
-        steps: The role.
-        config: LangChain's config, for callbacks and traces.
-        asking: Makes the calls in place of `ask`.
-    """
-    asking = asking or ask
-    try:
-        step = next(steps)
-        while True:
-            try:
-                done = emit(step, config) if isinstance(step, Event) else asking(step, config)
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-
-
-async def arun(steps: Steps[T], config: Any = None) -> T:
-    """`run` for the event loop."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                making = aemit(step, config) if isinstance(step, Event) else aask(step, config)
-                done = await making
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-
-
-def as_runnable(name: str, steps: Callable[..., Steps[T]]) -> Runnable[Any, T]:
-    """A Runnable, and so a LangGraph node, from a role: input in, result out."""
-    from langchain_core.runnables import RunnableLambda
-
-    def call(value: Any, config: Any) -> T:
-        return run(steps(value), config)
-
-    async def acall(value: Any, config: Any) -> T:
-        return await arun(steps(value), config)
-
-    return RunnableLambda(call, acall, name=name)
-
-
-def ask(call: Call, config: Any = None) -> Reply:
-    """Make a call, blocking, within the model's concurrency limit; retry what may pass."""
+def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
+    """Make a call, blocking; retry what may pass."""
+    session = session or Session()
     runnable: Any = call.model.runnable
-    begin = time.perf_counter()
-    for attempt in count(1):
+    if stored := _stored(call, session):
+        return stored
+    asked, options = call_input(call), call.options if call.model.accepts_grammar else {}
+    config = call_config(call, config)
+
+    def once() -> Any:
+        if not streams(call):
+            return runnable.invoke(asked, config, **options)
+        heard = Heard(call.on_text)
+        for chunk in runnable.stream(asked, config, **options):
+            heard.add(chunk)
+        return heard.message()
+
+    attempts = _Attempts(call, session)
+    while True:
         try:
             with call.model.limiter.hold():
-                output = runnable.invoke(_input(call), _config(call, config), **_options(call))
-            return _reply(call, output, attempt, time.perf_counter() - begin)
+                # The clients of hosted models end a blocking call themselves.
+                output = wait_within(attempts.begin(session.call_timeout), once)
+            reply = attempts.reply(output)
+            break
         except Exception as error:
-            # A model in this process fails the same way again.
-            pause = None if call.model.is_local else pause_before_retry(error, attempt)
+            pause = attempts.pause_after(error)
             if pause is None:
+                if session.journal and is_final(error):
+                    session.journal.put(call.key, failure_value(error))
                 raise
         time.sleep(pause)
-    raise AssertionError("the last attempt returns or raises")
+    if session.journal:
+        session.journal.put(call.key, reply_value(reply))
+    return reply
 
 
-async def aask(call: Call, config: Any = None) -> Reply:
+async def aask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
     """`ask` without blocking the event loop."""
+    session = session or Session()
     runnable: Any = call.model.runnable
-    begin = time.perf_counter()
-    for attempt in count(1):
+    if stored := _stored(call, session):
+        return stored
+    asked, options = call_input(call), call.options if call.model.accepts_grammar else {}
+    config = call_config(call, config)
+
+    async def once() -> Any:
+        if not streams(call):
+            return await runnable.ainvoke(asked, config, **options)
+        heard = Heard(call.on_text)
+        async for chunk in runnable.astream(asked, config, **options):
+            heard.add(chunk)
+        return heard.message()
+
+    attempts = _Attempts(call, session)
+    while True:
         try:
             async with call.model.limiter.ahold():
-                making = runnable.ainvoke(_input(call), _config(call, config), **_options(call))
-                output = await making
-            return _reply(call, output, attempt, time.perf_counter() - begin)
+                bound = attempts.begin(session.call_timeout or call.model.timeout)
+                output = await await_within(bound, once)
+            reply = attempts.reply(output)
+            break
         except Exception as error:
-            # A model in this process fails the same way again.
-            pause = None if call.model.is_local else pause_before_retry(error, attempt)
+            pause = attempts.pause_after(error)
             if pause is None:
+                if session.journal and is_final(error):
+                    await session.journal.aput(call.key, failure_value(error))
                 raise
         await asyncio.sleep(pause)
-    raise AssertionError("the last attempt returns or raises")
+    if session.journal:
+        await session.journal.aput(call.key, reply_value(reply))
+    return reply
 
 
-def _options(call: Call) -> Mapping[str, Any]:
-    return call.options if call.model.accepts_grammar else {}
+class _Attempts:
+    """The attempts at one call: what they may take, what they took, when to try again."""
+
+    def __init__(self, call: Call, session: Session) -> None:
+        self._call, self._meter = call, session.meter
+        self._made = 0
+        self._start = time.perf_counter()
+
+    def begin(self, timeout: float | None) -> float | None:
+        """Count an attempt; returns the seconds that it may take.
+
+        Raises:
+            BudgetExhaustedError: If the budget doesn't allow it.
+        """
+        self._meter.before_call(self._call.role)
+        self._made += 1
+        bounds = (timeout, self._seconds_left())
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def _seconds_left(self) -> float | None:
+        return None if self._call.role == "composer" else self._meter.seconds_left()
+
+    def reply(self, output: Any) -> Reply:
+        """Read the output; an unusable one is raised, with the usage that it took."""
+        read = read_output(output, self._call.model.name)
+        usage = self._usage(read.messages)
+        self._meter.paid([usage], counted=True)
+        if read.problem:
+            read.problem.usage = (usage,)
+            raise read.problem
+        return Reply(read.text, read.cut_off, usage, read.message_id, read.sources)
+
+    def _usage(self, messages: list[Any]) -> UsageRow:
+        model = self._call.model
+        seconds = time.perf_counter() - self._start
+        usage = no_usage(self._call.role, model.name, self._made, seconds)
+        usage.update(tokens_used(messages))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        usage["cost"] = cost(usage, model.price_in, model.price_out)
+        return usage
+
+    def pause_after(self, error: Exception) -> float | None:
+        """Seconds until the next attempt; None, with the usage attached, if there is none.
+
+        Raises:
+            BudgetExhaustedError: If it was the budget's time that ran out.
+        """
+        left = self._seconds_left()
+        # A model in this process fails the same way again.
+        local = self._call.model.is_local
+        pause = None if local else pause_before_retry(error, self._made)
+        if pause is not None and (left is None or pause < left):
+            return pause
+        out_of_time = left is not None and left <= (pause or 0) and is_transient(error)
+        if out_of_time:
+            error = BudgetExhaustedError("the budget's max_seconds was reached while this ran")
+        if self._made and not (isinstance(error, ReplyError) and error.usage):
+            seconds = time.perf_counter() - self._start
+            usage = no_usage(self._call.role, self._call.model.name, self._made, seconds)
+            error.usage = (usage,)  # type: ignore[attr-defined]
+        if out_of_time:
+            raise error
+        return None
 
 
-def _config(call: Call, config: Any) -> Any:
-    from langchain_core.runnables.config import merge_configs
-
-    # Only the composer's tokens belong on a user's screen.
-    tags = [f"decompose:{call.role}"] + ([] if call.role == "composer" else ["nostream"])
-    extra: Any = {"run_name": call.name or call.role, "tags": tags}
-    return merge_configs(config, extra)
-
-
-def _input(call: Call) -> Any:
-    """Messages for a chat model, a messages state for a graph, one text for the rest."""
-    from langchain_core.language_models import BaseLanguageModel
-    from langgraph.pregel.protocol import PregelProtocol
-
-    rows = [dict(row) for row in call.messages]
-    model = innermost(call.model.runnable)
-    if isinstance(model, BaseLanguageModel):
-        return rows
-    text = "\n\n".join(row["content"] for row in rows)
-    if isinstance(model, PregelProtocol):
-        return {"messages": [{"role": "user", "content": text}]}
-    return text
-
-
-def _reply(call: Call, output: Any, calls: int, seconds: float) -> Reply:
-    text, messages = _read(output)
-    usage = UsageRow(
-        role=call.role,
-        model=call.model.name,
-        calls=calls,
-        **tokens_used(messages),
-        seconds=seconds,
-        cost=None,
-    )
-    usage["cost"] = cost(usage, call.model.price_in, call.model.price_out)
-    problem: Exception | None = None
-    if text is None:
-        problem = FailedGraphError(f"{call.model.name} found no answer")
-    elif len(text) > _MAX_REPLY_CHARS:
-        problem = CutOffReplyError(f"{call.model.name} replied with {len(text):,} characters")
-    elif not (text := without_thinking(text).strip()):
-        problem = EmptyReplyError(f"{call.model.name} gave an empty reply")
-    if problem:
-        problem.usage = (usage,)  # type: ignore[attr-defined]
-        raise problem
-    finish = getattr(messages[-1], "response_metadata", {}) if messages else {}
-    reasons = {finish.get(key) for key in ("finish_reason", "stop_reason", "done_reason")}
-    return Reply(text or "", bool(reasons & _CUT_OFF), usage)
-
-
-def _read(output: Any) -> tuple[str | None, list[Any]]:
-    """The text of whatever a Runnable returned, and the AI messages that tell its usage.
-
-    None is the text of a graph that says itself that it has no answer.
-    """
-    from langchain_core.messages import AIMessage, BaseMessage
-
-    if isinstance(output, str):
-        return output, []
-    if isinstance(output, BaseMessage):
-        return str(output.text), [output]
-    if isinstance(output, Mapping):
-        messages = [m for m in output.get("messages") or [] if isinstance(m, AIMessage)]
-        for key in ("answer", "output", "text"):
-            if key in output and isinstance(output[key], str | None):
-                return output[key], messages
-        if messages:
-            return str(messages[-1].text), messages
-    raise TypeError(
-        f"a solver returns a text, a message or a state with messages, not {type(output).__name__}"
-    )
+def _stored(call: Call, session: Session) -> Reply | None:
+    """What an earlier, interrupted attempt at this node was answered; a failure is raised."""
+    value = session.journal.get(call.key) if session.journal else None
+    if value is None:
+        return None
+    if "error" in value:
+        error = recorded_error(value)
+        session.meter.paid(error.usage, counted=False)
+        raise error
+    reply = read_value(value)
+    session.meter.paid([reply.usage], counted=False)
+    if call.on_text:
+        call.on_text(reply.text)
+    return reply

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CutOffReplyError, PromptTooLongError, describe_error, must_be_raised
+from ..errors import (
+    BudgetExhaustedError,
+    CutOffReplyError,
+    PromptTooLongError,
+    describe_error,
+    must_be_raised,
+)
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, needed_lines
-from .calls import Call, Steps, as_runnable
+from .budget import Budget, budget_warnings
+from .calls import Call
+from .events import token_writer
 from .expression import solve_expression
 from .problem import Problem
+from .replies import Reply
+from .session import Limits, Session
+from .steps import Steps, as_runnable
 from .usage import UsageRow, add_usage
 
 if TYPE_CHECKING:
@@ -22,54 +33,72 @@ if TYPE_CHECKING:
 
 def compose(
     problem: Problem, rows: Sequence[AnswerRow], *, model: ResolvedModel, prompts: Prompts
-) -> Steps[tuple[str, list[UsageRow]]]:
+) -> Steps[tuple[str, Reply]]:
     """Answer the question from the answers of its subquestions, gaps included.
 
     A solver that writes only expressions composes by solving the question as one more line.
+    Text is told as it comes, to the custom stream; to `astream_events` LangChain tells it.
     """
     if model.speaks_contract("solver"):
         lines = [(row["id"], row["text"], row["answer"]) for row in rows if row["answer"]]
         target = len(rows) + 1, problem.question
-        answer, reply = yield from solve_expression(model, str(problem), lines, target)
-        return answer, [{**reply.usage, "role": "composer"}]
+        return (
+            yield from solve_expression(Call("composer", model, []), str(problem), lines, target)
+        )
     fields = {
         "problem": str(problem),
         "answers": needed_lines(rows),
         "question": problem.question,
     }
-    reply = yield Call("composer", model, prompts["compose"].messages(fields))
+    messages = prompts["compose"].messages(fields)
+    reply = yield Call("composer", model, messages, on_text=token_writer())
     if reply.cut_off:
         error = CutOffReplyError("the composer's reply was cut off at its token limit")
         error.usage = (reply.usage,)
         raise error
-    return reply.text, [reply.usage]
+    return reply.text, reply
 
 
 def composer_node(
-    composer: Any, *, prompts: str | Path | Prompts | None = None
+    composer: Any,
+    *,
+    prompts: str | Path | Prompts | None = None,
+    limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `plan`, `final` and `answers` and writes the outcome.
 
     It writes `answer`, `status`, `warnings`, `usage` and one AI message. A plan whose last
-    line answers the question costs no call, nor does a question solved undivided.
+    line answers the question costs no call, nor does a question solved undivided. If the
+    budget is spent and leaves no call, the answer is what was found, line by line.
+
+    Args:
+        composer: A model reference, chat model, Runnable or compiled graph.
+        prompts: Folder with prompts of one's own.
+        limits: Budget for the question and timeout for a call.
     """
     model, texts = resolve_model(composer), load_prompts(prompts)
+    budget = limits.budget if limits else None
 
-    def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        rows = state["answers"]
+    def steps(state: Mapping[str, Any], session: Session) -> Steps[dict[str, Any]]:
+        rows: list[AnswerRow] = state["answers"]
+        # The solver's usage isn't in the state's sum yet.
+        session.meter.paid((u for row in rows for u in row["usage"]), counted=False)
         if not _needs_composer(state):
-            return outcome(state, rows[-1]["answer"] if rows else None)
+            return outcome(state, _last(state), budget=budget)
         try:
-            answer, usage = yield from compose(Problem.of(state), rows, model=model, prompts=texts)
+            problem = Problem.of(state)
+            answer, reply = yield from compose(problem, rows, model=model, prompts=texts)
+        except BudgetExhaustedError:
+            return outcome({**state, "spent": True}, found_so_far(rows), budget=budget)
         except Exception as error:
             if must_be_raised(error) or isinstance(error, PromptTooLongError):
                 raise
             message = f"the composer failed: {describe_error(error)['message']}"
             warned = {**state, "warnings": [*state.get("warnings", []), message]}
-            return outcome(warned, None, getattr(error, "usage", ()))
-        return outcome(state, answer, usage)
+            return outcome(warned, None, getattr(error, "usage", ()), budget=budget)
+        return outcome(state, answer, [reply.usage], message_id=reply.message_id, budget=budget)
 
-    return as_runnable("composer", steps)
+    return as_runnable("composer", steps, limits)
 
 
 def _needs_composer(state: Mapping[str, Any]) -> bool:
@@ -77,29 +106,69 @@ def _needs_composer(state: Mapping[str, Any]) -> bool:
     return divided and any(row["status"] == "ok" for row in state["answers"])
 
 
+def _last(state: Mapping[str, Any]) -> str | None:
+    """The last line's answer; where the budget ended before it, what was found till then."""
+    rows: list[AnswerRow] = state["answers"]
+    if rows and rows[-1]["answer"] is None and _spent(rows):
+        return found_so_far(rows)
+    return rows[-1]["answer"] if rows else None
+
+
+def _spent(rows: Sequence[AnswerRow]) -> bool:
+    name = BudgetExhaustedError.__name__
+    return any((row["error"] or {}).get("type") == name for row in rows)
+
+
+def found_so_far(rows: Sequence[AnswerRow]) -> str | None:
+    """The answers that there are, a line each; None if there are none."""
+    return needed_lines(row for row in rows if row["status"] == "ok") or None
+
+
 def outcome(
-    state: Mapping[str, Any], answer: str | None, usage: Sequence[UsageRow] = ()
+    state: Mapping[str, Any],
+    answer: str | None,
+    usage: Sequence[UsageRow] = (),
+    *,
+    message_id: str | None = None,
+    budget: Budget | None = None,
 ) -> dict[str, Any]:
-    """The end of every strategy: answer, status, total usage, and one AI message."""
+    """The end of every strategy: answer, status, total usage, and one AI message.
+
+    Args:
+        state: The graph's state; `answers` are the results of the subquestions.
+        answer: The final answer; None if there is none.
+        usage: What composing took.
+        message_id: Id of the model's message, if the answer is one: a chat UI that has
+            streamed it then knows it again.
+        budget: The question's budget, for warnings about what it couldn't count.
+    """
     from langchain_core.messages import AIMessage
 
     rows: list[AnswerRow] = state["answers"]
-    warnings = list(state.get("warnings", []))
-    complete = all(row["status"] == "ok" for row in rows)
-    status = "failed" if answer is None else "ok" if complete else "partial"
+    total = add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage)
+    warnings = [*state.get("warnings", []), *budget_warnings(budget, total)]
     errors = [row["error"]["message"] for row in rows if row["error"]]
     said = answer if answer is not None else "; ".join(["No answer", *(warnings + errors)[-1:]])
     return {
         "answer": answer,
-        "status": status,
+        "status": _status(state, answer),
         "warnings": warnings,
-        "usage": add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage),
-        "messages": [AIMessage(content=said, name="decomposition")],
+        "usage": total,
+        "messages": [AIMessage(content=said, name="decomposition", id=message_id)],
     }
 
 
+def _status(state: Mapping[str, Any], answer: str | None) -> str:
+    rows: list[AnswerRow] = state["answers"]
+    if state.get("spent") or _spent(rows):
+        return "budget_exhausted"
+    if answer is None:
+        return "failed"
+    return "ok" if all(row["status"] == "ok" for row in rows) else "partial"
+
+
 def undivided_outcome(
-    state: Mapping[str, Any], answer: str | None, row: AnswerRow
+    state: Mapping[str, Any], answer: str | None, row: AnswerRow, budget: Budget | None = None
 ) -> dict[str, Any]:
     """`outcome` for a question that one call answered, or failed to."""
-    return {"answers": [row], **outcome({**state, "answers": [row]}, answer)}
+    return {"answers": [row], **outcome({**state, "answers": [row]}, answer, budget=budget)}

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import EmptyReplyError, UserError
 from ..models.references import ResolvedModel, resolve_model
-from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan, plan_grammar
+from ..plan import (
+    MAX_SUBQUESTIONS,
+    Plan,
+    PlanError,
+    Subquestion,
+    parse_partial,
+    parse_plan,
+    plan_grammar,
+)
 from ..prompts import Prompts, load_prompts
-from .calls import Call, Reply, Steps, as_runnable
+from .calls import Call
 from .events import Event
 from .problem import Problem
+from .replies import Reply
+from .session import Limits
+from .steps import Steps, as_runnable
 from .usage import UsageRow, add_usage
 
 if TYPE_CHECKING:
@@ -37,22 +48,38 @@ class Decomposition:
     usage: list[UsageRow]
 
 
+OnLines = Callable[[tuple[Subquestion, ...]], None]
+
+
 def decompose(
-    problem: Problem, *, model: ResolvedModel, prompts: Prompts, max_subquestions: int
+    problem: Problem,
+    *,
+    model: ResolvedModel,
+    prompts: Prompts,
+    max_subquestions: int,
+    on_lines: OnLines | None = None,
 ) -> Steps[Decomposition]:
     """Plan a question.
 
     A reply that can't be read is repaired once. If that fails too, the plan is atomic and a
     warning says so: the question is then solved undivided, and the user sees no exception.
+
+    Args:
+        problem: The question with its context.
+        model: Whom to ask.
+        prompts: The prompt texts.
+        max_subquestions: The cap on lines.
+        on_lines: Is told the complete lines so far, each time that there are other ones.
     """
-    final = "last" if model.contract and model.contract.final == "last" else "compose"
+    final = final_of(model)
     usage: list[UsageRow] = []
     call = _first_call(problem, model, prompts, max_subquestions)
+    on_text = _line_reader(on_lines, max_subquestions)
     warnings: list[str] = []
     for source in ("model", "repaired"):
         text = ""
         try:
-            reply = yield call
+            reply = yield replace(call, on_text=on_text)
             usage = add_usage(usage, [reply.usage])
             text = reply.text
             plan = _read(reply, max_subquestions, final)
@@ -65,6 +92,26 @@ def decompose(
             return Decomposition(plan, source, tuple(warnings), usage)
     warnings.append("the question is answered undivided")
     return Decomposition(Plan(final=final), "undivided", tuple(warnings), usage)
+
+
+def final_of(model: ResolvedModel) -> Literal["last", "compose"]:
+    """How a decomposer's plans end."""
+    return "last" if model.contract and model.contract.final == "last" else "compose"
+
+
+def _line_reader(on_lines: OnLines | None, cap: int) -> Callable[[str], None] | None:
+    if on_lines is None:
+        return None
+    seen: tuple[Subquestion, ...] = ()
+
+    def read(text: str) -> None:
+        nonlocal seen
+        lines = parse_partial(text, max_subquestions=cap)
+        if lines != seen:
+            seen = lines
+            on_lines(lines)
+
+    return read
 
 
 def _read(reply: Reply, max_subquestions: int, final: Any) -> Plan:
@@ -158,10 +205,17 @@ def decomposer_node(
     *,
     max_subquestions: int = 8,
     prompts: str | Path | Prompts | None = None,
+    limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `question` (and `context`) and writes the plan.
 
     It writes `plan`, `final`, `plan_source`, `warnings` and `usage`.
+
+    Args:
+        decomposer: A model reference or chat model.
+        max_subquestions: Most lines a plan may have.
+        prompts: Folder with prompts of one's own.
+        limits: Budget for the question and timeout for a call.
 
     Example:
         >>> node = decomposer_node()
@@ -173,6 +227,8 @@ def decomposer_node(
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         found = yield from planned(Problem.of(state))
         rows = found.plan.to_rows()
+        for row in rows:
+            yield Event("plan.line", row)
         yield Event("plan", {"plan": rows, "plan_source": found.source})
         return {
             "plan": rows,
@@ -182,7 +238,7 @@ def decomposer_node(
             "usage": add_usage(state.get("usage", []), found.usage),
         }
 
-    return as_runnable("decomposer", steps)
+    return as_runnable("decomposer", steps, limits)
 
 
 def _planner(

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..models.references import GGUFSource, ResolvedModel
-from .calls import Call, Reply
+from .calls import Call
+from .replies import Reply
 from .usage import UsageRow
 
 

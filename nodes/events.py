@@ -6,7 +6,7 @@ don't reach the custom stream; so each event goes to both, once each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,11 @@ class Event:
 
 def emit(event: Event, config: Any) -> None:
     """Tell both streams of an event."""
+    _write(event)
+    if not _heard(config):
+        return
     from langchain_core.callbacks import dispatch_custom_event
 
-    _write(event)
     try:
         dispatch_custom_event(PREFIX + event.kind, dict(event.data), config=config)
     except RuntimeError:
@@ -34,20 +36,56 @@ def emit(event: Event, config: Any) -> None:
 
 async def aemit(event: Event, config: Any) -> None:
     """`emit` for the event loop."""
+    _write(event)
+    if not _heard(config):
+        return
     from langchain_core.callbacks import adispatch_custom_event
 
-    _write(event)
     try:
         await adispatch_custom_event(PREFIX + event.kind, dict(event.data), config=config)
     except RuntimeError:
         pass
 
 
+def _heard(config: Any) -> bool:
+    """Whether any callback handler is there to be told; asking LangChain takes longer."""
+    callbacks = (config or {}).get("callbacks")
+    return bool(getattr(callbacks, "handlers", callbacks))
+
+
 def _write(event: Event) -> None:
+    writer = _writer()
+    if writer:
+        writer({"type": PREFIX + event.kind, **event.data})
+
+
+def _writer() -> Callable[[Any], None] | None:
     from langgraph.config import get_stream_writer
 
     try:
-        writer = get_stream_writer()
+        return get_stream_writer()
     except (RuntimeError, KeyError):
-        return  # Not inside a graph.
-    writer({"type": PREFIX + event.kind, **event.data})
+        return None  # Not inside a graph.
+
+
+def token_writer() -> Callable[[str], None] | None:
+    """Writes what is new of a growing text to the custom stream, as `composer.token` events.
+
+    If the text begins anew, because the call was tried again, `composer.restarted` is told.
+    `astream_events` isn't told of tokens: there they are LangChain's `on_chat_model_stream`.
+    """
+    writer = _writer()
+    if writer is None:
+        return None
+    known = ""
+
+    def write(text: str) -> None:
+        nonlocal known
+        if not text.startswith(known):
+            writer({"type": PREFIX + "composer.restarted"})
+            known = ""
+        if len(text) > len(known):
+            writer({"type": PREFIX + "composer.token", "text": text[len(known) :]})
+        known = text
+
+    return write

@@ -8,14 +8,18 @@ itself is calculated without asking anybody.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
 from ..models.references import ResolvedModel
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
-from .calls import Call, Reply, Steps
+from .calls import Call
 from .given_numbers import asking_sentence, asks_for_arithmetic, given_numbers, stated_value
-from .usage import UsageRow
+from .replies import Reply
+from .steps import Steps
+from .usage import no_usage
 
 _MAX_TOKENS = 80
 
@@ -30,7 +34,7 @@ number ::= [0-9]{1,12} ("." [0-9]{1,6})? "%"?
 
 
 def solve_expression(
-    model: ResolvedModel,
+    call: Call,
     problem: str,
     lines: list[tuple[int, str, str]],
     target: tuple[int, str] | None,
@@ -38,7 +42,7 @@ def solve_expression(
     """Solve a problem, or one line of its plan, by an expression.
 
     Args:
-        model: A solver trained for this project.
+        call: The call as it would be made to a general model; its name and sample are kept.
         problem: Context and question.
         lines: Needed lines as (id, text, answer), in order.
         target: The line to solve as (id, text); None solves the problem undivided.
@@ -47,10 +51,11 @@ def solve_expression(
         UnsupportedQuestionError: If the question isn't arithmetic, or the expression can't
             be calculated or uses a number from nowhere. No answer is made up.
     """
+    model = call.model
     asked = target[1] if target else problem
     texts = [problem, *(answer for _, _, answer in lines)]
     if not lines and (value := stated_value(asked)) is not None:
-        return format_number(value), _no_call(model)
+        return format_number(value), _no_call(call)
     if not asks_for_arithmetic(asked, texts):
         raise UnsupportedQuestionError(
             f"{_name(model)} does arithmetic only and can't answer "
@@ -63,13 +68,18 @@ def solve_expression(
         + ([f"#{target[0]} {target[1]}"] if target else [])
     )
     messages = [{"role": "system", "content": "solve"}, {"role": "user", "content": text}]
-    options = {"grammar": EXPRESSION_GRAMMAR, "temperature": 0.0, "max_tokens": _MAX_TOKENS}
-    reply = yield Call("solver", model, messages, options, f"solver #{target[0] if target else 0}")
+    reply = yield replace(call, messages=messages, options=_options(call.sample))
     try:
         return format_number(_value(model, reply, given)), reply
     except ReplyError as error:
         error.usage = (reply.usage,)
         raise
+
+
+def _options(sample: int) -> dict[str, Any]:
+    """The first sample is the likeliest expression, later ones are drawn."""
+    drawn = {"temperature": 0.7, "seed": sample} if sample else {"temperature": 0.0}
+    return {"grammar": EXPRESSION_GRAMMAR, "max_tokens": _MAX_TOKENS, **drawn}
 
 
 def _value(model: ResolvedModel, reply: Reply, given: set[Fraction]) -> Fraction:
@@ -90,18 +100,9 @@ def _value(model: ResolvedModel, reply: Reply, given: set[Fraction]) -> Fraction
         ) from None
 
 
-def _no_call(model: ResolvedModel) -> Reply:
+def _no_call(call: Call) -> Reply:
     """The question was an expression itself: it is calculated, and nobody is asked."""
-    usage = UsageRow(
-        role="solver",
-        model=model.name,
-        calls=0,
-        input_tokens=0,
-        output_tokens=0,
-        seconds=0.0,
-        cost=0.0,
-    )
-    return Reply("", cut_off=False, usage=usage)
+    return Reply("", cut_off=False, usage=no_usage(call.role, call.model.name, 0, 0.0))
 
 
 def _name(model: ResolvedModel) -> str:

@@ -1,30 +1,31 @@
 """The solver as a LangGraph node: one call a subquestion, each as soon as its needs are met.
 
-Every subquestion is a LangGraph `@task`, called in plan order and waiting inside itself for
-the tasks that it needs; so nothing waits for a sibling, and after a crash LangGraph, which
-matches tasks by their call number, gives each line its own stored result.
+`Work` knows what to do next and is told what came of it; `Scheduler.solve` does it with
+threads and `Scheduler.asolve` in the event loop. Threads and tasks are the node's own, not
+LangGraph's, so that neither `max_concurrency` nor a superstep holds a line back; what has
+been paid for survives a crash in the node's journal (`journal.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import Future
+import contextvars
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from langgraph.func import task
 
-from ..errors import UserError, is_transient, must_be_raised
-from ..models.references import ResolvedModel, resolve_model
-from ..plan import Plan, PlanError, Subquestion, ancestors
+from ..plan import MAX_SUBQUESTIONS
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, failed, skipped
-from .calls import Steps, arun, run
-from .claims import AsyncClaims, Claims
-from .events import Event
+from .answer_cache import AnswerCache
+from .events import aemit, emit
 from .problem import Problem
-from .solver import solve_subquestion, undivided_row
+from .session import Limits, Session
+from .solvers import Solvers
+from .steps import arun, run
+from .work import Job, Planner, Settings, Work, given_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 
 
 def solver_node(
-    solver: Any, *, prompts: str | Path | Prompts | None = None
+    solver: Any,
+    *,
+    prompts: str | Path | Prompts | None = None,
+    retriever: Any = None,
+    answer_cache: AnswerCache | None = None,
+    one_at_a_time: bool = False,
+    limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `question` and `plan` and writes `answers`.
 
@@ -41,121 +48,99 @@ def solver_node(
     those that need it are skipped.
 
     Args:
-        solver: A model reference, chat model, Runnable or compiled graph.
+        solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
         prompts: Folder with prompts of one's own.
+        retriever: A LangChain retriever that is asked for each subquestion.
+        answer_cache: Keeps answers between questions.
+        one_at_a_time: Solve in plan order, with every earlier answer carried along.
+        limits: Budget for the question and timeout for a call.
     """
-    schedule = _Schedule(resolve_model(solver), load_prompts(prompts))
-    return RunnableLambda(schedule.solve, schedule.asolve, name="solver")
+    solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
+    texts = load_prompts(prompts)
+    settings = Settings(solvers, texts, retriever, answer_cache, one_at_a_time)
+    return Scheduler(settings, limits or Limits()).as_runnable("solver")
 
 
-class _Schedule:
-    """Runs a plan; `solve` and `asolve` differ only in how they wait."""
+class Scheduler:
+    """Runs a plan; `solve` and `asolve` differ only in how they wait.
 
-    def __init__(self, model: ResolvedModel, prompts: Prompts) -> None:
-        self._model, self._prompts = model, prompts
+    Args:
+        settings: Who solves, and how.
+        limits: Budget for the question and timeout for a call.
+        planner: Writes the plan while its first lines are already being solved; None if the
+            state has a plan.
+    """
+
+    def __init__(self, settings: Settings, limits: Limits, planner: Planner | None = None) -> None:
+        self._settings, self._limits, self._planner = settings, limits, planner
+
+    def as_runnable(self, name: str) -> Runnable[Any, dict[str, Any]]:
+        """The scheduler as a node."""
+        return RunnableLambda(self.solve, self.asolve, name=name)
+
+    def _begin(self, state: dict[str, Any], session: Session, post: Any) -> Work:
+        work = Work(Problem.of(state), self._settings, session, self._planner, post)
+        if self._planner is None:
+            work.take_plan(given_plan(state))
+        return work
 
     def solve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
-        problem, plan = Problem.of(state), _plan(state)
-        if plan.atomic:
-            return {"answers": [run(self._undivided(problem), config)]}
-        if config.get("max_concurrency") == 1:
-            return {"answers": self._one_by_one(problem, plan, config)}
-        tasks: dict[int, Future[AnswerRow]] = {}
-        claims = Claims[AnswerRow]()
+        """Run with threads, as many as there are lines ready; no thread is waited for."""
+        session = Session.of(state, config, self._limits).open()
+        inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        work = self._begin(state, session, inbox.put)
 
-        def line(k: int, config: RunnableConfig) -> AnswerRow:
-            done = {n: outcome(n, config) for n in ancestors(plan, k)}
-            return run(self._line(problem, plan, k, done), config)
-
-        def outcome(k: int, config: RunnableConfig) -> AnswerRow:
+        def do(job: Job[Any]) -> None:
             try:
-                return claims.wait(k, tasks[k], lambda: line(k, config))
-            except Exception as error:
-                return self._failed(plan.subquestions[k - 1], error)
+                result = run(job.steps, config, session)
+            except BaseException as error:
+                failure = error
+                inbox.put(lambda: job.failed(failure))
+            else:
+                inbox.put(lambda: job.done(result))
 
-        @task(name="subquestion")
-        def answer(k: int, config: RunnableConfig) -> AnswerRow:
-            return claims.run(k, lambda: line(k, config))
-
-        for k in range(1, len(plan.subquestions) + 1):
-            tasks[k] = answer(k)
-        return {"answers": [outcome(k, config) for k in tasks]}
-
-    def _one_by_one(self, problem: Problem, plan: Plan, config: RunnableConfig) -> list[AnswerRow]:
-        """Without tasks: LangGraph's only thread may be waiting for the stream's next event."""
-        done: dict[int, AnswerRow] = {}
-        for subquestion in plan.subquestions:
-            try:
-                done[subquestion.id] = run(self._line(problem, plan, subquestion.id, done), config)
-            except Exception as error:
-                done[subquestion.id] = self._failed(subquestion, error)
-        return list(done.values())
+        pool = ThreadPoolExecutor(max_workers=MAX_SUBQUESTIONS + 1)
+        try:
+            while True:
+                for event in work.take_events():
+                    emit(event, config)
+                for job in work.start():
+                    pool.submit(contextvars.copy_context().run, do, job)
+                if work.finished:
+                    return work.update(state)
+                inbox.get()()
+        finally:
+            # What still runs was dropped, or the run failed: a thread can't be stopped.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def asolve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
-        problem, plan = Problem.of(state), _plan(state)
-        if plan.atomic:
-            return {"answers": [await arun(self._undivided(problem), config)]}
-        tasks: dict[int, asyncio.Future[AnswerRow]] = {}
-        claims = AsyncClaims[AnswerRow]()
+        """Run in the event loop; when it is cancelled, so is every call."""
+        session = await Session.of(state, config, self._limits).aopen()
+        inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+        work = self._begin(state, session, inbox.put_nowait)
+        tasks: dict[Job[Any], asyncio.Task[None]] = {}
 
-        async def line(k: int, config: RunnableConfig) -> AnswerRow:
-            done = {n: await outcome(n, config) for n in ancestors(plan, k)}
-            return await arun(self._line(problem, plan, k, done), config)
-
-        async def outcome(k: int, config: RunnableConfig) -> AnswerRow:
+        async def do(job: Job[Any]) -> None:
             try:
-                return await claims.wait(k, tasks[k], lambda: line(k, config))
+                result = await arun(job.steps, config, session)
             except Exception as error:
-                return self._failed(plan.subquestions[k - 1], error)
+                failure = error
+                inbox.put_nowait(lambda: job.failed(failure))
+            else:
+                inbox.put_nowait(lambda: job.done(result))
 
-        @task(name="subquestion")
-        async def answer(k: int, config: RunnableConfig) -> AnswerRow:
-            return await claims.run(k, lambda: line(k, config))
-
-        for k in range(1, len(plan.subquestions) + 1):
-            tasks[k] = asyncio.ensure_future(answer(k))
-        return {"answers": [await outcome(k, config) for k in tasks]}
-
-    def _line(
-        self, problem: Problem, plan: Plan, k: int, done: Mapping[int, AnswerRow]
-    ) -> Steps[AnswerRow]:
-        """One subquestion, with its events; only a passing failure is raised."""
-        subquestion = plan.subquestions[k - 1]
-        missing = [n for n in subquestion.needs if done[n]["status"] != "ok"]
-        if missing:
-            row = skipped(subquestion, missing, self._model)
-            yield Event("subquestion.skipped", row)
-            return row
-        yield Event("subquestion.started", {"id": k, "text": subquestion.text})
         try:
-            row = yield from solve_subquestion(
-                problem, plan, subquestion, done, model=self._model, prompts=self._prompts
-            )
-        except Exception as error:
-            row = self._failed(subquestion, error)  # Raises what isn't this line's failure.
-            yield Event("subquestion.failed", row)
-            # Raised, a passing failure isn't checkpointed: resuming the run asks again.
-            if is_transient(error):
-                raise
-            return row
-        yield Event("subquestion.answered", row)
-        return row
-
-    def _undivided(self, problem: Problem) -> Steps[AnswerRow]:
-        row = yield from undivided_row(
-            problem, model=self._model, prompts=self._prompts, style="direct"
-        )
-        return row[1]
-
-    def _failed(self, subquestion: Subquestion, error: Exception) -> AnswerRow:
-        """The failure as a value, unless it is a mistake that every line would repeat."""
-        if must_be_raised(error):
-            raise error
-        return failed(subquestion, error, self._model)
-
-
-def _plan(state: Mapping[str, Any]) -> Plan:
-    try:
-        return Plan.from_rows(state["plan"], final=state.get("final", "compose"))
-    except PlanError as error:
-        raise UserError(f"the plan can't be run: {error}.") from None
+            while True:
+                for event in work.take_events():
+                    await aemit(event, config)
+                for job in work.start():
+                    tasks[job] = asyncio.create_task(do(job))
+                for job in work.take_dropped():
+                    tasks[job].cancel()
+                if work.finished:
+                    return work.update(state)
+                (await inbox.get())()
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import CutOffReplyError, PromptTooLongError, UserError, must_be_raised
 from ..models.references import ResolvedModel
-from ..plan import MAX_TEXT_CHARS, Plan, Subquestion, ancestors
+from ..plan import MAX_TEXT_CHARS, Plan, Subquestion
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
-from .calls import Call, Reply, Steps
+from .calls import Call
 from .expression import solve_expression
 from .problem import Problem
+from .replies import Reply
+from .retrieval import retrieve, with_passages
+from .solvers import Choice
+from .steps import Steps, Together
+from .voting import majority
 
 _FINAL_ANSWER = re.compile(
     r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
@@ -22,47 +28,102 @@ _FINAL_ANSWER = re.compile(
 
 def solve_subquestion(
     problem: Problem,
-    plan: Plan,
     subquestion: Subquestion,
-    done: Mapping[int, AnswerRow],
+    known: Mapping[int, AnswerRow],
     *,
-    model: ResolvedModel,
+    choice: Choice,
     prompts: Prompts,
+    retriever: Any = None,
 ) -> Steps[AnswerRow]:
     """Answer one line of a plan.
 
     Args:
         problem: The question that the plan belongs to.
-        plan: The plan.
         subquestion: The line to answer.
-        done: Results of the lines that it needs, directly or through others; all answered.
-        model: Whom to ask.
+        known: Results that it is solved with; the answers it needs are among them.
+        choice: Whom to ask, and how often; of several answers the majority's is taken.
         prompts: The prompt texts.
+        retriever: Finds passages for the line; None if there is none.
 
     Returns:
         The result with status `ok`; errors are raised for the scheduler to judge.
     """
-    needed = {k: done[k] for k in ancestors(plan, subquestion.id)}
-    resolved = subquestion.resolve({k: row["answer"] or "" for k, row in needed.items()})
-    if model.speaks_contract("solver"):
-        lines = [(k, row["text"], row["answer"] or "") for k, row in needed.items()]
-        target = subquestion.id, subquestion.text
-        answer, reply = yield from solve_expression(model, str(problem), lines, target)
-    else:
-        fields = {
-            "problem": str(problem),
-            "answers": needed_lines(needed.values()) or "none",
-            "subquestion": subquestion.text if subquestion.text == resolved else
-            f"{subquestion.text}\n(that is: {resolved})",
-        }  # fmt: skip
-        messages = prompts["solve"].messages(fields)
-        reply = yield Call("solver", model, messages, name=f"solver #{subquestion.id}")
-        answer = _whole(reply)
-    return answered(subquestion, resolved, answer, reply, model)
+    resolved = resolve(subquestion, known)
+    sources = yield from retrieve(retriever, resolved)
+    seen = with_passages(problem, sources)
+
+    def sample(number: int) -> Steps[tuple[str, Reply]]:
+        asked = replace(_call(seen, subquestion, resolved, known, choice, prompts), sample=number)
+        if choice.model.speaks_contract("solver"):
+            lines = [(k, row["text"], row["answer"] or "") for k, row in known.items()]
+            target = subquestion.id, subquestion.text
+            return (yield from solve_expression(asked, str(seen), lines, target))
+        reply = yield replace(asked, options=_drawn(number))
+        return _whole(reply), reply
+
+    if choice.samples == 1:
+        answer, reply = yield from sample(0)
+        return answered(subquestion, resolved, answer, [reply], choice.model, sources)
+    answer, replies = yield from vote([sample(n) for n in range(choice.samples)])
+    return answered(subquestion, resolved, answer, replies, choice.model, sources)
+
+
+def vote(samples: Sequence[Steps[tuple[str, Reply]]]) -> Steps[tuple[str, list[Reply]]]:
+    """Take several samples at once; returns the majority's answer and all replies.
+
+    Raises:
+        Exception: The first sample's error, if none brought an answer.
+    """
+    found = yield Together(samples)
+    errors = [result for result in found if isinstance(result, BaseException)]
+    for error in errors:
+        if must_be_raised(error) or len(errors) == len(found):
+            raise error
+    good = [result for result in found if not isinstance(result, BaseException)]
+    answer, _ = majority([answer for answer, _ in good])
+    return answer, [reply for _, reply in good]
+
+
+def resolve(subquestion: Subquestion, known: Mapping[int, AnswerRow]) -> str:
+    """A line's text with the known answers put in, for retrievers and cache keys."""
+    return subquestion.resolve({k: row["answer"] or "" for k, row in known.items()})
+
+
+def _call(
+    problem: Problem,
+    subquestion: Subquestion,
+    resolved: str,
+    known: Mapping[int, AnswerRow],
+    choice: Choice,
+    prompts: Prompts,
+) -> Call:
+    text = subquestion.text
+    fields = {
+        "problem": str(problem),
+        "answers": needed_lines(known.values()) or "none",
+        "subquestion": text if text == resolved else f"{text}\n(that is: {resolved})",
+    }
+    return Call(
+        "solver",
+        choice.model,
+        prompts["solve"].messages(fields),
+        name=f"#{subquestion.id} {text}",
+        metadata={"decompose_id": subquestion.id, "decompose_needs": list(subquestion.needs)},
+    )
+
+
+Style = Literal["direct", "cot"]
+"""How an undivided question is answered: briefly, or after thinking step by step."""
 
 
 def solve_undivided(
-    problem: Problem, *, model: ResolvedModel, prompts: Prompts, style: Literal["direct", "cot"]
+    problem: Problem,
+    *,
+    model: ResolvedModel,
+    prompts: Prompts,
+    style: Style,
+    retriever: Any = None,
+    sample: int = 0,
 ) -> Steps[tuple[str, AnswerRow]]:
     """Answer the whole question in one call.
 
@@ -70,23 +131,31 @@ def solve_undivided(
         The answer, and the result row (id 0) whose `answer` is the whole reply.
     """
     question = whole_question(problem)
+    sources = yield from retrieve(retriever, problem.question)
+    seen = with_passages(problem, sources)
+    messages = prompts[style].messages({"problem": str(seen)})
+    call = Call("solver", model, messages, name=f"solver {style}", sample=sample)
     if model.speaks_contract("solver"):
         refuse_prose(model, style)
-        answer, reply = yield from solve_expression(model, str(problem), [], None)
-        return answer, answered(question, problem.question, answer, reply, model)
-    messages = prompts[style].messages({"problem": str(problem)})
-    reply = yield Call("solver", model, messages, name=f"solver {style}")
+        answer, reply = yield from solve_expression(call, str(seen), [], None)
+        return answer, answered(question, problem.question, answer, [reply], model, sources)
+    reply = yield replace(call, options=_drawn(sample))
     text = _whole(reply)
     answer = final_answer(text) if style == "cot" else text
-    return answer, answered(question, problem.question, text, reply, model)
+    return answer, answered(question, problem.question, text, [reply], model, sources)
+
+
+def _drawn(sample: int) -> dict[str, Any]:
+    """Options for models in this process; hosted ones draw by their own temperature."""
+    return {"temperature": 0.7, "seed": sample} if sample else {}
 
 
 def undivided_row(
-    problem: Problem, *, model: ResolvedModel, prompts: Prompts, style: Literal["direct", "cot"]
+    problem: Problem, *, model: ResolvedModel, **options: Any
 ) -> Steps[tuple[str | None, AnswerRow]]:
     """`solve_undivided` with a failure as a row; the user's own mistakes are raised."""
     try:
-        return (yield from solve_undivided(problem, model=model, prompts=prompts, style=style))
+        return (yield from solve_undivided(problem, model=model, **options))
     except Exception as error:
         if must_be_raised(error) or isinstance(error, PromptTooLongError):
             raise
@@ -94,14 +163,16 @@ def undivided_row(
 
 
 def solve_static(
-    problem: Problem, plan: Plan, *, model: ResolvedModel, prompts: Prompts
+    problem: Problem, plan: Plan, *, model: ResolvedModel, prompts: Prompts, retriever: Any = None
 ) -> Steps[tuple[str, AnswerRow]]:
     """Answer every subquestion and then the question in ONE call, as Wu et al. (2024) do."""
     refuse_prose(model, "static")
-    fields = {"problem": str(problem), "plan": str(plan), "question": problem.question}
+    sources = yield from retrieve(retriever, problem.question)
+    seen = with_passages(problem, sources)
+    fields = {"problem": str(seen), "plan": str(plan), "question": problem.question}
     reply = yield Call("solver", model, prompts["static"].messages(fields), name="solver static")
     text = _whole(reply)
-    row = answered(whole_question(problem), problem.question, text, reply, model)
+    row = answered(whole_question(problem), problem.question, text, [reply], model, sources)
     return final_answer(text), row
 
 

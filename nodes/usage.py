@@ -20,6 +20,19 @@ class UsageRow(TypedDict):
     cost: float | None
 
 
+def no_usage(role: str, model: str, calls: int, seconds: float) -> UsageRow:
+    """Usage of calls that brought no reply, or of a question that needed no call."""
+    return UsageRow(
+        role=role,
+        model=model,
+        calls=calls,
+        input_tokens=0,
+        output_tokens=0,
+        seconds=seconds,
+        cost=0.0,
+    )
+
+
 def add_usage(*groups: Iterable[UsageRow]) -> list[UsageRow]:
     """Sum rows of the same role and model; an unknown part makes the sum unknown.
 

@@ -5,7 +5,7 @@ Nothing here calls a model, reads a file or imports the rest of the project.
 
 from .grammar import plan_grammar
 from .order import ancestors, critical_path, depth, levels, ready, width
-from .parse import MAX_REPLY_CHARS, parse_plan, without_thinking
+from .parse import MAX_REPLY_CHARS, parse_partial, parse_plan, without_thinking
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, Final, Plan, PlanError, Subquestion, references
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "critical_path",
     "depth",
     "levels",
+    "parse_partial",
     "parse_plan",
     "plan_grammar",
     "ready",

@@ -63,6 +63,33 @@ def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose"
     return Plan(_renumber(lines), final=final)
 
 
+def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion, ...]:
+    r"""The lines that are complete in a plan that is still being written.
+
+    Only canonical text is read before its end; of anything else nothing is, until it is
+    whole and `parse_plan` reads it. A line that is returned stays: more text that makes a
+    valid plan only adds to it.
+
+    Example:
+        >>> [str(line) for line in parse_partial("#1 Who directed Jaws?\n#2 Who marr")]
+        ['#1 Who directed Jaws?']
+    """
+    if "<think>" in text and "</think>" not in text:
+        return ()
+    found: list[Subquestion] = []
+    rows = without_thinking(text).lstrip().split("\n")[:-1]
+    for number, row in enumerate(rows[:max_subquestions], 1):
+        match = _CANONICAL.fullmatch(row.strip())
+        if not match or int(match[1]) != number:
+            break
+        try:
+            _, line, needs = _split_needs(number, match[2])
+            found.append(Subquestion(number, line, tuple(needs or ())))
+        except PlanError:
+            break
+    return tuple(found)
+
+
 def without_thinking(text: str) -> str:
     """A reply without the thinking that a model wrote before it.
 

@@ -18,6 +18,9 @@ EXPECTED = {
     "own_graph.py": "search: Who is the director of Jaws?\nsearch: Who is the spouse of #1?\n",
     "chain.py": "decompose.plan",
     "studio.py": "",
+    "tool.py": "Tool: 72\n",
+    "middleware.py": "#2 How many clips did Natalia sell altogether? = 72\n",
+    "subgraph.py": "ai: 24\n",
 }
 
 

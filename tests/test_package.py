@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import ROOT
 
-FOLDERS = ("cli", "graphs", "models", "nodes", "plan", "prompts", "tools")
+FOLDERS = ("cli", "graphs", "models", "nodes", "plan", "prompts", "testing", "tools")
 TOP = {"__init__.py", "__main__.py", "errors.py", "settings.py", "py.typed"}
 
 

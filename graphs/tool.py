@@ -1,0 +1,162 @@
+"""A decomposition graph as a tool, for an agent that decides itself what is worth splitting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.pregel.protocol import PregelProtocol
+from pydantic import BaseModel, Field, field_validator
+
+from ..errors import UserError, describe_error, must_be_raised
+from ..models.references import innermost
+from ..nodes.problem import Problem
+from .factory import create_decomposition_graph
+from .state import RESULT_VERSION
+
+DESCRIPTION = (
+    "Answer a question that takes several steps: it is split into smaller questions, these are "
+    "answered, independent ones at once, and their answers are put together. Use it for questions "
+    "that join several facts or calculations; answer simple ones yourself. Call it once for each "
+    "question."
+)
+_MAX_REASONS = 3
+
+Result = dict[str, Any]
+
+
+class DecompositionToolInput(BaseModel):
+    """What the agent's model fills in."""
+
+    question: str = Field(
+        description="The whole question in one text, with every name, number and condition that "
+        "it needs: whoever answers it sees nothing of this conversation."
+    )
+
+    @field_validator("question")
+    @classmethod
+    def _can_be_asked(cls, value: str) -> str:
+        # The model wrote it: told here, it can mend a blank question; raised later, it can't.
+        return Problem(value).question
+
+
+def create_decomposition_tool(
+    graph: Any = None,
+    *,
+    name: str = "decompose_question",
+    description: str = DESCRIPTION,
+    **options: Any,
+) -> BaseTool:
+    """A tool with one argument, `question`, that a decomposition graph answers.
+
+    The tool message's content is the answer, with a note of what is missing, or a sentence
+    that says why there is none; its artifact is the graph's whole result but `messages`. Each
+    call is a run of its own, also beside others. In an agent with a checkpointer it is kept and
+    resumed with the agent's run; a checkpointer of the graph's own isn't used.
+
+    Args:
+        graph: A compiled graph; if None, `create_decomposition_graph(**options)` makes one.
+        name: The tool's name.
+        description: When to use it, for the agent's model.
+        **options: Of `create_decomposition_graph`, such as `solver`.
+
+    Raises:
+        UserError: If `graph` is no compiled graph, an option is wrong, or there are both. In
+            a call, only the user's own mistakes are raised; a failing model is a result.
+
+    Example:
+        >>> tool = create_decomposition_tool()
+        >>> question = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
+        >>> tool.invoke({"question": question})
+        '24'
+    """
+    running = _independent(graph, options)
+
+    def solve(question: str) -> tuple[str, Result]:
+        # Without a config: LangChain's context holds the tool's own, under which traces nest;
+        # the one that it passes to functions is the caller's.
+        try:
+            result = running.invoke({"question": question})
+        except Exception as error:
+            result = _failed(error)
+        return _content(result), _artifact(result)
+
+    async def asolve(question: str) -> tuple[str, Result]:
+        try:
+            result = await running.ainvoke({"question": question})
+        except Exception as error:
+            result = _failed(error)
+        return _content(result), _artifact(result)
+
+    return StructuredTool.from_function(
+        solve,
+        asolve,
+        name=name,
+        description=description,
+        args_schema=DecompositionToolInput,
+        response_format="content_and_artifact",
+    )
+
+
+def _independent(graph: Any, options: Mapping[str, Any]) -> Any:
+    """The graph to run, without a memory that calls would share."""
+    if graph is None:
+        graph = create_decomposition_graph(**options)
+    elif options:
+        names = ", ".join(options)
+        raise UserError(f"the tool takes a graph or options for one ({names}), not both.")
+    elif not isinstance(innermost(graph), PregelProtocol):
+        raise UserError(f"a tool is made of a compiled graph, not of {graph!r}; or use solver=...")
+    if getattr(graph, "checkpointer", None) is None:
+        return graph
+    return graph.copy(update={"checkpointer": None})
+
+
+def _failed(error: Exception) -> Result:
+    """The result of a graph that raised, unless the run itself must end."""
+    if must_be_raised(error):
+        raise error
+    return {
+        "result_version": RESULT_VERSION,
+        "strategy": "",
+        "plan": [],
+        "plan_source": "undivided",
+        "answers": [],
+        "answer": None,
+        "status": "failed",
+        "warnings": [describe_error(error)["message"]],
+        "usage": list(getattr(error, "usage", ())),
+    }
+
+
+def _artifact(result: Result) -> Result:
+    return {key: value for key, value in result.items() if key != "messages"}
+
+
+def _content(result: Result) -> str:
+    """What the agent's model reads."""
+    answer, reasons = result.get("answer"), _reasons(result)
+    if answer is None:
+        return f"No answer was found: {'; '.join(reasons[:_MAX_REASONS]) or 'no reason given'}."
+    if result.get("status") == "ok":
+        return str(answer)
+    gaps = [f"#{row['id']} {row['text']} ({_message(row)})" for row in _gaps(result)]
+    missing = "; ".join(gaps or reasons) or "no reason given"
+    budget = ", since the budget is used up" if result["status"] == "budget_exhausted" else ""
+    return f"{answer}\n\nNote: this is incomplete{budget}. Missing: {missing}."
+
+
+def _reasons(result: Result) -> list[str]:
+    """Why there are gaps: what failed, else the warnings; skipped lines are but a consequence."""
+    found = [_message(row) for row in _gaps(result) if row["status"] == "failed"]
+    reasons = found or result.get("warnings") or [_message(row) for row in _gaps(result)]
+    return list(dict.fromkeys(reason.rstrip(".") for reason in reasons))
+
+
+def _gaps(result: Result) -> list[dict[str, Any]]:
+    return [row for row in result.get("answers") or [] if row["status"] != "ok"]
+
+
+def _message(row: Mapping[str, Any]) -> str:
+    return str((row.get("error") or {}).get("message") or row["status"])

@@ -1,0 +1,138 @@
+"""Answers kept between questions and runs, in a SQLite file of the user's choosing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..plan import Subquestion
+from ..prompts import Prompts
+from .answers import AnswerRow
+from .problem import Problem
+from .solver import resolve
+from .solvers import Choice
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, question TEXT, answer TEXT, solver TEXT, added REAL, result TEXT
+)"""
+
+
+class AnswerCache:
+    """Sub-answers by resolved subquestion, problem, solver and prompt version.
+
+    The problem is part of the key, since a solver sees all of it: "How many did she sell?"
+    has another answer in another story. If your questions are self-contained lookups, such
+    as "Who directed Jaws?", `across_questions=True` leaves the question out, so that other
+    questions about the same context find the answer too.
+
+    Args:
+        path: The SQLite file, made if it isn't there; `":memory:"` for one that isn't kept.
+        across_questions: Share answers between questions about the same context.
+
+    Raises:
+        UserError: If the file can't be opened or isn't a cache.
+
+    Example:
+        >>> cache = AnswerCache(":memory:")
+        >>> len(cache), cache.entries()
+        (0, [])
+    """
+
+    def __init__(self, path: str | Path = ":memory:", *, across_questions: bool = False) -> None:
+        self.across_questions = across_questions
+        self._lock = threading.Lock()
+        name = str(path) if str(path) == ":memory:" else str(Path(path).expanduser())
+        try:
+            if name != ":memory:" and not os.path.exists(name):
+                # Answers may be private: nobody else may read them.
+                os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._db = sqlite3.connect(name, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA busy_timeout = 10000")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"the answer cache {name!r} can't be used: {error}.") from None
+
+    def __len__(self) -> int:
+        return int(self._run("SELECT count(*) FROM answers")[0][0])
+
+    def entries(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest entries: `key, question, answer, solver, added` (seconds since 1970)."""
+        names = ("key", "question", "answer", "solver", "added")
+        sql = f"SELECT {', '.join(names)} FROM answers ORDER BY added DESC LIMIT ?"  # noqa: S608
+        return [dict(zip(names, row, strict=True)) for row in self._run(sql, limit)]
+
+    def clear(self) -> int:
+        """Forget everything; returns how many answers there were."""
+        count = len(self)
+        self._run("DELETE FROM answers")
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def get(self, key: str) -> AnswerRow | None:
+        """The result under a key; None if there is none, or one that can't be read."""
+        found = self._run("SELECT result FROM answers WHERE key = ?", key)
+        with suppress(ValueError, IndexError):
+            row = json.loads(found[0][0])
+            if isinstance(row, dict) and isinstance(row.get("answer"), str):
+                return row  # type: ignore[return-value]
+        return None
+
+    async def aget(self, key: str) -> AnswerRow | None:
+        """`get` without blocking the event loop."""
+        return await asyncio.to_thread(self.get, key)
+
+    def put(self, key: str, row: AnswerRow) -> None:
+        """Keep a result."""
+        sql = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
+        kept = json.dumps(row, ensure_ascii=False)
+        self._run(sql, key, row["resolved"], row["answer"], row["solver"], time.time(), kept)
+
+    async def aput(self, key: str, row: AnswerRow) -> None:
+        """`put` without blocking the event loop."""
+        await asyncio.to_thread(self.put, key, row)
+
+    def _run(self, sql: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def key(
+        self,
+        problem: Problem,
+        line: Subquestion,
+        known: Mapping[int, AnswerRow],
+        choice: Choice,
+        prompts: Prompts,
+    ) -> str:
+        """The key of a subquestion's answer."""
+        asked = [
+            resolve(line, known),
+            "" if self.across_questions else problem.question,
+            problem.context,
+            [[row["text"], row["answer"]] for row in known.values()],
+            choice.model.name,
+            choice.samples,
+            [prompts["solve"].version, prompts["solve"].parts],
+        ]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def from_cache(row: AnswerRow, line: Subquestion) -> AnswerRow:
+    """A kept result as the result of a line: it took nothing this time."""
+    return {**row, "id": line.id, "text": line.text, "cached": True, "usage": [], "seconds": 0.0}

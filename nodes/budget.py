@@ -1,0 +1,133 @@
+"""A budget for one question: caps on calls, tokens, seconds and money, checked before each call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from ..errors import BudgetExhaustedError, UserError
+from .usage import UsageRow
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Most that one question may take; None is no cap.
+
+    What runs when a cap is reached is finished (except `max_seconds`, which stops it); what
+    hasn't started is skipped, and the answer is composed from what there is, with status
+    `budget_exhausted`. One call is kept back for the composer if the plan needs one. Beyond
+    `max_tokens`, `max_seconds` and `max_cost` that one composing call is still made.
+
+    Attributes:
+        max_calls: Model calls, retries included.
+        max_tokens: Input and output tokens together, as far as models report them.
+        max_seconds: Seconds since the question was asked; a resumed run's clock starts anew.
+        max_cost: Money, in the currency of the model table's prices.
+
+    Raises:
+        UserError: If a cap isn't a positive number.
+
+    Example:
+        >>> Budget(max_calls=6, max_seconds=30).max_cost is None
+        True
+    """
+
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_seconds: float | None = None
+    max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        for cap in fields(self):
+            value = getattr(self, cap.name)
+            whole = cap.name in ("max_calls", "max_tokens")
+            if value is None:
+                continue
+            right_type = isinstance(value, int if whole else int | float)
+            if not right_type or isinstance(value, bool) or not value > 0:
+                number = "whole number" if whole else "number"
+                raise UserError(f"{cap.name} must be a {number} above 0, not {value!r}.")
+
+
+class Meter:
+    """Counts what a question has taken so far, against its budget; threads may share it.
+
+    Args:
+        budget: The caps; none if None.
+        spent: Usage of the question's earlier nodes.
+        seconds: Seconds that they took.
+    """
+
+    def __init__(
+        self, budget: Budget | None = None, spent: Iterable[UsageRow] = (), seconds: float = 0.0
+    ) -> None:
+        self.budget = budget or Budget()
+        self.calls, self.tokens, self.cost = 0, 0, 0.0
+        self.kept_for_composer = 0
+        self._lock = threading.Lock()
+        self._begin = time.monotonic() - seconds
+        self.paid(spent, counted=False)
+
+    def before_call(self, role: str) -> None:
+        """Count a call that is about to be made.
+
+        Raises:
+            BudgetExhaustedError: If the budget doesn't allow it.
+        """
+        composing = role == "composer"
+        with self._lock:
+            reached = self._reached(0 if composing else self.kept_for_composer, composing)
+            if reached:
+                raise BudgetExhaustedError(f"the budget's {reached} was reached")
+            self.calls += 1
+
+    def _reached(self, kept: int, composing: bool) -> str | None:
+        budget = self.budget
+        if budget.max_calls is not None and self.calls + kept >= budget.max_calls:
+            return f"max_calls ({budget.max_calls})"
+        if composing:
+            return None
+        if budget.max_tokens is not None and self.tokens >= budget.max_tokens:
+            return f"max_tokens ({budget.max_tokens})"
+        if budget.max_cost is not None and self.cost >= budget.max_cost:
+            return f"max_cost ({budget.max_cost:g})"
+        seconds = self.seconds_left()
+        if seconds is not None and seconds <= 0:
+            return f"max_seconds ({budget.max_seconds:g})"
+        return None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the question has taken so far."""
+        return time.monotonic() - self._begin
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the budget's end; None without one."""
+        if self.budget.max_seconds is None:
+            return None
+        return self.budget.max_seconds - self.seconds
+
+    def paid(self, usage: Iterable[UsageRow], *, counted: bool) -> None:
+        """Add usage; `counted` if `before_call` has counted its calls already."""
+        with self._lock:
+            for row in usage:
+                self.calls += 0 if counted else row["calls"]
+                self.tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
+                self.cost += row["cost"] or 0.0
+
+
+def budget_warnings(budget: Budget | None, usage: Sequence[UsageRow]) -> list[str]:
+    """Say which caps couldn't be watched, since a model didn't report what they count."""
+    if budget is None:
+        return []
+    found: list[str] = []
+    for cap, column, cure in (
+        ("max_tokens", "input_tokens", "it reports no tokens"),
+        ("max_cost", "cost", "give it price_in and price_out in a [models.NAME] table"),
+    ):
+        blind = sorted({row["model"] for row in usage if row["calls"] and row[column] is None})
+        if getattr(budget, cap) is not None and blind:
+            found.append(f"{cap} doesn't count {', '.join(blind)}: {cure}")
+    return found

@@ -1,0 +1,112 @@
+"""Replies that a run has paid for, kept in the run's own checkpointer as soon as they come.
+
+LangGraph checkpoints a node when it ends; a node that makes many calls would pay for all of
+them again after a crash. (Its `@task`s are checkpointed one by one, but a resumed task is
+matched by its call number and not by its arguments, so that tasks begun in another order get
+each other's answers.) So each reply is kept under a hash of what was asked: a resumed run
+asks the same again and is given the stored reply, whatever order or plan it now follows.
+
+The journal is a checkpoint in a namespace of its own, below the node's, with one pending
+write a reply: nothing but the public interface of `BaseCheckpointSaver`, sync and async.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any, Self
+
+# LangGraph has no public name for the checkpointer that a node runs under. Should the key
+# ever change, nothing is kept, and tests/test_crash.py fails.
+_CHECKPOINTER = "__pregel_checkpointer"
+_CHANNEL = "reply"
+NAMESPACE = "journal"
+RETRY_FAILED = "decompose_retry_failed"
+"""Set under `configurable`, it makes a resumed run ask again what failed for good."""
+
+
+class Journal:
+    """Replies by key, of one run of one node.
+
+    Args:
+        saver: The checkpointer.
+        thread_id: The run's thread.
+        namespace: The node's checkpoint namespace, the same when the node is resumed.
+        retry_failed: Forget the failures that were kept.
+    """
+
+    def __init__(
+        self, saver: Any, thread_id: str, namespace: str, *, retry_failed: bool = False
+    ) -> None:
+        self._saver, self._retry_failed = saver, retry_failed
+        place = {"thread_id": thread_id, "checkpoint_ns": f"{namespace}|{NAMESPACE}"}
+        self._config: Any = {"configurable": place}
+        self._replies: dict[str, Any] = {}
+        self._began = False
+        self._lock, self._alock = threading.Lock(), asyncio.Lock()
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any] | None) -> Self | None:
+        """The journal of the node that runs under a config; None without a checkpointer."""
+        configurable = (config or {}).get("configurable") or {}
+        saver, thread = configurable.get(_CHECKPOINTER), configurable.get("thread_id")
+        if saver is None or thread is None:
+            return None
+        retry = bool(configurable.get(RETRY_FAILED))
+        return cls(saver, thread, configurable.get("checkpoint_ns", ""), retry_failed=retry)
+
+    def open(self) -> None:
+        """Read what an earlier attempt at this node has kept."""
+        self._read(self._saver.get_tuple(self._config))
+
+    async def aopen(self) -> None:
+        """`open` for the event loop."""
+        self._read(await self._saver.aget_tuple(self._config))
+
+    def get(self, key: str) -> Any:
+        """The reply under a key; None if there is none."""
+        return self._replies.get(key)
+
+    def put(self, key: str, reply: Any) -> None:
+        """Keep a reply; when this returns, a crash can't lose it."""
+        with self._lock:
+            if not self._began:
+                self._config = self._saver.put(self._config, *_new_checkpoint())
+                self._began = True
+        self._saver.put_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
+        self._replies[key] = reply
+
+    async def aput(self, key: str, reply: Any) -> None:
+        """`put` for the event loop."""
+        async with self._alock:
+            if not self._began:
+                self._config = await self._saver.aput(self._config, *_new_checkpoint())
+                self._began = True
+        await self._saver.aput_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
+        self._replies[key] = reply
+
+    def _entry(self, key: str) -> str:
+        """Checkpointers keep the first write of a name; a retry's reply needs another name."""
+        return f"{key}-retry" if self._retry_failed else key
+
+    def _read(self, saved: Any) -> None:
+        if saved is None:
+            return
+        self._began = True
+        self._config = saved.config
+        for _, channel, value in saved.pending_writes or ():
+            if channel == _CHANNEL and isinstance(value, list) and len(value) == 2:
+                self._take(*value)
+
+    def _take(self, key: str, reply: Any) -> None:
+        failed = "error" in reply
+        if failed and (self._retry_failed or key in self._replies):
+            return
+        self._replies[key] = reply
+
+
+def _new_checkpoint() -> tuple[Any, Any, Any]:
+    from langgraph.checkpoint.base import empty_checkpoint
+
+    return empty_checkpoint(), {"source": "update", "step": -1, "parents": {}}, {}

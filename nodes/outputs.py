@@ -1,0 +1,124 @@
+"""Reading what a model, Runnable or graph returned: untrusted, and of many shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError, ReplyError
+from ..plan import without_thinking
+
+_CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
+MAX_REPLY_CHARS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Output:
+    """A reply's text and what came with it; `problem` says why it can't be used."""
+
+    text: str
+    messages: list[Any]
+    cut_off: bool = False
+    message_id: str | None = None
+    sources: tuple[Any, ...] = ()
+    problem: ReplyError | None = None
+
+
+def read_output(output: Any, name: str) -> Output:
+    """The text of whatever a Runnable returned, without thinking, and its AI messages.
+
+    Args:
+        output: A text, a message, or a state with `answer`, `output`, `text` or messages.
+        name: The model's name, for messages.
+
+    Raises:
+        TypeError: If it is none of these.
+    """
+    text, messages = _text_of(output)
+    problem: ReplyError | None = None
+    if text is None:
+        problem = FailedGraphError(f"{name} found no answer")
+    elif len(text) > MAX_REPLY_CHARS:
+        problem = CutOffReplyError(f"{name} replied with {len(text):,} characters")
+    elif not (text := without_thinking(text).strip()):
+        problem = EmptyReplyError(f"{name} gave an empty reply")
+    finish = getattr(messages[-1], "response_metadata", {}) if messages else {}
+    reasons = {finish.get(key) for key in ("finish_reason", "stop_reason", "done_reason")}
+    return Output(
+        text=text or "",
+        messages=messages,
+        cut_off=bool(reasons & _CUT_OFF),
+        message_id=getattr(messages[-1], "id", None) if messages else None,
+        sources=_sources_of(output),
+        problem=problem,
+    )
+
+
+def _text_of(output: Any) -> tuple[str | None, list[Any]]:
+    """None is the text of a graph that says itself that it has no answer."""
+    from langchain_core.messages import AIMessage, BaseMessage
+
+    if isinstance(output, str):
+        return output, []
+    if isinstance(output, BaseMessage):
+        return str(output.text), [output]
+    if isinstance(output, Mapping):
+        messages = [m for m in output.get("messages") or [] if isinstance(m, AIMessage)]
+        for key in ("answer", "output", "text"):
+            if key in output and isinstance(output[key], str | None):
+                return output[key], messages
+        if messages:
+            return str(messages[-1].text), messages
+    raise TypeError(
+        f"a solver returns a text, a message or a state with messages, not {type(output).__name__}"
+    )
+
+
+def _sources_of(output: Any) -> tuple[Any, ...]:
+    """Sources that a nested decomposition graph names for its own subquestions."""
+    rows = output.get("answers") if isinstance(output, Mapping) else None
+    if not isinstance(rows, list):
+        return ()
+    found = [row.get("sources") or [] for row in rows if isinstance(row, Mapping)]
+    return tuple(source for sources in found if isinstance(sources, list) for source in sources)
+
+
+class Heard:
+    """A streamed reply, put together again without adding up chunk objects."""
+
+    def __init__(self, on_text: Callable[[str], None] | None) -> None:
+        self._on_text = on_text
+        self._text = ""
+        self._usage: Any = None
+        self._metadata: dict[str, Any] = {}
+        self._id: str | None = None
+
+    def add(self, chunk: Any) -> None:
+        """Take in a chunk; the listener is told the whole text so far."""
+        self._id = self._id or chunk.id
+        self._metadata.update(chunk.response_metadata)
+        if chunk.usage_metadata:
+            from langchain_core.messages.ai import add_usage
+
+            self._usage = add_usage(self._usage, chunk.usage_metadata)
+        content = chunk.content
+        more = content if isinstance(content, str) else str(chunk.text)
+        if not more:
+            return
+        self._text += more
+        if len(self._text) > MAX_REPLY_CHARS:
+            raise CutOffReplyError(f"the reply has over {MAX_REPLY_CHARS:,} characters")
+        if self._on_text:
+            self._on_text(self._text)
+
+    def message(self) -> Any:
+        """The whole reply as one AI message."""
+        from langchain_core.messages import AIMessage
+
+        return AIMessage(
+            self._text,
+            id=self._id,
+            usage_metadata=self._usage,
+            response_metadata=self._metadata,
+        )

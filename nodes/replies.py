@@ -1,0 +1,59 @@
+"""Replies, and how they and final failures are written into a run's journal and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import errors
+from ..errors import BudgetExhaustedError, ReplyError, describe_error, is_transient, must_be_raised
+from .usage import UsageRow
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the text without any thinking, and what it took."""
+
+    text: str
+    cut_off: bool
+    usage: UsageRow
+    message_id: str | None = None
+    sources: tuple[Any, ...] = ()
+
+
+def reply_value(reply: Reply) -> dict[str, Any]:
+    """A reply as a JSON-native value."""
+    return {
+        "text": reply.text,
+        "cut_off": reply.cut_off,
+        "usage": reply.usage,
+        "message_id": reply.message_id,
+        "sources": list(reply.sources),
+    }
+
+
+def read_value(value: Mapping[str, Any]) -> Reply:
+    """The reply that `reply_value` wrote."""
+    return Reply(**{**value, "sources": tuple(value["sources"])})
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether a failure would be the same on resuming: no passing one, no mistake to be mended."""
+    passing = is_transient(error) or isinstance(error, BudgetExhaustedError | errors.UserError)
+    return not passing and not must_be_raised(error)
+
+
+def failure_value(error: BaseException) -> dict[str, Any]:
+    """A failure as a JSON-native value, with what it took."""
+    return {"error": describe_error(error), "usage": list(getattr(error, "usage", ()))}
+
+
+def recorded_error(value: Mapping[str, Any]) -> ReplyError:
+    """The failure that `failure_value` wrote: of its own class if it is one of ours."""
+    name, message = value["error"]["type"], value["error"]["message"]
+    cls = getattr(errors, name, None)
+    ours = isinstance(cls, type) and issubclass(cls, ReplyError)
+    error = cls(message) if ours else errors.RecordedError(name, message)
+    error.usage = tuple(value["usage"])
+    return error

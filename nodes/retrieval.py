@@ -1,0 +1,51 @@
+"""Passages that a retriever finds for a subquestion, and the sources that an answer carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from .problem import Problem
+from .steps import Do, Steps
+
+_MOST_PASSAGES = 20
+_MOST_CHARS = 4_000
+
+
+def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
+    """Ask a retriever; returns JSON-native sources `{"text", "metadata"}`, none without one.
+
+    Args:
+        retriever: Any LangChain retriever, or a Runnable from a text to documents or texts.
+        query: The subquestion, earlier answers put in.
+
+    Raises:
+        TypeError: If it returns something else.
+    """
+    if retriever is None:
+        return []
+    found = yield Do(
+        lambda config: retriever.invoke(query, config),
+        lambda config: retriever.ainvoke(query, config),
+    )
+    if isinstance(found, str) or not isinstance(found, Iterable):
+        raise TypeError(f"a retriever returns a list of documents, not {type(found).__name__}")
+    return [_source(document) for document in list(found)[:_MOST_PASSAGES]]
+
+
+def _source(document: Any) -> dict[str, Any]:
+    text = document if isinstance(document, str) else getattr(document, "page_content", None)
+    if not isinstance(text, str):
+        raise TypeError(f"a retriever returns documents, not {type(document).__name__}")
+    metadata = json.loads(json.dumps(getattr(document, "metadata", None) or {}, default=str))
+    return {"text": text[:_MOST_CHARS], "metadata": metadata}
+
+
+def with_passages(problem: Problem, sources: list[dict[str, Any]]) -> Problem:
+    """The problem as a solver sees it, found passages numbered after its own context."""
+    if not sources:
+        return problem
+    passages = [f"[{n}] {source['text']}" for n, source in enumerate(sources, 1)]
+    context = "\n\n".join([problem.context, *passages] if problem.context else passages)
+    return Problem(problem.question, context)

@@ -1,0 +1,114 @@
+"""Plan review: a person sees the plan before anything is solved, and may change it.
+
+The node interrupts the graph once. It is resumed with `Command(resume=ANSWER)`, where ANSWER
+is one of
+
+    "approve" (or True)                 solve the plan as it is
+    "reject" (or False)                 stop here, with no answer
+    a text                              a plan as text, edited or reordered; `atomic` for no split
+    [{"id": 1, "text": ..., "needs": []}, ...]           a plan as rows
+    {"action": "approve" | "reject" | "edit", "plan": text or rows}
+
+An edited plan is checked as a model's is. If it can't be run, the graph interrupts again and
+says why under `error`, so that no work of the person's is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.graph import END
+from langgraph.types import Command, interrupt
+
+from ..plan import Plan, PlanError, parse_plan
+from .composer import outcome
+from .problem import Problem
+
+REJECTED = "the plan was rejected in review; nothing was solved"
+
+
+def review_node(max_subquestions: int, *, then: str = "solver") -> Any:
+    """A LangGraph node that shows `plan` to a person and goes on to the solver, or ends.
+
+    Args:
+        max_subquestions: Most lines that an edited plan may have.
+        then: The node that an accepted plan goes to.
+    """
+
+    def review(state: Mapping[str, Any]) -> Command[Any]:
+        plan = Plan.from_rows(state["plan"], final=state.get("final", "compose"))
+        error = None
+        while True:
+            answer = interrupt(_shown(state, plan, error))
+            try:
+                accepted = read_review(answer, plan, max_subquestions)
+                break
+            except PlanError as problem:
+                error = str(problem)
+        if accepted is None:
+            warned = {**state, "warnings": [*state.get("warnings", []), REJECTED]}
+            return Command(update=outcome(warned, None), goto=END)
+        if accepted == plan:
+            return Command(goto=then)
+        return Command(update={"plan": accepted.to_rows(), "plan_source": "edited"}, goto=then)
+
+    return review
+
+
+def _shown(state: Mapping[str, Any], plan: Plan, error: str | None) -> dict[str, Any]:
+    problem = Problem.of(state)
+    shown: dict[str, Any] = {
+        "type": "review",
+        "question": problem.question,
+        "plan": plan.to_rows(),
+        "text": str(plan),
+    }
+    return {**shown, "error": error} if error else shown
+
+
+def read_review(answer: Any, plan: Plan, max_subquestions: int) -> Plan | None:
+    r"""The plan that a person wants solved; None if they want none.
+
+    Lines may be moved, left out or added: ids are made consecutive again, and references
+    follow their lines.
+
+    Raises:
+        PlanError: If the answer is none of what the module describes, or the plan can't be
+            run: a line that needs a later one or itself, an empty line, too many lines.
+
+    Example:
+        >>> edited = "#2 Who directed Alien?\n#1 Who directed Jaws?"
+        >>> print(read_review(edited, Plan(), 8))
+        #1 Who directed Alien?
+        #2 Who directed Jaws?
+    """
+    action, edited = answer, answer
+    if isinstance(answer, Mapping):
+        action, edited = answer.get("action"), answer.get("plan")
+    word = action.strip().casefold() if isinstance(action, str) else action
+    if word is True or word in ("approve", "approved", "yes", "ok"):
+        return plan
+    if word is False or word in ("reject", "rejected", "no"):
+        return None
+    if isinstance(edited, list):
+        edited = _as_text(edited)
+    if not isinstance(edited, str):
+        raise PlanError("answer approve, reject, or with an edited plan as text or rows")
+    return parse_plan(edited, max_subquestions=max_subquestions, final=plan.final)
+
+
+def _as_text(rows: list[Any]) -> str:
+    """Rows in the person's order as plan text, to be read and checked as text is."""
+    lines: list[str] = []
+    for row in rows:
+        fields: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+        needs = fields.get("needs", [])
+        if not isinstance(fields.get("id"), int) or not isinstance(fields.get("text"), str):
+            raise PlanError("a subquestion has an integer id, a text and a list of needs")
+        if not isinstance(needs, list) or not all(isinstance(k, int) for k in needs):
+            raise PlanError(f"the needs of subquestion #{fields['id']} aren't all integers")
+        text = " ".join(fields["text"].replace("<-", "< -").split())
+        arrow = f" <- {' '.join(f'#{k}' for k in needs)}" if needs else ""
+        lines.append(f"#{fields['id']} {text}{arrow}")
+    return "\n".join(lines) or "atomic"

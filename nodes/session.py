@@ -1,0 +1,51 @@
+"""What all calls of one node run have in common: the budget, what is already paid, timeouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .budget import Budget, Meter
+from .journal import Journal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that a user sets for every question.
+
+    Attributes:
+        budget: Caps for one question.
+        call_timeout: Seconds for one call; the model's own timeout if None.
+    """
+
+    budget: Budget | None = None
+    call_timeout: float | None = None
+
+
+@dataclass
+class Session:
+    """The run of one node, or of a role alone."""
+
+    meter: Meter = field(default_factory=Meter)
+    journal: Journal | None = None
+    call_timeout: float | None = None
+
+    @classmethod
+    def of(cls, state: Any, config: Any, limits: Limits) -> Session:
+        """The session of a node that reads `state`; what the state has spent counts."""
+        read = state if isinstance(state, Mapping) else {}
+        meter = Meter(limits.budget, read.get("usage") or (), read.get("elapsed") or 0.0)
+        return cls(meter, Journal.of(config), limits.call_timeout)
+
+    def open(self) -> Session:
+        """Read the journal of an earlier attempt."""
+        if self.journal:
+            self.journal.open()
+        return self
+
+    async def aopen(self) -> Session:
+        """`open` for the event loop."""
+        if self.journal:
+            await self.journal.aopen()
+        return self

@@ -1,0 +1,162 @@
+"""Roles as generators: written once, driven blocking or in the event loop.
+
+A role (decomposer, solver, composer) yields what it wants done and is sent what came of it:
+a `Call` to a model gets a `Reply`, an `Event` is told to whoever listens, a `Do` runs
+anything else that waits, and `Together` runs several roles at once. `run` does all this with
+blocking calls, `arun` with awaited ones; so no role exists in two versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .calls import Call, aask, ask
+from .events import Event, aemit, emit
+from .replies import Reply
+from .session import Limits, Session
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Do:
+    """Something that waits and isn't a model: how to do it blocking, and how to await it."""
+
+    blocking: Callable[[Any], Any]
+    awaitable: Callable[[Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Roles to run at once; what comes back is a list of their results or exceptions."""
+
+    roles: Sequence[Generator[Any, Any, Any]]
+
+
+Steps = Generator["Call | Event | Do | Together", Any, T]
+
+
+def run(
+    steps: Steps[T],
+    config: Any = None,
+    session: Session | None = None,
+    *,
+    asking: Callable[[Call, Any], Reply] | None = None,
+) -> T:
+    """Drive a role to its result with blocking calls; errors are thrown into the role.
+
+    Args:
+        steps: The role.
+        config: LangChain's config, for callbacks and traces.
+        session: Budget and journal; none of either if None.
+        asking: Makes the calls in place of `ask`.
+    """
+    session = session or Session()
+
+    def perform(step: Any) -> Any:
+        if isinstance(step, Call):
+            return asking(step, config) if asking else ask(step, config, session)
+        if isinstance(step, Event):
+            return emit(step, config)
+        if isinstance(step, Do):
+            return step.blocking(config)
+        return _together(step, config, session)
+
+    try:
+        step = next(steps)
+        while True:
+            try:
+                done = perform(step)
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+async def arun(steps: Steps[T], config: Any = None, session: Session | None = None) -> T:
+    """`run` for the event loop."""
+    session = session or Session()
+
+    async def perform(step: Any) -> Any:
+        if isinstance(step, Call):
+            return await aask(step, config, session)
+        if isinstance(step, Event):
+            return await aemit(step, config)
+        if isinstance(step, Do):
+            return await step.awaitable(config)
+        roles = [arun(role, config, session) for role in step.roles]
+        return await asyncio.gather(*roles, return_exceptions=True)
+
+    try:
+        step = next(steps)
+        while True:
+            try:
+                done = await perform(step)
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def _together(step: Together, config: Any, session: Session) -> list[Any]:
+    def one(role: Steps[Any]) -> Any:
+        try:
+            return run(role, config, session)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=len(step.roles) or 1) as pool:
+        contexts = [contextvars.copy_context() for _ in step.roles]
+        pairs = zip(contexts, step.roles, strict=True)
+        return [future.result() for future in [pool.submit(c.run, one, r) for c, r in pairs]]
+
+
+def as_runnable(
+    name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None
+) -> Runnable[Any, T]:
+    """A Runnable, and so a LangGraph node, from a role: input in, result out.
+
+    A role that takes a second argument is given the node's `Session`.
+    """
+    from inspect import signature
+
+    from langchain_core.runnables import RunnableLambda
+
+    limits = limits or Limits()
+    takes_session = len(signature(steps).parameters) > 1
+
+    def begin(value: Any, session: Session) -> Steps[T]:
+        return steps(value, session) if takes_session else steps(value)
+
+    def call(value: Any, config: Any) -> T:
+        session = Session.of(value, config, limits).open()
+        return _noting_time(run(begin(value, session), config, session), session)
+
+    async def acall(value: Any, config: Any) -> T:
+        session = await Session.of(value, config, limits).aopen()
+        return _noting_time(await arun(begin(value, session), config, session), session)
+
+    return RunnableLambda(call, acall, name=name)
+
+
+def _noting_time(result: T, session: Session) -> T:
+    """A node's update says how long the question has taken, for budgets of later nodes."""
+    if isinstance(result, Mapping) and session.meter.budget.max_seconds is not None:
+        return {**result, "elapsed": session.meter.seconds}  # pyright: ignore[reportReturnType]
+    return result

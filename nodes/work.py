@@ -1,0 +1,282 @@
+"""What there is to do for a plan: plan it, solve each line when it can be, or solve undivided.
+
+No waiting happens here. The scheduler asks `start()` for jobs, does them, and calls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from langgraph.errors import GraphInterrupt
+
+from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..plan import Plan, PlanError, Subquestion
+from ..prompts import Prompts
+from .answer_cache import AnswerCache, from_cache
+from .answers import AnswerRow, failed, skipped
+from .decomposer import Decomposition, OnLines
+from .events import Event
+from .problem import Problem
+from .schedule import Schedule
+from .session import Session
+from .solver import solve_subquestion, undivided_row
+from .solvers import Choice, Solvers
+from .steps import Do, Steps
+from .usage import add_usage
+
+T = TypeVar("T")
+Post = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Who solves, and how."""
+
+    solvers: Solvers
+    prompts: Prompts
+    retriever: Any = None
+    cache: AnswerCache | None = None
+    one_at_a_time: bool = False
+
+
+@dataclass(frozen=True)
+class Planner:
+    """A decomposer: its steps for a problem, and how its plans end."""
+
+    decompose: Callable[[Problem, OnLines], Steps[Decomposition]]
+    final: str
+
+
+@dataclass(frozen=True, eq=False)
+class Job(Generic[T]):
+    """Something to do aside, and what to do with what comes of it."""
+
+    steps: Steps[T]
+    done: Callable[[T], None]
+    failed: Callable[[BaseException], None]
+
+
+class Work:
+    """The state of one question's plan while it is being solved.
+
+    Args:
+        problem: The question.
+        settings: Who solves, and how.
+        session: The node's budget and journal.
+        planner: Writes the plan; None if `take_plan` is called.
+        post: Runs a callback in the scheduler's own thread.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        session: Session,
+        planner: Planner | None,
+        post: Post,
+    ) -> None:
+        self._problem, self._settings, self._session = problem, settings, session
+        self._schedule = Schedule(one_at_a_time=settings.one_at_a_time)
+        self._found: Decomposition | None = None
+        self._undivided: AnswerRow | None = None
+        self._new: list[Job[Any]] = []
+        self._events: list[Event] = []
+        self._dropped: list[Job[Any]] = []
+        self._lines: dict[Subquestion, Job[Any]] = {}
+        self._choices: Mapping[int, Choice] = {}
+        self._refused: BudgetExhaustedError | None = None
+        self._interrupts: list[Any] = []
+        if planner:
+            self._plan_with(planner, post)
+
+    def _plan_with(self, planner: Planner, post: Post) -> None:
+        self._session.meter.kept_for_composer = int(planner.final == "compose")
+        steps = planner.decompose(self._problem, lambda lines: post(lambda: self._see(lines)))
+        self._new.append(Job(steps, self._take_found, self._raise))
+
+    def _take_found(self, found: Decomposition) -> None:
+        self._found = found
+        self.take_plan(found.plan)
+        rows = found.plan.to_rows()
+        self._events.append(Event("plan", {"plan": rows, "plan_source": found.source}))
+
+    def take_plan(self, plan: Plan) -> None:
+        """The whole plan: an atomic one is solved undivided."""
+        self._session.meter.kept_for_composer = int(not plan.atomic and plan.final == "compose")
+        self._see(plan.subquestions, complete=True)
+        if plan.atomic:
+            steps = undivided_row(
+                self._problem,
+                model=self._settings.solvers.first,
+                prompts=self._settings.prompts,
+                style="direct",
+                retriever=self._settings.retriever,
+            )
+            self._new.append(Job(steps, self._take_undivided, self._raise))
+        elif self._settings.solvers.allocates:
+            self._allocate()
+
+    def _take_undivided(self, result: tuple[str | None, AnswerRow]) -> None:
+        self._undivided = result[1]
+
+    def _see(self, lines: tuple[Subquestion, ...], *, complete: bool = False) -> None:
+        if self._schedule.complete:
+            return
+        known = self._schedule.lines
+        dropped = self._schedule.see(lines, complete=complete)
+        self._dropped += [self._lines.pop(line) for line in dropped]
+        for line in self._schedule.lines:
+            if line not in known and (self._found or not complete):
+                row = {"id": line.id, "text": line.text, "needs": list(line.needs)}
+                self._events.append(Event("plan.line", row))
+
+    def _allocate(self) -> None:
+        try:
+            found = self._settings.solvers.allocate(self._schedule.lines, self._session.meter)
+        except BudgetExhaustedError as error:
+            self._refused = error
+            return
+        self._choices = found.choices
+        self._events.append(Event("allocation", found.summary()))
+
+    def _choice(self, line: Subquestion) -> Choice:
+        if self._settings.solvers.allocates:
+            return self._choices.get(line.id) or Choice(self._settings.solvers.first)
+        return self._settings.solvers.choose(line)
+
+    def start(self) -> list[Job[Any]]:
+        """What can be begun now."""
+        jobs, self._new = self._new, []
+        if self._settings.solvers.allocates and not self._schedule.complete:
+            return jobs
+        for line in self._schedule.start():
+            job = self._line_job(line, self._choice(line))
+            self._lines[line] = job
+            jobs.append(job)
+        return jobs
+
+    def _line_job(self, line: Subquestion, choice: Choice) -> Job[AnswerRow]:
+        carry_all = not choice.model.speaks_contract("solver")
+        known = self._schedule.known_to(line, carry_all=carry_all)
+
+        def done(row: AnswerRow) -> None:
+            self._schedule.done(line, row)
+
+        def raised(error: BaseException) -> None:
+            # Another line may still be answered before a person is asked about this one.
+            if not isinstance(error, GraphInterrupt):
+                raise error
+            self._interrupts += error.args[0]
+
+        return Job(self._solve(line, known, choice), done, raised)
+
+    def _raise(self, error: BaseException) -> None:
+        raise error
+
+    def take_events(self) -> list[Event]:
+        """Events since the last time."""
+        events, self._events = self._events, []
+        return events
+
+    def take_dropped(self) -> list[Job[Any]]:
+        """Jobs since the last time whose results nobody wants any more."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do.
+
+        Raises:
+            GraphInterrupt: If all that is left waits for a person.
+        """
+        if not self._schedule.complete or self._new:
+            return False
+        if self._interrupts and self._schedule.running == len(self._interrupts):
+            raise GraphInterrupt(self._interrupts)
+        if not self._schedule.lines:
+            return self._undivided is not None
+        return len(self._schedule.rows) == len(self._schedule.lines)
+
+    def update(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """The node's update of the state."""
+        rows = [self._undivided] if self._undivided else self._schedule.results
+        update: dict[str, Any] = {"answers": rows}
+        if self._found:
+            update |= {
+                "plan": self._found.plan.to_rows(),
+                "final": self._found.plan.final,
+                "plan_source": self._found.source,
+                "warnings": [*state.get("warnings", []), *self._found.warnings],
+                "usage": add_usage(state.get("usage", []), self._found.usage),
+            }
+        if self._session.meter.budget.max_seconds is not None:
+            update["elapsed"] = self._session.meter.seconds
+        return update
+
+    def _solve(
+        self, line: Subquestion, known: Mapping[int, AnswerRow], choice: Choice
+    ) -> Steps[AnswerRow]:
+        """One subquestion, with its events; what isn't its own failure is raised."""
+        missing = [k for k in line.needs if known[k]["status"] != "ok"]
+        if missing or self._refused:
+            row = self._without_call(line, missing, known, choice)
+            yield Event("subquestion.skipped", row)
+            return row
+        yield Event("subquestion.started", {"id": line.id, "text": line.text})
+        try:
+            row = yield from self._cached(line, known, choice)
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            row = failed(line, error, choice.model)
+            yield Event(f"subquestion.{row['status']}", row)
+            return row
+        yield Event("subquestion.answered", row)
+        return row
+
+    def _without_call(
+        self,
+        line: Subquestion,
+        missing: list[int],
+        known: Mapping[int, AnswerRow],
+        choice: Choice,
+    ) -> AnswerRow:
+        if self._refused:
+            return failed(line, self._refused, choice.model)
+        return skipped(line, missing, choice.model)
+
+    def _cached(
+        self, line: Subquestion, known: Mapping[int, AnswerRow], choice: Choice
+    ) -> Steps[AnswerRow]:
+        cache, prompts = self._settings.cache, self._settings.prompts
+        key = cache.key(self._problem, line, known, choice, prompts) if cache else ""
+        if cache:
+            kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
+            if kept:
+                return from_cache(kept, line)
+        row = yield from solve_subquestion(
+            self._problem,
+            line,
+            known,
+            choice=choice,
+            prompts=prompts,
+            retriever=self._settings.retriever,
+        )
+        if cache:
+            yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
+        return row
+
+
+def given_plan(state: Mapping[str, Any]) -> Plan:
+    """The plan in a state, read as untrusted input.
+
+    Raises:
+        UserError: If it can't be run.
+    """
+    try:
+        return Plan.from_rows(state["plan"], final=state.get("final", "compose"))
+    except PlanError as error:
+        raise UserError(f"the plan can't be run: {error}.") from None
