@@ -56,7 +56,16 @@ class Settings:
     composer: str | None = None
     strategy: str = "dag"
     max_subquestions: int = 8
+    samples: int = 5
     prompts: str | None = None
+    call_timeout: float | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_seconds: float | None = None
+    max_cost: float | None = None
+    cache: bool = False
+    save_runs: bool = True
+    keep_runs_days: float = 30.0
     models: Mapping[str, ModelTable] = field(default_factory=dict)
 
 
@@ -64,11 +73,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "decomposer": (str,), "solver": (str,), "composer": (str,), "strategy": (str,),
     "max_subquestions": (int,), "prompts": (str,), "ref": (str,), "n_ctx": (int,),
     "max_concurrency": (int,), "timeout": (int, float), "price_in": (int, float),
-    "price_out": (int, float), "api_key_env": (str,),
+    "price_out": (int, float), "api_key_env": (str,), "samples": (int,),
+    "call_timeout": (int, float), "max_calls": (int,), "max_tokens": (int,),
+    "max_seconds": (int, float), "max_cost": (int, float), "cache": (bool,),
+    "save_runs": (bool,), "keep_runs_days": (int, float),
 }  # fmt: skip
 
 
-_LEAST: dict[str, float] = {"n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0}
+_LEAST: dict[str, float] = {
+    "n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0, "call_timeout": 0.001,
+    "max_seconds": 0.001, "max_cost": 1e-9, "keep_runs_days": 0,
+}  # fmt: skip
 
 
 def config_path() -> Path:
@@ -78,6 +93,26 @@ def config_path() -> Path:
         return Path(named).expanduser()
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(base).expanduser() / "langgraph-decompose" / "config.toml"
+
+
+def state_folder() -> Path:
+    """Where runs are kept; made, for the user alone, if it isn't there."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return _private(Path(base).expanduser() / "langgraph-decompose")
+
+
+def cache_folder() -> Path:
+    """Where cached answers are kept; made, for the user alone, if it isn't there."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return _private(Path(base).expanduser() / "langgraph-decompose")
+
+
+def _private(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the folder {str(folder)!r} can't be made: {error.strerror}.") from None
+    return folder
 
 
 def load_settings() -> Settings:
@@ -124,10 +159,11 @@ def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> 
     for name, value in values.items():
         if name not in known:
             raise UserError(f"{path}: {where}has no setting {name!r}; known: {', '.join(known)}.")
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
-            expected = "a text" if _TYPES[name] == (str,) else "a number"
+        is_switch = _TYPES[name] == (bool,)
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool) != is_switch:
+            expected = {(str,): "a text", (bool,): "true or false"}.get(_TYPES[name], "a number")
             raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
-        if not isinstance(value, str):
+        if not isinstance(value, str | bool):
             least = _LEAST.get(name, 1)
             if not least <= value <= 1e9:
                 raise UserError(f"{path}: {where}{name} must be at least {least}, not {value}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,11 @@ def _decode(data: bytes, where: str) -> str:
 
 def settings_from(args: Namespace) -> Settings:
     """The user's settings with the flags over them."""
-    names = ("decomposer", "solver", "composer", "strategy", "max_subquestions", "prompts")
-    given: dict[str, Any] = {
-        name: value for name in names if (value := getattr(args, name, None)) is not None
-    }
-    return replace(load_settings(), **given)
+    return replace(load_settings(), **given_settings(args))
+
+
+def given_settings(args: Namespace) -> dict[str, Any]:
+    """What the flags set."""
+    names = [f.name for f in fields(Settings) if f.name != "models"]
+    found = {name: getattr(args, name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}

@@ -3,81 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from argparse import Namespace
-from contextlib import nullcontext
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..nodes.problem import Problem
+from ..settings import Settings
 from .arguments import read_problem, settings_from
-
-_EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
+from .drive import drive, loading, make_graph, report
+from .store import Run, RunStore, locked
 
 
 def run(args: Namespace) -> int:
     """Answer and print; returns the exit code."""
-    problem = read_problem(args)
-    result = asyncio.run(_answer(problem, args))
-    for warning in result["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
-    if result["answer"] is None:
-        print(f"decompose: {_reason(result)}", file=sys.stderr)  # noqa: T201
-    if args.json:
-        printed = {"question": problem.question, **result}
-        printed.pop("messages", None)
-        print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
-    elif result["answer"] is not None:
-        print(result["answer"])  # noqa: T201
-    return _EXIT_CODES.get(result["status"], 1)
+    problem, settings = read_problem(args), settings_from(args)
+    if not settings.save_runs or args.no_save:
+        result = asyncio.run(_answer_unsaved(problem, settings, args.review))
+        return report(result, problem, args)
+    store = RunStore()
+    store.forget_older_than(settings.keep_runs_days)
+    make_graph(settings, review=args.review)  # A mistake is told before a run is noted.
+    stored = {**asdict(settings), "models": {}, "review": args.review}
+    run = store.begin(problem, stored)
+    with locked(store.path, run.id, "another process works on this run"), resumable(run):
+        result = asyncio.run(answer_saved(store, run, settings, review=args.review))
+    return report(result, problem, args, run.id)
 
 
-async def _answer(problem: Problem, args: Namespace) -> dict[str, Any]:
-    with _loading():
-        graph = _graph(args)
-    asked: Any = {"question": problem.question, "context": problem.context}
-    result: Any = {}
-    with _display(problem) as show:
-        async for mode, value in graph.astream(asked, stream_mode=["custom", "values"]):
-            if mode == "values":
-                result = value
-            elif show is not None:
-                show(value)
+async def _answer_unsaved(problem: Problem, settings: Settings, review: bool) -> dict[str, Any]:
+    with loading():
+        graph = make_graph(settings, checkpointer=_memory() if review else None, review=review)
+    config = {"configurable": {"thread_id": "ask"}}
+    return await drive(graph, _input(problem), config, problem)
+
+
+def _memory() -> Any:
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    return InMemorySaver()
+
+
+def _input(problem: Problem) -> dict[str, str]:
+    return {"question": problem.question, "context": problem.context}
+
+
+class resumable:  # noqa: N801 -- reads as what it says: with resumable(run)
+    """Say how to go on, if a run ends early."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> None:
+        """Nothing yet."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """What is done so far is kept."""
+        if error is not None and not isinstance(error, GeneratorExit):
+            print(f"to go on: decompose resume {self._run.id}", file=sys.stderr)  # noqa: T201
+
+
+async def answer_saved(
+    store: RunStore,
+    run: Run,
+    settings: Settings,
+    *,
+    review: bool,
+    given: Any = ...,
+    config: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run a graph on a run's thread, noting how far it is.
+
+    Args:
+        store: The runs.
+        run: The run.
+        settings: How its graph is made.
+        review: Whether a person sees the plan first.
+        given: The graph's input; the run's question if it isn't given.
+        config: LangGraph's config; the run's thread if None.
+    """
+    done: set[int] = set()
+
+    async def watch(event: Mapping[str, Any]) -> None:
+        kind = event["type"].removeprefix("decompose.")
+        if kind == "plan":
+            await store.aupdate(run, total=len(event["plan"]))
+        elif kind == "subquestion.answered":
+            done.add(event["id"])
+            await store.aupdate(run, answered=len(done))
+
+    async with store.checkpointer() as saver:
+        graph = make_graph(settings, checkpointer=saver, review=review)
+        config = dict(config or {"configurable": {"thread_id": run.id}})
+        asked = _input(run.problem) if given is ... else given
+        result = await drive(graph, asked, config, run.problem, watch)
+    answers = [row for row in result["answers"] if row["status"] == "ok"]
+    store.update(run, status=result["status"], answered=len(answers))
     return result
-
-
-def _graph(args: Namespace) -> Any:
-    from ..graphs.factory import create_decomposition_graph
-
-    settings = settings_from(args)
-    return create_decomposition_graph(
-        settings.solver,
-        decomposer=settings.decomposer,
-        composer=settings.composer,
-        strategy=settings.strategy,  # pyright: ignore[reportArgumentType] -- checked there
-        max_subquestions=settings.max_subquestions,
-        prompts=settings.prompts,
-    )
-
-
-def _loading() -> Any:
-    """A sign of life while the libraries load, which takes longer than the answer."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status("loading")
-
-
-def _display(problem: Problem) -> Any:
-    """A live tree on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from .tree import LiveTree
-
-    return LiveTree(problem.question)
-
-
-def _reason(result: dict[str, Any]) -> str:
-    errors = [row["error"]["message"] for row in result["answers"] if row["status"] == "failed"]
-    return errors[0] if errors else "no answer"

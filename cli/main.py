@@ -23,6 +23,9 @@ name of a [models.NAME] table in ~/.config/langgraph-decompose/config.toml.
 """
 
 
+_STRATEGIES = ("direct", "cot", "self_consistency", "static", "sequential", "dag")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     parser = _parser()
@@ -66,10 +69,34 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = commands.add_parser("ask", help="answer a question", epilog=_EPILOG)
     _add_question(ask)
-    ask.add_argument("--solver", metavar="MODEL", help="answers the subquestions")
-    ask.add_argument("--composer", metavar="MODEL", help="merges the answers (the solver)")
-    ask.add_argument("--strategy", metavar="NAME", help="dag (default), static, direct or cot")
-    ask.add_argument("--prompts", metavar="DIR", help="folder with prompts of your own")
+    _add_solving(ask)
+    ask.add_argument("--review", action="store_true", help="show the plan before it is solved")
+    ask.add_argument("--no-save", action="store_true", help="keep nothing of this run")
+
+    batch = commands.add_parser("batch", help="answer a file of questions", epilog=_EPILOG)
+    batch.add_argument("file", help='JSONL: {"question": ..., "context": ...} a line; - is stdin')
+    batch.add_argument("--out", metavar="FILE", required=True, help="JSONL with the results")
+    batch.add_argument("--concurrency", metavar="N", type=int, default=16, help="at once (16)")
+    batch.add_argument("--retry-failed", action="store_true", help="ask again what isn't ok in OUT")
+    batch.add_argument("--json", action="store_true", help="print the summary as JSON")
+    _add_planning(batch)
+    _add_solving(batch)
+
+    runs = commands.add_parser("runs", help="list the runs that are kept")
+    runs.add_argument("--delete", metavar="ID", nargs="+", help="forget runs, or all")
+    runs.add_argument("--json", action="store_true", help="print JSON")
+
+    resume = commands.add_parser("resume", help="go on with a run")
+    resume.add_argument(
+        "run", metavar="ID", help="as `decompose runs` lists it; its beginning will do"
+    )
+    resume.add_argument("--retry-failed", action="store_true", help="ask again what failed")
+    resume.add_argument("--json", action="store_true", help="print the whole result as JSON")
+    _add_solving(resume)
+
+    cache = commands.add_parser("cache", help="list the answers that --cache has kept")
+    cache.add_argument("--clear", action="store_true", help="forget them")
+    cache.add_argument("--json", action="store_true", help="print JSON")
 
     plan = commands.add_parser("plan", help="split a question, solve nothing", epilog=_EPILOG)
     _add_question(plan)
@@ -87,9 +114,28 @@ def _parser() -> argparse.ArgumentParser:
 def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="the question, or - to read it from stdin")
     parser.add_argument("--context", metavar="FILE", help="a text file that it is asked about")
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
+    _add_planning(parser)
+
+
+def _add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decomposer", metavar="MODEL", help="writes the plan (bundled)")
     parser.add_argument("--max-subquestions", metavar="N", type=int, help="cap on the plan (8)")
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
+
+
+def _add_solving(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--solver", metavar="MODEL", help="answers the subquestions")
+    add("--composer", metavar="MODEL", help="merges the answers (the solver)")
+    add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
+    add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
+    add("--prompts", metavar="DIR", help="folder with prompts of your own")
+    add("--call-timeout", metavar="S", type=float, help="seconds for one call")
+    add("--max-calls", metavar="N", type=int, help="budget: model calls")
+    add("--max-tokens", metavar="N", type=int, help="budget: tokens in and out")
+    add("--max-seconds", metavar="S", type=float, help="budget: seconds")
+    add("--max-cost", metavar="X", type=float, help="budget: money, by your model tables' prices")
+    add("--cache", action="store_true", default=None, help="use and keep sub-answers")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Unpack
 
 from ..errors import UserError
 from ..models.references import resolve_model
+from ..nodes.answer_cache import AnswerCache
+from ..nodes.budget import Budget
 from ..nodes.decomposer import check_cap
 from ..nodes.session import Limits
 from ..nodes.solvers import Solvers
@@ -122,16 +125,26 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
     if options.get("review") and strategy not in _WITH_REVIEW:
         raise UserError(f"review needs a plan to solve: strategy {' or '.join(_WITH_REVIEW)}.")
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
-    composer = options.get("composer")
+    given = options.get("composer")
+    composer = solvers.first if given is None else resolve_model(given)
+    if options.get("condense") and composer.speaks_contract("solver"):
+        raise UserError(
+            f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
+            "expressions: name another composer."
+        )
     return Roles(
         decomposer=resolve_model(options.get("decomposer", "bundled")),
         solvers=solvers,
-        composer=solvers.first if composer is None else resolve_model(composer),
+        composer=composer,
         prompts=load_prompts(options.get("prompts")),
         max_subquestions=cap,
-        limits=Limits(options.get("budget"), _timeout(options.get("call_timeout"))),
+        limits=Limits(
+            _instance(options, "budget", Budget),
+            _timeout(options.get("call_timeout")),
+            options.get("shared_meter"),
+        ),
         retriever=_retriever(options.get("retriever")),
-        answer_cache=options.get("answer_cache"),
+        answer_cache=_instance(options, "answer_cache", AnswerCache),
         review=bool(options.get("review")),
         samples=samples,
         condense=bool(options.get("condense")),
@@ -143,10 +156,19 @@ def _known_options() -> list[str]:
     return sorted(Options.__annotations__)
 
 
+def _instance(options: Options, name: str, kind: type[Any]) -> Any:
+    value = options.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise UserError(f"{name}= takes {kind.__name__}(...), not {value!r}.")
+    return value
+
+
 def _timeout(seconds: Any) -> float | None:
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    # No thread can wait for longer than TIMEOUT_MAX.
+    if not number or not 0 < seconds < threading.TIMEOUT_MAX:
         raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
     return float(seconds)
 

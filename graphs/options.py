@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..nodes.answer_cache import AnswerCache
-    from ..nodes.budget import Budget
+    from ..nodes.budget import Budget, Meter
     from ..nodes.solvers import Route
     from .factory import Strategy
 
@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
         samples: Samples of `self_consistency`, 1 to 64 (5).
         prompts: Folder whose files replace prompts of the same name.
         budget: Caps on calls, tokens, seconds and money for one question.
+        shared_meter: A `Meter` whose budget all questions of the graph share.
         call_timeout: Seconds for one call; the model table's timeout if None.
         max_concurrency: Most calls at once to each solver; the model's own limit if None.
         route: With a dict of named solvers: a function from a `Subquestion` to the name of
@@ -50,6 +51,7 @@ class Options(TypedDict, total=False):
     samples: int
     prompts: str | Path | None
     budget: Budget | None
+    shared_meter: Meter | None
     call_timeout: float | None
     max_concurrency: int | None
     route: Route | None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.config import get_config
 
-from ..errors import UserError, describe_error, must_be_raised
+from ..errors import CutOffReplyError, UserError, describe_error, must_be_raised
 from ..models.references import ResolvedModel
 from ..nodes.calls import Call
 from ..nodes.problem import Problem
+from ..nodes.review import require_checkpointer
 from ..nodes.session import Limits
 from ..nodes.steps import Steps, as_runnable
+from ..nodes.usage import UsageRow
 from ..prompts import Prompts
 from .state import RESULT_VERSION
 
@@ -21,7 +25,12 @@ _CHARS_SHOWN = 2_000
 
 
 def read_question_node(
-    strategy: str, *, condenser: ResolvedModel | None, prompts: Prompts, limits: Limits
+    strategy: str,
+    *,
+    condenser: ResolvedModel | None,
+    prompts: Prompts,
+    limits: Limits,
+    review: bool = False,
 ) -> Any:
     """Take the question from the newest input and reset everything of an earlier one.
 
@@ -31,9 +40,12 @@ def read_question_node(
             None, the newest message is the question as it stands.
         prompts: The prompt texts.
         limits: Budget for the question and timeout for a call.
+        review: Whether the run will stop for a person, which needs a checkpointer.
     """
 
     def read(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        if review:
+            require_checkpointer(get_config())
         update = read_question(state, strategy)
         earlier = _earlier_turns(state)
         if condenser is None or state.get("question") is not None or not earlier:
@@ -57,6 +69,7 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
         question = _last_human_text(messages)
     problem = Problem.of({"question": question, "context": state.get("context")})
     return {
+        "run_id": uuid4().hex,
         "asked": {"question": problem.question, "context": problem.context},
         "result_version": RESULT_VERSION,
         "strategy": strategy,
@@ -97,16 +110,21 @@ def _condensed(
     """The full question in place of the follow-up; if that fails, the follow-up and a warning."""
     asked = update["asked"]
     messages = prompts["condense"].messages({"problem": asked["question"], "turns": earlier})
+    usage: list[UsageRow] = []
     try:
         reply = yield Call("condenser", model, messages)
-        return {
-            **update,
-            "asked": {**asked, "question": Problem(reply.text).question},
-            "usage": [reply.usage],
-        }
+        usage = [reply.usage]
+        if reply.cut_off:
+            raise CutOffReplyError("the reply was cut off at its token limit")
+        question = Problem(reply.text).question
+        return {**update, "asked": {**asked, "question": question}, "usage": usage}
     except Exception as error:
         if must_be_raised(error) and not isinstance(error, UserError):
             raise
         reason = describe_error(error)["message"]
         warning = f"the follow-up couldn't be made a full question ({reason}); asked as it stands"
-        return {**update, "warnings": [warning], "usage": list(getattr(error, "usage", ()))}
+        return {
+            **update,
+            "warnings": [warning],
+            "usage": usage or list(getattr(error, "usage", ())),
+        }

@@ -67,6 +67,7 @@ def new_graph(roles: Roles, strategy: str) -> StateGraph[Any, Any, Any, Any]:
         condenser=roles.composer if roles.condense else None,
         prompts=roles.prompts,
         limits=roles.limits,
+        review=roles.review,
     )
     graph.add_node("read_question", reading)
     graph.add_edge(START, "read_question")

@@ -5,6 +5,7 @@ All values but `messages` are JSON-native, so that a checkpoint outlives a relea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from langchain_core.messages import AnyMessage
@@ -45,9 +46,17 @@ class DecompositionOutput(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
+def result_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON-native fields of a result, without what the nodes tell each other."""
+    fields = [name for name in DecompositionOutput.__annotations__ if name != "messages"]
+    return {name: values[name] for name in fields if name in values}
+
+
 class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
     """Input and output, and what the nodes tell each other."""
 
+    run_id: str
+    """Names this question's journal, also if the run is replayed from its history."""
     asked: dict[str, str]
     """The question and context of this run."""
     final: str

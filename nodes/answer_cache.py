@@ -26,6 +26,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, question TEXT, answer TEXT, solver TEXT, added REAL, result TEXT
 )"""
+_COLUMNS = "key, question, answer, solver, added, result"
 
 
 class AnswerCache:
@@ -52,7 +53,7 @@ class AnswerCache:
     def __init__(self, path: str | Path = ":memory:", *, across_questions: bool = False) -> None:
         self.across_questions = across_questions
         self._lock = threading.Lock()
-        name = str(path) if str(path) == ":memory:" else str(Path(path).expanduser())
+        self._name = name = str(path) if str(path) == ":memory:" else str(Path(path).expanduser())
         try:
             if name != ":memory:" and not os.path.exists(name):
                 # Answers may be private: nobody else may read them.
@@ -62,8 +63,13 @@ class AnswerCache:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(_SCHEMA)
+            self._db.execute(f"SELECT {_COLUMNS} FROM answers LIMIT 1")  # noqa: S608
         except (OSError, sqlite3.Error) as error:
-            raise UserError(f"the answer cache {name!r} can't be used: {error}.") from None
+            raise UserError(f"the answer cache {name!r} can't be used: {_reason(error)}.") from None
+
+    def __bool__(self) -> bool:
+        # An empty cache is one too: `if cache` asks whether there is any.
+        return True
 
     def __len__(self) -> int:
         return int(self._run("SELECT count(*) FROM answers")[0][0])
@@ -99,16 +105,28 @@ class AnswerCache:
         return await asyncio.to_thread(self.get, key)
 
     def put(self, key: str, row: AnswerRow) -> None:
-        """Keep a result."""
+        """Keep a result; one that can't be kept is asked again another time."""
         sql = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
-        kept = json.dumps(row, ensure_ascii=False)
-        self._run(sql, key, row["resolved"], row["answer"], row["solver"], time.time(), kept)
+        shown = (row["resolved"], row["answer"], row["solver"])
+        # SQLite takes no half of a surrogate pair, which JSON replies may hold.
+        texts = [str(text).encode("utf-8", "replace").decode() for text in shown]
+        # The answer has been paid for: a full disk or a busy file must not lose it.
+        with suppress(sqlite3.Error, TypeError, ValueError):
+            self._execute(sql, key, *texts, time.time(), json.dumps(row))
 
     async def aput(self, key: str, row: AnswerRow) -> None:
         """`put` without blocking the event loop."""
         await asyncio.to_thread(self.put, key, row)
 
     def _run(self, sql: str, *values: Any) -> list[Any]:
+        try:
+            return self._execute(sql, *values)
+        except sqlite3.Error as error:
+            raise UserError(
+                f"the answer cache {self._name!r} can't be used: {_reason(error)}."
+            ) from None
+
+    def _execute(self, sql: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
@@ -136,3 +154,7 @@ class AnswerCache:
 def from_cache(row: AnswerRow, line: Subquestion) -> AnswerRow:
     """A kept result as the result of a line: it took nothing this time."""
     return {**row, "id": line.id, "text": line.text, "cached": True, "usage": [], "seconds": 0.0}
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -46,9 +47,12 @@ class Budget:
             if value is None:
                 continue
             right_type = isinstance(value, int if whole else int | float)
-            if not right_type or isinstance(value, bool) or not value > 0:
+            most = threading.TIMEOUT_MAX if cap.name == "max_seconds" else math.inf
+            if not right_type or isinstance(value, bool) or not 0 < value < most:
                 number = "whole number" if whole else "number"
-                raise UserError(f"{cap.name} must be a {number} above 0, not {value!r}.")
+                raise UserError(
+                    f"{cap.name} must be a {number} above 0, or None for no cap, not {value!r}."
+                )
 
 
 class Meter:
@@ -58,17 +62,29 @@ class Meter:
         budget: The caps; none if None.
         spent: Usage of the question's earlier nodes.
         seconds: Seconds that they took.
+        shared: The meter of many questions, which counts what this one takes as well.
+
+    Example:
+        >>> Meter(Budget(max_calls=2)).seconds_left() is None
+        True
     """
 
     def __init__(
-        self, budget: Budget | None = None, spent: Iterable[UsageRow] = (), seconds: float = 0.0
+        self,
+        budget: Budget | None = None,
+        spent: Iterable[UsageRow] = (),
+        seconds: float = 0.0,
+        shared: Meter | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self.calls, self.tokens, self.cost = 0, 0, 0.0
         self.kept_for_composer = 0
         self._lock = threading.Lock()
         self._begin = time.monotonic() - seconds
+        self._shared: Meter | None = None
+        # What earlier nodes of this question took, the shared meter has counted then.
         self.paid(spent, counted=False)
+        self._shared = shared
 
     def before_call(self, role: str) -> None:
         """Count a call that is about to be made.
@@ -81,6 +97,8 @@ class Meter:
             reached = self._reached(0 if composing else self.kept_for_composer, composing)
             if reached:
                 raise BudgetExhaustedError(f"the budget's {reached} was reached")
+            if self._shared:
+                self._shared.before_call(role)
             self.calls += 1
 
     def _reached(self, kept: int, composing: bool) -> str | None:
@@ -105,14 +123,19 @@ class Meter:
 
     def seconds_left(self) -> float | None:
         """Seconds until the budget's end; None without one."""
+        shared = self._shared.seconds_left() if self._shared else None
         if self.budget.max_seconds is None:
-            return None
-        return self.budget.max_seconds - self.seconds
+            return shared
+        left = self.budget.max_seconds - self.seconds
+        return left if shared is None else min(left, shared)
 
     def paid(self, usage: Iterable[UsageRow], *, counted: bool) -> None:
         """Add usage; `counted` if `before_call` has counted its calls already."""
+        rows = list(usage)
+        if self._shared:
+            self._shared.paid(rows, counted=counted)
         with self._lock:
-            for row in usage:
+            for row in rows:
                 self.calls += 0 if counted else row["calls"]
                 self.tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
                 self.cost += row["cost"] or 0.0

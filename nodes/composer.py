@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -13,6 +13,7 @@ from ..errors import (
     must_be_raised,
 )
 from ..models.references import ResolvedModel, resolve_model
+from ..plan import without_thinking
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, needed_lines
 from .budget import Budget, budget_warnings
@@ -21,7 +22,7 @@ from .events import token_writer
 from .expression import solve_expression
 from .problem import Problem
 from .replies import Reply
-from .session import Limits, Session
+from .session import Limits
 from .steps import Steps, as_runnable
 from .usage import UsageRow, add_usage
 
@@ -51,12 +52,18 @@ def compose(
         "question": problem.question,
     }
     messages = prompts["compose"].messages(fields)
-    reply = yield Call("composer", model, messages, on_text=token_writer())
+    reply = yield Call("composer", model, messages, on_text=_answer_writer())
     if reply.cut_off:
         error = CutOffReplyError("the composer's reply was cut off at its token limit")
         error.usage = (reply.usage,)
         raise error
     return reply.text, reply
+
+
+def _answer_writer() -> Callable[[str], None] | None:
+    """Tells the custom stream of the answer as it comes, not of the thinking before it."""
+    write = token_writer()
+    return write and (lambda text: write(without_thinking(text).lstrip()))
 
 
 def composer_node(
@@ -79,10 +86,8 @@ def composer_node(
     model, texts = resolve_model(composer), load_prompts(prompts)
     budget = limits.budget if limits else None
 
-    def steps(state: Mapping[str, Any], session: Session) -> Steps[dict[str, Any]]:
+    def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         rows: list[AnswerRow] = state["answers"]
-        # The solver's usage isn't in the state's sum yet.
-        session.meter.paid((u for row in rows for u in row["usage"]), counted=False)
         if not _needs_composer(state):
             return outcome(state, _last(state), budget=budget)
         try:

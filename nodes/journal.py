@@ -6,8 +6,7 @@ matched by its call number and not by its arguments, so that tasks begun in anot
 each other's answers.) So each reply is kept under a hash of what was asked: a resumed run
 asks the same again and is given the stored reply, whatever order or plan it now follows.
 
-The journal is a checkpoint in a namespace of its own, below the node's, with one pending
-write a reply: nothing but the public interface of `BaseCheckpointSaver`, sync and async.
+The journal is a checkpoint in a namespace of its own, with one pending write a reply: nothing but the public interface of `BaseCheckpointSaver`, sync and async.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ RETRY_FAILED = "decompose_retry_failed"
 
 
 class Journal:
-    """Replies by key, of one run of one node.
+    """Replies by key, of one question.
 
     Args:
         saver: The checkpointer.
         thread_id: The run's thread.
-        namespace: The node's checkpoint namespace, the same when the node is resumed.
+        namespace: Tells this question from others on the thread; the same when it is resumed.
         retry_failed: Forget the failures that were kept.
     """
 
@@ -40,21 +39,28 @@ class Journal:
         self, saver: Any, thread_id: str, namespace: str, *, retry_failed: bool = False
     ) -> None:
         self._saver, self._retry_failed = saver, retry_failed
-        place = {"thread_id": thread_id, "checkpoint_ns": f"{namespace}|{NAMESPACE}"}
+        place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
         self._replies: dict[str, Any] = {}
         self._began = False
         self._lock, self._alock = threading.Lock(), asyncio.Lock()
 
     @classmethod
-    def of(cls, config: Mapping[str, Any] | None) -> Self | None:
-        """The journal of the node that runs under a config; None without a checkpointer."""
+    def of(cls, config: Mapping[str, Any] | None, run_id: str | None = None) -> Self | None:
+        """The journal of the node that runs under a config; None without a checkpointer.
+
+        Args:
+            config: The node's config.
+            run_id: The question's own id in the state; without one, the node's namespace
+                serves, which is another one when the run is replayed from its history.
+        """
         configurable = (config or {}).get("configurable") or {}
         saver, thread = configurable.get(_CHECKPOINTER), configurable.get("thread_id")
         if saver is None or thread is None:
             return None
         retry = bool(configurable.get(RETRY_FAILED))
-        return cls(saver, thread, configurable.get("checkpoint_ns", ""), retry_failed=retry)
+        namespace = run_id or configurable.get("checkpoint_ns", "")
+        return cls(saver, thread, namespace, retry_failed=retry)
 
     def open(self) -> None:
         """Read what an earlier attempt at this node has kept."""

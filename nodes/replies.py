@@ -52,8 +52,8 @@ def failure_value(error: BaseException) -> dict[str, Any]:
 def recorded_error(value: Mapping[str, Any]) -> ReplyError:
     """The failure that `failure_value` wrote: of its own class if it is one of ours."""
     name, message = value["error"]["type"], value["error"]["message"]
-    cls = getattr(errors, name, None)
+    cls: Any = getattr(errors, name, None)
     ours = isinstance(cls, type) and issubclass(cls, ReplyError)
-    error = cls(message) if ours else errors.RecordedError(name, message)
+    error: ReplyError = cls(message) if ours else errors.RecordedError(name, message)
     error.usage = tuple(value["usage"])
     return error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from .problem import Problem
@@ -11,6 +12,7 @@ from .steps import Do, Steps
 
 _MOST_PASSAGES = 20
 _MOST_CHARS = 4_000
+_DEEPEST = 20
 
 
 def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
@@ -31,15 +33,30 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
     )
     if isinstance(found, str) or not isinstance(found, Iterable):
         raise TypeError(f"a retriever returns a list of documents, not {type(found).__name__}")
-    return [_source(document) for document in list(found)[:_MOST_PASSAGES]]
+    return [_source(document) for document in islice(found, _MOST_PASSAGES)]
 
 
 def _source(document: Any) -> dict[str, Any]:
     text = document if isinstance(document, str) else getattr(document, "page_content", None)
     if not isinstance(text, str):
         raise TypeError(f"a retriever returns documents, not {type(document).__name__}")
-    metadata = json.loads(json.dumps(getattr(document, "metadata", None) or {}, default=str))
+    metadata = _json_native(getattr(document, "metadata", None) or {})
     return {"text": text[:_MOST_CHARS], "metadata": metadata}
+
+
+def _json_native(value: Any, depth: int = 0) -> Any:
+    """A value as JSON has it; what JSON has no way to say is said in words."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Mapping) and depth < _DEEPEST:
+        return {str(key): _json_native(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple) and depth < _DEEPEST:
+        return [_json_native(each, depth + 1) for each in value]
+    return str(value)
 
 
 def with_passages(problem: Problem, sources: list[dict[str, Any]]) -> Problem:

@@ -15,14 +15,17 @@ says why under `error`, so that no work of the person's is lost.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from langgraph.graph import END
 from langgraph.types import Command, interrupt
 
+from ..errors import UserError
 from ..plan import Plan, PlanError, parse_plan
 from .composer import outcome
+from .journal import Journal
 from .problem import Problem
 
 REJECTED = "the plan was rejected in review; nothing was solved"
@@ -56,6 +59,19 @@ def review_node(max_subquestions: int, *, then: str = "solver") -> Any:
     return review
 
 
+def require_checkpointer(config: Any) -> None:
+    """Refuse a run that couldn't go on after the review, before anything is paid for.
+
+    Raises:
+        UserError: If the graph that runs under a config has no checkpointer.
+    """
+    if Journal.of(config) is None:
+        raise UserError(
+            "review needs a checkpointer, which keeps the run while a person reads the plan: "
+            "create_decomposition_graph(..., checkpointer=InMemorySaver())."
+        )
+
+
 def _shown(state: Mapping[str, Any], plan: Plan, error: str | None) -> dict[str, Any]:
     problem = Problem.of(state)
     shown: dict[str, Any] = {
@@ -85,30 +101,29 @@ def read_review(answer: Any, plan: Plan, max_subquestions: int) -> Plan | None:
     """
     action, edited = answer, answer
     if isinstance(answer, Mapping):
-        action, edited = answer.get("action"), answer.get("plan")
+        action, edited = answer.get("action", "edit"), answer.get("plan")
     word = action.strip().casefold() if isinstance(action, str) else action
     if word is True or word in ("approve", "approved", "yes", "ok"):
         return plan
     if word is False or word in ("reject", "rejected", "no"):
         return None
-    if isinstance(edited, list):
-        edited = _as_text(edited)
-    if not isinstance(edited, str):
+    unknown = isinstance(answer, Mapping) and word not in ("edit", "edited")
+    if unknown or not isinstance(edited, str | list):
         raise PlanError("answer approve, reject, or with an edited plan as text or rows")
-    return parse_plan(edited, max_subquestions=max_subquestions, final=plan.final)
+    text = _as_json(edited) if isinstance(edited, list) else edited
+    return parse_plan(text, max_subquestions=max_subquestions, final=plan.final)
 
 
-def _as_text(rows: list[Any]) -> str:
-    """Rows in the person's order as plan text, to be read and checked as text is."""
-    lines: list[str] = []
+def _as_json(rows: list[Any]) -> str:
+    """Rows in the person's order, to be read and checked as a model's JSON is."""
+    known: list[dict[str, Any]] = []
     for row in rows:
         fields: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
-        needs = fields.get("needs", [])
-        if not isinstance(fields.get("id"), int) or not isinstance(fields.get("text"), str):
+        number, needs = fields.get("id"), fields.get("needs", [])
+        if type(number) is not int or not isinstance(fields.get("text"), str):
             raise PlanError("a subquestion has an integer id, a text and a list of needs")
-        if not isinstance(needs, list) or not all(isinstance(k, int) for k in needs):
-            raise PlanError(f"the needs of subquestion #{fields['id']} aren't all integers")
-        text = " ".join(fields["text"].replace("<-", "< -").split())
-        arrow = f" <- {' '.join(f'#{k}' for k in needs)}" if needs else ""
-        lines.append(f"#{fields['id']} {text}{arrow}")
-    return "\n".join(lines) or "atomic"
+        if not isinstance(needs, list) or not all(type(k) is int for k in needs):
+            raise PlanError(f"the needs of subquestion #{number} aren't all integers")
+        known.append({"id": number, "text": fields["text"], "needs": needs})
+    # What models mark their thinking with is but text here.
+    return json.dumps(known).replace("<", "\\u003c")

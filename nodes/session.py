@@ -17,10 +17,12 @@ class Limits:
     Attributes:
         budget: Caps for one question.
         call_timeout: Seconds for one call; the model's own timeout if None.
+        shared_meter: Counts all questions together against one budget.
     """
 
     budget: Budget | None = None
     call_timeout: float | None = None
+    shared_meter: Meter | None = None
 
 
 @dataclass
@@ -35,8 +37,12 @@ class Session:
     def of(cls, state: Any, config: Any, limits: Limits) -> Session:
         """The session of a node that reads `state`; what the state has spent counts."""
         read = state if isinstance(state, Mapping) else {}
-        meter = Meter(limits.budget, read.get("usage") or (), read.get("elapsed") or 0.0)
-        return cls(meter, Journal.of(config), limits.call_timeout)
+        # The solver's usage joins the state's sum only when the composer ends the question.
+        rows = [row["usage"] for row in read.get("answers") or ()]
+        spent = [*(read.get("usage") or ()), *(usage for row in rows for usage in row)]
+        seconds = read.get("elapsed") or 0.0
+        meter = Meter(limits.budget, spent, seconds, limits.shared_meter)
+        return cls(meter, Journal.of(config, read.get("run_id")), limits.call_timeout)
 
     def open(self) -> Session:
         """Read the journal of an earlier attempt."""

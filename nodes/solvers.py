@@ -40,12 +40,35 @@ class SolverOption:
     samples: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
-        if not self.cost >= 0 or math.isinf(self.cost):
+        if not _is_number(self.cost) or not 0 <= self.cost < math.inf:
             raise UserError(f"a solver's cost is a number from 0, not {self.cost!r}.")
-        if not callable(self.success) and not 0 <= self.success <= 1:
+        if not callable(self.success) and not (_is_number(self.success) and 0 <= self.success <= 1):
             raise UserError(f"a solver's success is a chance from 0 to 1, not {self.success!r}.")
-        if not self.samples or not all(type(n) is int and 1 <= n <= 99 for n in self.samples):
-            raise UserError(f"a solver's samples are whole numbers from 1, not {self.samples!r}.")
+        counts = self.samples if isinstance(self.samples, tuple | list) else ()
+        if not counts or not all(type(n) is int and 1 <= n <= 99 for n in counts):
+            raise UserError(
+                f"a solver's samples are whole numbers from 1 to 99, such as (1, 3), "
+                f"not {self.samples!r}."
+            )
+
+    def chance(self, line: Subquestion) -> float:
+        """The chance that its answer to a subquestion is right.
+
+        Raises:
+            UserError: If the user's function returns no number; one outside 0 to 1 is moved in.
+        """
+        found: Any = self.success(line) if callable(self.success) else self.success
+        try:
+            chance = float(found)
+        except (TypeError, ValueError):
+            chance = math.nan
+        if math.isnan(chance):
+            raise UserError(f"a solver's success for #{line.id} is a chance, not {found!r}.")
+        return min(max(chance, 0.0), 1.0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,8 @@ class Solvers:
         self.allocates = route is None and isinstance(solver, Mapping)
         if self.allocates and len(options) < len(named):
             raise UserError("several solvers need route=, or each a SolverOption.")
-        if route is not None and not isinstance(solver, Mapping):
-            raise UserError("route= needs a dict of named solvers.")
+        if route is not None and not (isinstance(solver, Mapping) and callable(route)):
+            raise UserError("route= is a function, and needs a dict of named solvers.")
         self._options, self._route = options, route
 
     @property
@@ -102,7 +125,7 @@ class Solvers:
         if self._route is None:
             return Choice(self.first)
         name = self._route(line)
-        if name not in self.models:
+        if not isinstance(name, str) or name not in self.models:
             known = ", ".join(self.models)
             raise UserError(f"route chose {name!r} for #{line.id}; the solvers are {known}.")
         return Choice(self.models[name])
@@ -127,9 +150,9 @@ class Solvers:
         """What could be done for a line; values add up, so they are logs of chances."""
         offers: list[tuple[Choice, Option]] = []
         for name, option in self._options.items():
-            chance = option.success(line) if callable(option.success) else option.success
+            chance = option.chance(line)
             for samples in option.samples:
-                right = max(majority_chance(min(max(chance, 0.0), 1.0), samples), 1e-9)
+                right = max(majority_chance(chance, samples), 1e-9)
                 worth = Option(math.log(right), option.cost * samples)
                 offers.append((Choice(self.models[name], samples), worth))
         return offers

@@ -130,27 +130,18 @@ def _together(step: Together, config: Any, session: Session) -> list[Any]:
 def as_runnable(
     name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None
 ) -> Runnable[Any, T]:
-    """A Runnable, and so a LangGraph node, from a role: input in, result out.
-
-    A role that takes a second argument is given the node's `Session`.
-    """
-    from inspect import signature
-
+    """A Runnable, and so a LangGraph node, from a role: input in, result out."""
     from langchain_core.runnables import RunnableLambda
 
     limits = limits or Limits()
-    takes_session = len(signature(steps).parameters) > 1
-
-    def begin(value: Any, session: Session) -> Steps[T]:
-        return steps(value, session) if takes_session else steps(value)
 
     def call(value: Any, config: Any) -> T:
         session = Session.of(value, config, limits).open()
-        return _noting_time(run(begin(value, session), config, session), session)
+        return _noting_time(run(steps(value), config, session), session)
 
     async def acall(value: Any, config: Any) -> T:
         session = await Session.of(value, config, limits).aopen()
-        return _noting_time(await arun(begin(value, session), config, session), session)
+        return _noting_time(await arun(steps(value), config, session), session)
 
     return RunnableLambda(call, acall, name=name)
 

@@ -6,10 +6,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+# A minus after a word or another number is a dash, as in "1914-1918".
+_NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _AROUND_A_NUMBER = re.compile(r"[\s$€£¥%*_.]*")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\d)")
+_WORD = re.compile(r"(?:(?<![\w.])-)?\d+(?:\.\d+)?|\w+")
+_ARTICLES = {"a", "an", "the"}
 
 
 def normalise(answer: str) -> str:
@@ -20,13 +24,22 @@ def normalise(answer: str) -> str:
         (True, 'hague')
     """
     text = unicodedata.normalize("NFKC", answer).replace("−", "-").casefold().strip()
+    text = _SIGNED_MONEY.sub(r"\1", text)
     numbers = list(_NUMBER.finditer(text))
     if len(numbers) == 1:
         before, after = text[: numbers[0].start()], text[numbers[0].end() :]
         if _AROUND_A_NUMBER.fullmatch(before) and _AROUND_A_NUMBER.fullmatch(after):
-            return f"{float(numbers[0][0].replace(',', '')):.12g}" + ("%" if "%" in after else "")
-    words = _ARTICLES.sub(" ", re.sub(r"[^\w\s]", " ", text))
-    return " ".join(words.split()) or text
+            return _value(numbers[0]) + ("%" if "%" in after else "")
+    words = _WORD.findall(_NUMBER.sub(_value, text))
+    return " ".join([word for word in words if word not in _ARTICLES] or words) or text
+
+
+def _value(number: re.Match[str]) -> str:
+    """A number's value: whole ones to the last digit, others to twelve."""
+    value = Decimal(number[0].replace(",", ""))
+    if value != value.to_integral_value():
+        return f"{float(value):.12g}"
+    return f"{value:.0f}" if value else "0"
 
 
 def majority(answers: Sequence[str]) -> tuple[str, int]:

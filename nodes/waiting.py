@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from ..models.hosted import call_deadline
+
 T = TypeVar("T")
+_GRACE = 0.1
 
 
 def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
     """Do blocking work and wait for it no longer than a bound.
 
-    A thread can't be stopped: work past the bound is left to end by itself, unheard.
+    A thread can't be stopped: work past the bound is left to end by itself, unheard. The
+    clients of hosted models are told the bound and keep to it.
 
     Raises:
         TimeoutError: If it took longer.
@@ -24,6 +29,7 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
         return work()
     done: Future[T] = Future()
     context = contextvars.copy_context()
+    context.run(call_deadline.set, time.monotonic() + seconds)
 
     def work_aside() -> None:
         try:
@@ -37,6 +43,8 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
     except TimeoutError:
         if done.done():
             raise
+        # Whoever keeps to the bound is ending now, and has the model's place until then.
+        wait([done], _GRACE)
         raise TimeoutError(f"no reply within {seconds:.3g} s") from None
 
 
@@ -48,8 +56,9 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
     """
     if seconds is None:
         return await work()
+    bound = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds) as bound:
+        async with bound:
             return await work()
     except TimeoutError:
         if bound.expired():

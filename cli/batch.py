@@ -1,0 +1,212 @@
+"""`decompose batch`: many questions at once, under one set of limits and one budget.
+
+Each question is a thread in a SQLite file beside the results, until its result is written; so
+a batch that is killed goes on where it was when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from argparse import Namespace
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, describe_error, must_be_raised
+from ..settings import Settings
+from .arguments import settings_from
+from .batch_files import Results, Row, good_results, read_rows
+from .drive import budget_of, graph_options, loading
+from .progress import BatchProgress
+from .store import locked, open_checkpointer
+
+_NOT_RESULTS = (
+    "models", "save_runs", "keep_runs_days", "cache", "max_calls", "max_tokens", "max_seconds",
+    "max_cost", "call_timeout",
+)  # fmt: skip
+
+
+def run(args: Namespace) -> int:
+    """Ask all rows and write the results in their order; returns the exit code."""
+    rows, settings = read_rows(args.file), settings_from(args)
+    out = Path(args.out).expanduser()
+    _check(args, out)
+    with ExitStack() as stack:
+        busy = f"{str(out)!r} is being written by another process."
+        stack.enter_context(locked(out, "batch", busy))
+        results = _results(out, rows, settings)
+        for row in rows:
+            if row.problem is None:
+                _say(f"row {row.number} is skipped: {row.error}")
+        spent = asyncio.run(_Batch(rows, settings, results, args.concurrency).run())
+        left = [row for row in rows if row.problem and row.key not in results.done]
+        if not left:
+            results.finish(rows)
+        Path(f"{out}.batch.lock").unlink(missing_ok=True)
+    return _summary(args, rows, results, left, spent)
+
+
+def _check(args: Namespace, out: Path) -> None:
+    if args.concurrency < 1:
+        raise UserError(f"--concurrency is a number from 1, not {args.concurrency}.")
+    if not out.parent.is_dir():
+        raise UserError(f"there is no folder {str(out.parent)!r} to write to.")
+    if out.exists() and not args.retry_failed:
+        raise UserError(
+            f"{str(out)!r} is there already; name another, or use --retry-failed to ask again "
+            "what isn't ok in it."
+        )
+
+
+def _results(out: Path, rows: list[Row], settings: Settings) -> Results:
+    kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
+    results = Results(out, kept)
+    if out.exists():
+        good = good_results(out)
+        for row in rows:
+            if row.key not in results.done and row.problem and row.number in good:
+                result = good[row.number]
+                if result.pop("question", None) == row.problem.question:
+                    result.pop("id", None)
+                    results.add(row, result)
+    return results
+
+
+class _Batch:
+    """Asks what has no result yet, so many rows at a time."""
+
+    def __init__(
+        self, rows: list[Row], settings: Settings, results: Results, concurrency: int
+    ) -> None:
+        from ..nodes.budget import Meter
+
+        self._open = [row for row in rows if row.problem and row.key not in results.done]
+        self._settings, self._results, self._concurrency = settings, results, concurrency
+        self._meter = Meter(budget_of(settings))
+        for result in results.done.values():
+            self._meter.paid(result["usage"], counted=False)
+        self._progress = BatchProgress(len(rows), len(rows) - len(self._open), self._meter)
+
+    async def run(self) -> Any:
+        """Ask; returns the meter of all that was spent."""
+        if not self._open:
+            return self._meter
+        with loading():
+            from ..graphs.factory import create_decomposition_graph
+        waiting = iter(self._open)
+        async with open_checkpointer(self._results.state) as saver:
+            options = {**graph_options(self._settings), "budget": None}
+            graph = create_decomposition_graph(
+                self._settings.solver, checkpointer=saver, shared_meter=self._meter, **options
+            )
+
+            async def work() -> None:
+                for row in waiting:
+                    if not await self._ask(graph, saver, row):
+                        return
+
+            with self._progress:
+                workers = min(self._concurrency, len(self._open))
+                await _all([asyncio.ensure_future(work()) for _ in range(workers)])
+        return self._meter
+
+    async def _ask(self, graph: Any, saver: Any, row: Row) -> bool:
+        """Ask one row and keep the result; False if the budget ended it."""
+        config: Any = {"configurable": {"thread_id": row.key}}
+        try:
+            result = await self._answer(graph, row, config)
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            # The decomposer is down, say, or the text is too long: this row's failure.
+            result = _failure(error)
+        if result["status"] == "budget_exhausted":
+            return False
+        self._results.add(row, result)
+        await saver.adelete_thread(row.key)
+        self._progress.row_done(result["status"])
+        return True
+
+    async def _answer(self, graph: Any, row: Row, config: Any) -> dict[str, Any]:
+        from ..graphs.state import result_of
+
+        snapshot = await graph.aget_state(config)
+        values, asked = snapshot.values, None
+        if not values:
+            asked = {"question": row.problem.question, "context": row.problem.context}  # type: ignore[union-attr]
+        elif snapshot.next:
+            # The journal counts what the interrupted node took, when it is asked again.
+            self._meter.paid(_usage(values), counted=False)
+        elif values["status"] != "budget_exhausted":
+            self._meter.paid(values["usage"], counted=False)
+            return result_of(values)
+        else:
+            config = await _before_solving(graph, config)
+        return result_of(await graph.ainvoke(asked, config, durability="sync"))
+
+
+async def _all(tasks: list[asyncio.Future[None]]) -> None:
+    """Wait for all tasks; if one fails, the others are stopped first."""
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _before_solving(graph: Any, config: Any) -> Any:
+    """The place from which a question that the budget ended goes on."""
+    async for earlier in graph.aget_state_history(config):
+        if earlier.next and earlier.next[0] in ("scheduler", "solver"):
+            return {"configurable": dict(earlier.config["configurable"])}
+    return config
+
+
+def _usage(values: dict[str, Any]) -> list[Any]:
+    """What the finished nodes of an interrupted question took."""
+    rows = [row["usage"] for row in values.get("answers") or ()]
+    return [*(values.get("usage") or ()), *(usage for row in rows for usage in row)]
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    return {
+        "answer": None,
+        "status": "failed",
+        "error": describe_error(error),
+        "usage": list(getattr(error, "usage", ())),
+    }
+
+
+def _summary(
+    args: Namespace, rows: list[Row], results: Results, left: list[Row], meter: Any
+) -> int:
+    done = Counter(result["status"] for result in results.done.values())
+    done["invalid"] = sum(row.problem is None for row in rows)
+    summary = {
+        "rows": len(rows),
+        **{status: count for status, count in done.items() if count},
+        "left": len(left),
+        "calls": meter.calls,
+        "tokens": meter.tokens,
+        "cost": meter.cost,
+    }
+    if args.json:
+        print(json.dumps(summary, indent=2))  # noqa: T201
+    counted = ", ".join(f"{count} {status}" for status, count in done.items() if count)
+    _say(f"{counted or 'nothing answered'}; {meter.calls} calls, {meter.tokens} tokens")
+    if left:
+        _say(
+            f"the budget is spent: {len(left)} rows are left; give the same command with a "
+            "larger one to go on"
+        )
+    whole = not left and set(done) - {s for s, n in done.items() if not n} <= {"ok"}
+    return 0 if whole else 3
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,159 @@
+"""The files of a batch: rows to ask, results as they come, and the finished file in order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..nodes.problem import Problem
+from .store import open_private
+
+_MAX_LINE = 40_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the input; `problem` is None, and `error` says why, if it can't be asked."""
+
+    number: int
+    name: Any
+    problem: Problem | None
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the row's result depends on, for resuming."""
+        asked = [self.number, self.problem.question, self.problem.context] if self.problem else []
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:24]
+
+
+def read_rows(name: str) -> list[Row]:
+    """The rows of a JSONL file; `-` is stdin. Empty lines are left out.
+
+    Raises:
+        UserError: If the file can't be read or holds no row at all.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+    except OSError as error:
+        raise UserError(f"the questions {name!r} can't be read: {error.strerror}.") from None
+    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
+    rows = [_row(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        raise UserError(f'{name!r} holds no questions; a line is {{"question": "..."}}.')
+    return rows
+
+
+def _row(number: int, line: bytes) -> Row:
+    name: Any = None
+    try:
+        if len(line) > _MAX_LINE:
+            raise ValueError("it is too long")
+        value = json.loads(line)
+        if isinstance(value, str):
+            value = {"question": value}
+        if not isinstance(value, dict) or "question" not in value:
+            raise ValueError('it has no "question"')
+        name = value.get("id")
+        return Row(number, name, Problem.of(value))
+    except UnicodeDecodeError:
+        return Row(number, name, None, "it isn't UTF-8")
+    except (ValueError, RecursionError) as error:
+        reason = "it isn't JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        return Row(number, name, None, reason)
+
+
+class Results:
+    """Results of a batch, one line each as they come, beside the file they will end in.
+
+    Args:
+        out: The finished file.
+        settings: What the results depend on; a batch that was begun with others isn't mixed.
+
+    Raises:
+        UserError: If `out` is there already, or a batch with other settings was begun.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self.out = out
+        self.part = out.with_name(f"{out.name}.part")
+        self.state = out.with_name(f"{out.name}.state.sqlite")
+        self.done: dict[str, dict[str, Any]] = {}
+        header = json.dumps({"batch": 1, "settings": settings}, sort_keys=True)
+        if self.part.exists():
+            self._read(header)
+        else:
+            open_private(self.part)
+        self._file = self.part.open("a", encoding="utf-8")
+        if not self.part.stat().st_size:
+            self._write(header)
+
+    def _read(self, header: str) -> None:
+        data = self.part.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            # The last line was cut short by a crash.
+            with self.part.open("r+b") as file:
+                file.truncate(len(whole))
+        lines = whole.decode().splitlines()
+        if lines and lines[0] != header:
+            raise UserError(
+                f"{str(self.out)!r} was begun with other models or settings; use the same, "
+                f"or remove {self.part.name!r} to begin anew."
+            )
+        for line in lines[1:]:
+            entry = json.loads(line)
+            self.done[entry["key"]] = entry["result"]
+
+    def add(self, row: Row, result: dict[str, Any]) -> None:
+        """Keep a row's result; when this returns, a crash can't lose it."""
+        self.done[row.key] = result
+        self._write(json.dumps({"key": row.key, "result": result}, ensure_ascii=False))
+
+    def _write(self, line: str) -> None:
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def finish(self, rows: list[Row]) -> None:
+        """Write the finished file, in the order of the rows, at once or not at all."""
+        self._file.close()
+        new = self.out.with_name(f"{self.out.name}.new")
+        with new.open("w", encoding="utf-8") as file:
+            for line in self._lines(rows):
+                file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.out)
+        for path in (self.part, self.state):
+            path.unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm"):
+            self.state.with_name(self.state.name + suffix).unlink(missing_ok=True)
+
+    def _lines(self, rows: list[Row]) -> Iterator[str]:
+        for row in rows:
+            about = {"row": row.number, **({"id": row.name} if row.name is not None else {})}
+            if row.problem is None:
+                result: dict[str, Any] = {"status": "invalid", "error": row.error, "answer": None}
+            else:
+                result = {"question": row.problem.question, **self.done[row.key]}
+            yield json.dumps({**about, **result}, ensure_ascii=False)
+
+
+def good_results(out: Path) -> dict[int, dict[str, Any]]:
+    """Results with status ok of a finished file, by row.
+
+    Raises:
+        UserError: If it isn't the result of a batch.
+    """
+    try:
+        entries = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        return {e.pop("row"): e for e in entries if e["status"] == "ok"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{str(out)!r} isn't the result of a batch.") from None

@@ -1,0 +1,27 @@
+"""`decompose cache`: answers that `ask --cache` has kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+
+from ..nodes.answer_cache import AnswerCache
+from ..settings import cache_folder
+
+
+def run(args: Namespace) -> int:
+    """List the newest, or clear; returns the exit code."""
+    path = cache_folder() / "answers.sqlite"
+    cache = AnswerCache(path)
+    if args.clear:
+        print(f"forgot {cache.clear()} answers", file=sys.stderr)  # noqa: T201
+        return 0
+    entries = cache.entries()
+    if args.json:
+        print(json.dumps(entries, ensure_ascii=False, indent=2))  # noqa: T201
+        return 0
+    for entry in entries:
+        print(f"{entry['question']} = {entry['answer']}  ({entry['solver']})")  # noqa: T201
+    print(f"{len(cache)} answers in {path}", file=sys.stderr)  # noqa: T201
+    return 0

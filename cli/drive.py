@@ -1,0 +1,159 @@
+"""Running a graph for a person: its events as a tree, the review of its plan at the prompt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from ..nodes.problem import Problem
+from ..settings import Settings, cache_folder
+
+_EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
+Watcher = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+def make_graph(settings: Settings, *, checkpointer: Any = None, review: bool = False) -> Any:
+    """The graph that the settings describe."""
+    from ..graphs.factory import create_decomposition_graph
+
+    return create_decomposition_graph(
+        settings.solver, checkpointer=checkpointer, **graph_options(settings, review=review)
+    )
+
+
+def graph_options(settings: Settings, *, review: bool = False) -> dict[str, Any]:
+    """Options of `create_decomposition_graph`."""
+    from ..nodes.answer_cache import AnswerCache
+
+    return {
+        "decomposer": settings.decomposer,
+        "composer": settings.composer,
+        "strategy": settings.strategy,
+        "max_subquestions": settings.max_subquestions,
+        "samples": settings.samples,
+        "prompts": settings.prompts,
+        "budget": budget_of(settings),
+        "call_timeout": settings.call_timeout,
+        "answer_cache": AnswerCache(cache_folder() / "answers.sqlite") if settings.cache else None,
+        "review": review,
+    }
+
+
+def budget_of(settings: Settings) -> Any:
+    """The budget that the settings set; None if they set no cap."""
+    from ..nodes.budget import Budget
+
+    caps = ("max_calls", "max_tokens", "max_seconds", "max_cost")
+    given = {cap: getattr(settings, cap) for cap in caps if getattr(settings, cap) is not None}
+    return Budget(**given) if given else None
+
+
+async def drive(
+    graph: Any, given: Any, config: Any, problem: Problem, watch: Watcher | None = None
+) -> dict[str, Any]:
+    """Run a graph to its end, asking the person where it waits for one; returns its result.
+
+    Args:
+        graph: The graph.
+        given: Its input; None resumes it.
+        config: LangGraph's config with the thread.
+        problem: What is asked, for the display.
+        watch: Is told each event.
+
+    Raises:
+        UserError: If the graph waits for a review and nobody answers.
+    """
+    while True:
+        result = await _stream(graph, given, config, problem, watch)
+        if not result.get("__interrupt__"):
+            return result
+        given = _review(result["__interrupt__"][0].value)
+
+
+async def _stream(
+    graph: Any, given: Any, config: Any, problem: Problem, watch: Watcher | None
+) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    modes = ["custom", "values"]
+    with _display(problem) as show:
+        parts = graph.astream(given, config, stream_mode=modes, durability=_durability(graph))
+        async for mode, value in parts:
+            if mode == "values":
+                result = value
+                continue
+            if show is not None:
+                show(value)
+            if watch is not None:
+                await watch(value)
+    return result
+
+
+def _durability(graph: Any) -> str | None:
+    """A step is on disk before the next begins; without a checkpointer there's no such choice."""
+    return "sync" if graph.checkpointer else None
+
+
+def _review(shown: Any) -> Any:
+    from langgraph.types import Command
+
+    from .review import ask_person
+
+    return Command(resume=ask_person(shown))
+
+
+def _display(problem: Problem) -> Any:
+    """A live tree on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from .tree import LiveTree
+
+    return LiveTree(problem.question)
+
+
+def loading() -> Any:
+    """A sign of life while the libraries load, which takes longer than the answer."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status("loading")
+
+
+def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: str = "") -> int:
+    """Print a result: the answer to stdout, the rest to stderr; returns the exit code."""
+    for warning in result["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+    if result["answer"] is None:
+        print(f"decompose: {_reason(result)}", file=sys.stderr)  # noqa: T201
+    elif result["status"] == "budget_exhausted":
+        print(f"warning: {_reason(result)}; the answer is incomplete", file=sys.stderr)  # noqa: T201
+    if run_id and any(row["status"] != "ok" for row in result["answers"]):
+        retry = f"ask again what failed: decompose resume {run_id} --retry-failed"
+        print(retry, file=sys.stderr)  # noqa: T201
+    if args.json:
+        from ..graphs.state import result_of
+
+        about = {"question": problem.question, **({"run": run_id} if run_id else {})}
+        printed = {**about, **result_of(result)}
+        print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
+    elif result["answer"] is not None:
+        print(result["answer"])  # noqa: T201
+        _print_sources(result)
+    return _EXIT_CODES.get(result["status"], 1)
+
+
+def _print_sources(result: dict[str, Any]) -> None:
+    for row in result["answers"]:
+        for source in row["sources"]:
+            text = " ".join(str(source.get("text", "")).split())[:100]
+            where = source.get("metadata", {}).get("source") or text
+            print(f"#{row['id']} source: {where}", file=sys.stderr)  # noqa: T201
+
+
+def _reason(result: dict[str, Any]) -> str:
+    errors = [row["error"]["message"] for row in result["answers"] if row["error"]]
+    return errors[0] if errors else "no answer"

@@ -1,0 +1,73 @@
+"""`decompose resume`: go on with a run that was interrupted, or ask again what failed in it."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from dataclasses import fields, replace
+from typing import Any
+
+from ..nodes.journal import RETRY_FAILED
+from ..settings import Settings, load_settings
+from .arguments import given_settings
+from .ask import answer_saved, resumable
+from .drive import make_graph, report
+from .store import Run, RunStore, locked
+
+_SOLVING = ("scheduler", "solver")
+
+
+def run(args: Namespace) -> int:
+    """Resume and print; returns the exit code."""
+    store = RunStore()
+    run = store.find(args.run)
+    busy = f"run {run.id} is being worked on by another process; wait for it to end."
+    with locked(store.path, run.id, busy), resumable(run):
+        settings, review = _settings(run, args)
+        result = asyncio.run(_resume(store, run, settings, review, args.retry_failed))
+    return report(result, run.problem, args, run.id)
+
+
+def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
+    """As the run was asked, with the flags of now over it; tables are the user's of now."""
+    kept = {f.name: run.settings[f.name] for f in fields(Settings) if f.name in run.settings}
+    settings = Settings(**{**kept, "models": load_settings().models})
+    return replace(settings, **given_settings(args)), bool(run.settings.get("review"))
+
+
+async def _resume(
+    store: RunStore, run: Run, settings: Settings, review: bool, retry_failed: bool
+) -> dict[str, Any]:
+    async with store.checkpointer() as saver:
+        graph = make_graph(settings, checkpointer=saver, review=review)
+        place = await _place(graph, run, retry_failed)
+    if place is None:
+        return await answer_saved(store, run, settings, review=review)
+    if isinstance(place, dict) and "result" in place:
+        return place["result"]
+    if retry_failed:
+        place["configurable"][RETRY_FAILED] = True
+    return await answer_saved(store, run, settings, review=review, given=None, config=place)
+
+
+async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
+    """Where to go on: a config, the result if all is done, None if nothing was kept yet."""
+    config = {"configurable": {"thread_id": run.id}}
+    snapshot = await graph.aget_state(config)
+    if not snapshot.values:
+        return None
+    if snapshot.next:
+        return config
+    rows = snapshot.values["answers"]
+    again = [row for row in rows if row["status"] != "ok"] if retry_failed else _passing(rows)
+    spent = snapshot.values["status"] == "budget_exhausted"
+    if again or spent:
+        async for earlier in graph.aget_state_history(config):
+            if earlier.next and earlier.next[0] in _SOLVING:
+                return {"configurable": dict(earlier.config["configurable"])}
+    return {"result": dict(snapshot.values)}
+
+
+def _passing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that may succeed now, without being asked for: their failure was a passing one."""
+    return [row for row in rows if (row["error"] or {}).get("transient")]

@@ -1,0 +1,205 @@
+"""Runs of the command line, kept in a SQLite file so that they can be resumed.
+
+The file holds LangGraph's checkpoints and a table of runs. It contains questions, contexts
+and answers, so it is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..nodes.problem import Problem
+from ..settings import state_folder
+
+_COLUMNS = ("id", "created", "question", "context", "settings", "status", "total", "answered")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, created REAL, question TEXT, context TEXT, settings TEXT,
+    status TEXT, total INTEGER, answered INTEGER
+)"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the table; `total` is None until the plan is known."""
+
+    id: str
+    created: float
+    question: str
+    context: str
+    settings: dict[str, Any]
+    status: str
+    total: int | None
+    answered: int
+
+    @property
+    def problem(self) -> Problem:
+        """What was asked."""
+        return Problem(self.question, self.context)
+
+
+class RunStore:
+    """The table of runs, and the checkpoints beside it.
+
+    Args:
+        path: The SQLite file; the user's own if None.
+
+    Raises:
+        UserError: If the file can't be used.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or state_folder() / "runs.sqlite"
+        try:
+            open_private(self.path)
+            self._db = sqlite3.connect(
+                self.path, isolation_level=None, timeout=30, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(
+                f"the runs file {str(self.path)!r} can't be used ({error}); "
+                "mend or remove it, or ask with --no-save."
+            ) from None
+
+    def begin(self, problem: Problem, settings: dict[str, Any]) -> Run:
+        """Note a new run."""
+        run = Run(
+            secrets.token_hex(4), time.time(), problem.question, problem.context, settings,
+            "running", None, 0,
+        )  # fmt: skip
+        values = {**run.__dict__, "settings": json.dumps(settings)}
+        marks = ", ".join("?" for _ in _COLUMNS)
+        sql = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608
+        self._db.execute(sql, [values[name] for name in _COLUMNS])
+        return run
+
+    def update(self, run: Run, **values: Any) -> None:
+        """Change columns of a run."""
+        sets = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(f"UPDATE runs SET {sets} WHERE id = ?", [*values.values(), run.id])  # noqa: S608
+
+    async def aupdate(self, run: Run, **values: Any) -> None:
+        """`update` beside the event loop, in which the checkpointer may hold the file."""
+        await asyncio.to_thread(self.update, run, **values)
+
+    def list(self) -> list[Run]:
+        """All runs, the newest first."""
+        sql = f"SELECT {', '.join(_COLUMNS)} FROM runs ORDER BY created DESC"  # noqa: S608
+        return [_read(row) for row in self._db.execute(sql)]
+
+    def find(self, name: str) -> Run:
+        """The run that an id, or the beginning of one, names.
+
+        Raises:
+            UserError: If none or several do.
+        """
+        found = [run for run in self.list() if name and run.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UserError(f"there is no run {name!r}; `decompose runs` lists them.")
+        raise UserError(f"{len(found)} runs begin with {name!r}; give more of the id.")
+
+    def delete(self, runs: list[Run]) -> None:
+        """Forget runs with their checkpoints."""
+        for run in runs:
+            for table in ("checkpoints", "writes"):
+                if self._has(table):
+                    self._db.execute(f"DELETE FROM {table} WHERE thread_id = ?", [run.id])  # noqa: S608
+            self._db.execute("DELETE FROM runs WHERE id = ?", [run.id])
+            lock_path(self.path, run.id).unlink(missing_ok=True)
+
+    def forget_older_than(self, days: float) -> None:
+        """Forget what was asked longer ago; runs that are being worked on stay."""
+        end = time.time() - days * 86_400
+        old = [run for run in self.list() if run.created < end]
+        self.delete([run for run in old if not is_locked(self.path, run.id)])
+
+    def _has(self, table: str) -> bool:
+        sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        return self._db.execute(sql, [table]).fetchone() is not None
+
+    @asynccontextmanager
+    async def checkpointer(self) -> AsyncIterator[Any]:
+        """LangGraph's checkpointer on this file."""
+        async with open_checkpointer(self.path) as saver:
+            yield saver
+
+
+def _read(row: tuple[Any, ...]) -> Run:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Run(**{**values, "settings": json.loads(values["settings"])})
+
+
+def open_private(path: Path) -> None:
+    """Make a file that only its owner can read, if it isn't there.
+
+    One that is there isn't even opened: closing it would drop this process's SQLite locks.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@asynccontextmanager
+async def open_checkpointer(path: Path) -> AsyncIterator[Any]:
+    """LangGraph's SQLite checkpointer, which waits if another process is writing."""
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    open_private(path)
+    async with aiosqlite.connect(path, timeout=30) as db:
+        # Safe against a killed process; a power cut may lose the last moments, no more.
+        await db.execute("PRAGMA synchronous = NORMAL")
+        yield AsyncSqliteSaver(db)
+
+
+def lock_path(path: Path, name: str) -> Path:
+    """The file whose lock says that somebody works on a run."""
+    return path.with_name(f"{path.name}.{name}.lock")
+
+
+@contextmanager
+def locked(path: Path, name: str, busy: str) -> Iterator[None]:
+    """Hold a run's lock; the operating system releases it however the process ends.
+
+    It is a SQLite lock on an empty file: that works on every system, without a library.
+
+    Raises:
+        UserError: With the message `busy`, if another process holds it.
+    """
+    file = lock_path(path, name)
+    open_private(file)
+    # `is_locked` holds it for a moment; whoever works on a run holds it for long.
+    db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
+    try:
+        try:
+            db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise UserError(busy) from None
+        yield
+    finally:
+        db.close()
+
+
+def is_locked(path: Path, name: str) -> bool:
+    """Whether another process holds a run's lock."""
+    if not lock_path(path, name).exists():
+        return False
+    try:
+        with locked(path, name, "busy"):
+            return False
+    except UserError:
+        return True

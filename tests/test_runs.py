@@ -1,0 +1,270 @@
+"""Runs of the command line: kept, listed, interrupted, resumed, reviewed, forgotten."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.cli.main import main
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2 #3"
+
+
+def step(prompt: str) -> str:
+    """The step that a solver's prompt asks for."""
+    return prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
+
+
+class World:
+    """A server that plays every role, and the flags that name it."""
+
+    def __init__(self, server: LatencyServer) -> None:
+        self.server = server
+        self.faults: dict[str, Any] = {}
+        self.flags = [
+            f"--decomposer=openai:decomposer@{server.url}",
+            f"--solver=openai:solver@{server.url}",
+            f"--composer=openai:composer@{server.url}",
+        ]
+
+    def reply(self, prompt: str, body: dict[str, Any]) -> Any:
+        if body["model"] == "decomposer":
+            return PLAN
+        if body["model"] == "composer":
+            return "the end"
+        return self.faults.get(step(prompt)) or f"answer to {step(prompt)}"
+
+    def steps(self) -> list[str]:
+        return [step(c.prompt) for c in self.server.calls if c.body["model"] == "solver"]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    worlds: list[World] = []
+    with LatencyServer(lambda prompt, body: worlds[0].reply(prompt, body)) as server:
+        worlds.append(World(server))
+        yield worlds[0]
+
+
+def spawn(*args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "langgraph_decompose", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def runs(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert main(["runs", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def say(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_a_run_is_kept_for_its_owner_alone(world: World, capsys: Any, tmp_path: Path) -> None:
+    assert main(["ask", "All?", *world.flags]) == 0
+    assert capsys.readouterr().out == "the end\n"
+    [row] = runs(capsys)
+    assert (row["state"], row["question"]) == ("answered", "All?")
+    assert (row["answered"], row["total"]) == (4, 4)
+    folder = tmp_path / "state" / "langgraph-decompose"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
+def test_nothing_is_kept_if_so_wished(world: World, capsys: Any, tmp_path: Path) -> None:
+    assert main(["ask", "All?", "--no-save", *world.flags]) == 0
+    config = tmp_path / "config" / "langgraph-decompose" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("save_runs = false\n")
+    assert main(["ask", "All?", *world.flags]) == 0
+    assert not (tmp_path / "state").exists()
+
+
+def test_old_runs_are_forgotten(world: World, capsys: Any, tmp_path: Path) -> None:
+    for question in ("First?", "Second?"):
+        main(["ask", question, *world.flags])
+    file = tmp_path / "state" / "langgraph-decompose" / "runs.sqlite"
+    with sqlite3.connect(file) as db:
+        db.execute("UPDATE runs SET created = created - 86400 * 31 WHERE question = 'First?'")
+    main(["ask", "Third?", *world.flags])
+    assert [row["question"] for row in runs(capsys)] == ["Third?", "Second?"]
+    with sqlite3.connect(file) as db:
+        assert db.execute("SELECT count(DISTINCT thread_id) FROM checkpoints").fetchone() == (2,)
+    assert main(["runs", "--delete", "all"]) == 0
+    assert runs(capsys) == []
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_run_goes_on_where_it_was(
+    world: World, capsys: Any, sign: signal.Signals
+) -> None:
+    world.faults["C?"] = ServerReply(hang=True)
+    process = spawn("ask", "All?", *world.flags)
+    until(lambda: any(row["answered"] == 2 for row in runs(capsys)))
+    begin = time.monotonic()
+    process.send_signal(sign)
+    _, err = process.communicate(timeout=20)
+    if sign == signal.SIGINT:
+        assert time.monotonic() - begin < 1.0
+        assert process.returncode == 130
+        assert "interrupted" in err
+        assert "to go on: decompose resume" in err
+    [row] = runs(capsys)
+    assert row["state"] == "interrupted, 2 of 4 answered"
+    world.faults.clear()
+    before = len(world.server.calls)
+    assert main(["resume", row["id"][:4]]) == 0
+    assert capsys.readouterr().out == "the end\n"
+    asked_again = world.server.calls[before:]
+    assert [c.body["model"] for c in asked_again] == ["solver", "solver", "composer"]
+    assert world.steps()[-2:] == ["C?", "D?"]
+    assert main(["resume", row["id"]]) == 0, "a finished run is shown again, for nothing"
+    assert len(world.server.calls) == before + 3
+
+
+def test_only_one_process_works_on_a_run(world: World, capsys: Any) -> None:
+    world.faults["C?"] = ServerReply(hang=True)
+    process = spawn("ask", "All?", *world.flags)
+    try:
+        until(lambda: any(row["answered"] == 2 for row in runs(capsys)))
+        [row] = runs(capsys)
+        assert row["state"] == "running, 2 of 4 answered"
+        assert main(["resume", row["id"]]) == 2
+        assert "is being worked on by another process" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_failed_can_be_asked_again(world: World, capsys: Any) -> None:
+    world.faults["B?"] = ServerReply("no such thing", status=400)
+    assert main(["ask", "All?", *world.flags]) == 3
+    assert "--retry-failed" in capsys.readouterr().err
+    [row] = runs(capsys)
+    assert row["state"] == "partial, 2 of 4 answered"
+    world.faults.clear()
+    before = len(world.steps())
+    assert main(["resume", row["id"]]) == 3, "a failure for good isn't asked again by itself"
+    assert len(world.steps()) == before
+    assert main(["resume", row["id"], "--retry-failed"]) == 0
+    assert world.steps()[before:] == ["B?", "D?"]
+    assert runs(capsys)[0]["state"] == "answered"
+
+
+def test_a_spent_budget_can_be_raised(world: World, capsys: Any) -> None:
+    assert main(["ask", "All?", "--max-calls=3", "--json", *world.flags]) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == "budget_exhausted"
+    assert len(world.server.calls) == 3
+    assert main(["resume", result["run"], "--max-calls=10", "--json"]) == 0
+    assert sorted(world.steps()) == ["A?", "B?", "C?", "D?"]
+    total = json.loads(capsys.readouterr().out)["usage"]
+    assert sum(row["calls"] for row in total) == 6
+    assert len(world.server.calls) == 7, "the first, incomplete composing was one more"
+
+
+def test_the_plan_is_reviewed_at_the_prompt(
+    world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "assert file.stat().st_mode & 0o777 == 0o600\n"
+        "text = file.read_text()\n"
+        "file.write_text('#1 Who? <- #2\\n#2 Where?' if 'A?' in text else text)\n"
+    )
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    say(monkeypatch, "edit\ny\n")
+    assert main(["ask", "All?", "--review", *world.flags]) == 0
+    shown = capsys.readouterr()
+    assert "Plan for: All?" in shown.err
+    assert "can't be run: subquestion #1 needs #2, which isn't an earlier line" in shown.err
+    assert sorted(world.steps()) == ["A?", "B?", "C?", "D?"], "the old plan was then accepted"
+
+
+def test_a_plan_can_be_typed_or_rejected_or_left_for_later(
+    world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    say(monkeypatch, "e\n#1 Who?\n#2 Where? <- #1\n\n")
+    assert main(["ask", "All?", "--review", "--json", *world.flags]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["plan_source"], world.steps()) == ("edited", ["Who?", "Where?"])
+    say(monkeypatch, "r\n")
+    assert main(["ask", "All?", "--review", *world.flags]) == 1
+    assert "rejected" in capsys.readouterr().err
+    say(monkeypatch, "")
+    assert main(["ask", "All?", "--review", *world.flags]) == 2
+    assert "nobody answered" in capsys.readouterr().err
+    planned = len(world.server.calls)
+    say(monkeypatch, "\n")
+    assert main(["resume", runs(capsys)[0]["id"]]) == 0
+    models = [c.body["model"] for c in world.server.calls[planned:]]
+    assert "decomposer" not in models, "the plan that was left is shown again"
+
+
+def test_cached_answers_are_used_listed_and_cleared(world: World, capsys: Any) -> None:
+    for _ in range(2):
+        assert main(["ask", "All?", "--cache", "--json", *world.flags]) == 0
+    rows = [json.loads(part) for part in split_json(capsys.readouterr().out)]
+    assert [row["cached"] for row in rows[1]["answers"]] == [True] * 4
+    assert len(world.steps()) == 4
+    assert main(["cache"]) == 0
+    listed = capsys.readouterr()
+    assert "A? = answer to A?  (openai:solver@" in listed.out
+    assert "4 answers in" in listed.err
+    assert main(["cache", "--clear"]) == 0
+    assert main(["cache", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def split_json(text: str) -> list[str]:
+    return [part + "}" for part in text.split("\n}") if part.strip()]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["resume", "nothing"], "there is no run 'nothing'; `decompose runs` lists them."),
+        (["ask", "All?", "--max-calls=0"], "max_calls must be a whole number above 0"),
+        (["ask", "All?", "--review", "--strategy=cot"], "review needs a plan to solve"),
+        (["ask", "All?", "--samples=0"], "samples is 1 to 64, not 0."),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(args: list[str], message: str, capsys: Any) -> None:
+    assert main(args) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_broken_runs_file_is_named(capsys: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "langgraph-decompose"
+    folder.mkdir(parents=True)
+    (folder / "runs.sqlite").write_bytes(os.urandom(5000))
+    assert main(["ask", "What is 2 * 3?"]) == 2
+    assert "or ask with --no-save" in capsys.readouterr().err
+    assert main(["ask", "What is 2 * 3?", "--no-save"]) == 0
