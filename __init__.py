@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .models.chat_gguf import ChatGGUF
     from .models.references import resolve_model
     from .nodes.answer_cache import AnswerCache
-    from .nodes.budget import Budget
+    from .nodes.budget import Budget, Meter
     from .nodes.composer import composer_node
     from .nodes.decomposer import create_decomposer, decomposer_node
     from .nodes.scheduler import solver_node
@@ -32,6 +32,7 @@ __all__ = [
     "Budget",
     "ChatGGUF",
     "DecompositionMiddleware",
+    "Meter",
     "Plan",
     "PlanError",
     "SolverOption",
@@ -56,6 +57,7 @@ _HOME = {
     "Budget": ".nodes.budget",
     "ChatGGUF": ".models.chat_gguf",
     "DecompositionMiddleware": ".graphs.middleware",
+    "Meter": ".nodes.budget",
     "Plan": ".plan",
     "PlanError": ".plan",
     "SolverOption": ".nodes.solvers",

@@ -84,6 +84,8 @@ async def _stream(
         async for mode, value in parts:
             if mode == "values":
                 result = value
+                if show is not None and value.get("plan"):
+                    show({"type": "decompose.plan", "plan": value["plan"]})
                 continue
             if show is not None:
                 show(value)

@@ -32,7 +32,9 @@ class LiveTree:
 
     def __init__(self, question: str, console: Console | None = None) -> None:
         self.question = question
-        self._plan: list[dict[str, Any]] | None = None
+        self._plan: list[dict[str, Any]] = []
+        self._planned = False
+        self._answer = ""
         self._states: dict[int, dict[str, Any]] = {}
         self._begin = time.monotonic()
         self._spinner = Spinner("dots")
@@ -53,22 +55,32 @@ class LiveTree:
         """Take in one event of the graph's custom stream."""
         kind = str(event.get("type", "")).removeprefix("decompose.")
         if kind == "plan":
-            self._plan = event["plan"]
+            self._plan, self._planned = event["plan"], True
+        elif kind == "plan.line":
+            # A repaired plan replaces the lines that came before.
+            self._plan = [row for row in self._plan if row["id"] < event["id"]] + [dict(event)]
+            self._states.pop(event["id"], None)
+        elif kind == "composer.token":
+            self._answer += event["text"]
+        elif kind == "composer.restarted":
+            self._answer = ""
         elif kind.startswith("subquestion."):
             self._states[event["id"]] = {"state": kind.split(".")[1], **event}
 
     def tree(self) -> RenderableType:
         """The tree as it stands now."""
         tree = Tree(Text(_short(self.question), style="bold"), guide_style="dim")
-        if self._plan is None:
+        branches = {0: tree}
+        for row in self._plan:
+            parent = branches[max(row["needs"], default=0)]
+            branches[row["id"]] = parent.add(self._line(row))
+        if not self._planned:
             self._spinner.update(text="planning")
             tree.add(self._spinner)
         elif not self._plan:
             tree.add(Text("no split: answered in one step", style="dim"))
-        branches = {0: tree}
-        for row in self._plan or []:
-            parent = branches[max(row["needs"], default=0)]
-            branches[row["id"]] = parent.add(self._line(row))
+        if self._answer:
+            tree.add(Text(_short(self._answer), style="bold"))
         return tree
 
     def _line(self, row: dict[str, Any]) -> RenderableType:

@@ -21,6 +21,7 @@ MODULES = sorted(
     if path.name != "__init__.py"
 )
 README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
 
 
 @pytest.mark.parametrize("name", [*MODULES, "langgraph_decompose.errors"])
@@ -32,12 +33,18 @@ def test_docstring_examples_hold(name: str) -> None:
     assert results.failed == 0
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", [b for b in blocks("python") if "bundled" in b])
 def test_the_readme_s_offline_python_runs(code: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_guide_s_python_runs_as_it_stands(tmp_path: Path) -> None:
+    code = "\n".join(blocks("python", GUIDE))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 

@@ -1,0 +1,216 @@
+"""`decompose batch`: many questions under one budget, in order, surviving whatever kills it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.cli.main import main
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+
+class World:
+    """A server that plays every role; answers tell the question that they belong to."""
+
+    def __init__(self, server: LatencyServer) -> None:
+        self.server = server
+        self.fault: Callable[[str, str], Any] = lambda model, prompt: None
+        self.flags = [
+            f"--decomposer=openai:decomposer@{server.url}",
+            f"--solver=openai:solver@{server.url}",
+            f"--composer=openai:composer@{server.url}",
+        ]
+
+    def reply(self, prompt: str, body: dict[str, Any]) -> Any:
+        model = body["model"]
+        if fault := self.fault(model, prompt):
+            return fault
+        if model == "decomposer":
+            number = prompt.rsplit("Question: ", 1)[1].strip()
+            # Most questions aren't worth splitting.
+            split = not number.strip("q?").isdigit() or int(number.strip("q?")) % 5 == 0
+            return f"#1 First of {number}\n#2 Second of {number} <- #1" if split else "atomic"
+        if model == "composer":
+            return "answer to " + prompt.rsplit("to answer now: ", 1)[1].strip()
+        if "Step to answer now: " not in prompt:
+            return "answer to " + prompt.rsplit("\n", 1)[1].strip()
+        step = prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
+        return f"<{step}>"
+
+    def models(self) -> list[str]:
+        return [call.body["model"] for call in self.server.calls]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    worlds: list[World] = []
+    with LatencyServer(lambda prompt, body: worlds[0].reply(prompt, body), 0.005) as server:
+        worlds.append(World(server))
+        yield worlds[0]
+
+
+def questions(path: Path, count: int) -> Path:
+    path.write_text("".join(json.dumps({"question": f"q{n}?"}) + "\n" for n in range(count)))
+    return path
+
+
+def results(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
+    return [without_seconds(v) for v in value] if isinstance(value, list) else value
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_bad_row_is_named_and_skipped_and_the_order_is_kept(
+    world: World, tmp_path: Path, capsys: Any
+) -> None:
+    rows = [
+        '{"question": "slow?", "id": "a"}',
+        "",
+        "not JSON",
+        '{"query": "no question"}',
+        '{"question": "  "}',
+        '"just a text?"',
+        '{"question": "with context?", "context": "it is so"}',
+    ]
+    (tmp_path / "in.jsonl").write_bytes("\n".join(rows).encode() + b'\n{"question": "\xff"}\n')
+    out = tmp_path / "out.jsonl"
+    assert main(["batch", str(tmp_path / "in.jsonl"), "--out", str(out), *world.flags]) == 3
+    found = [(row["row"], row["status"], row["answer"]) for row in results(out)]
+    assert found == [
+        (1, "ok", "answer to slow?"),
+        (3, "invalid", None),
+        (4, "invalid", None),
+        (5, "invalid", None),
+        (6, "ok", "answer to just a text?"),
+        (7, "ok", "answer to with context?"),
+        (8, "invalid", None),
+    ]
+    assert results(out)[0]["id"] == "a"
+    err = capsys.readouterr().err
+    assert "row 3 is skipped: it isn't JSON" in err
+    assert 'row 4 is skipped: it has no "question"' in err
+    assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == ["out.jsonl"]
+
+
+def test_one_budget_for_all_and_a_larger_one_goes_on(
+    world: World, tmp_path: Path, capsys: Any
+) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 10), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), "--concurrency=3", *world.flags]
+    assert main([*command, "--max-calls=13"]) == 3
+    assert len(world.server.calls) <= 13
+    assert "rows are left; give the same command with a larger one" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] == 10
+    assert [row["answer"] for row in results(out)] == [f"answer to q{n}?" for n in range(10)]
+    once = Counter(call.prompt for call in world.server.calls if call.body["model"] != "composer")
+    assert set(once.values()) == {1}
+
+
+def test_what_failed_is_asked_again_when_asked_for(
+    world: World, tmp_path: Path, capsys: Any
+) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 3), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    world.fault = lambda model, prompt: (
+        ServerReply("gone", status=404) if model == "decomposer" and "q1?" in prompt else None
+    )
+    assert main(command) == 3
+    assert [row["status"] for row in results(out)] == ["ok", "failed", "ok"]
+    assert results(out)[1]["error"]["message"].startswith("Error code: 404")
+    assert main(command) == 2
+    assert "is there already" in capsys.readouterr().err
+    world.fault = lambda model, prompt: None
+    before = len(world.server.calls)
+    assert main([*command, "--retry-failed"]) == 0
+    assert [row["answer"] for row in results(out)] == [f"answer to q{n}?" for n in range(3)]
+    assert len(world.server.calls) == before + 4
+
+
+def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypatch: Any) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'solver = "desk"\n[models.desk]\nref = "openai:solver@{world.server.url}"\n'
+        "max_concurrency = 2\n"
+    )
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
+    source, out = questions(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
+    flags = [flag for flag in world.flags if not flag.startswith("--solver")]
+    assert main(["batch", str(source), "--out", str(out), *flags]) == 0
+    calls = [c for c in world.server.calls if c.body["model"] == "solver"]
+    at_once = [sum(o.received <= c.received < (o.answered or 0) for o in calls) for c in calls]
+    assert max(at_once) == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["nothing.jsonl", "--out", "o"], "the questions 'nothing.jsonl' can't be read"),
+        (["in.jsonl", "--out", "no/such/folder/o"], "there is no folder"),
+        (["in.jsonl", "--out", "o", "--concurrency=0"], "--concurrency is a number from 1"),
+        (["empty.jsonl", "--out", "o"], "holds no questions"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    args: list[str], message: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    questions(tmp_path / "in.jsonl", 1)
+    (tmp_path / "empty.jsonl").write_text("\n")
+    assert main(["batch", *args]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.timeout(280)
+def test_a_thousand_questions_killed_three_times(world: World, tmp_path: Path, capsys: Any) -> None:
+    """The result is that of an undisturbed run, and no reply that came is paid for again.
+
+    The server keeps its replies back before each kill until everything that it has sent is
+    on the batch's disk; so what is asked again are exactly the calls that had no reply.
+    """
+    source, out = questions(tmp_path / "in.jsonl", 1000), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), "--concurrency=32", *world.flags]
+    for calls in (500, 1200, 1900):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "langgraph_decompose", *command], stderr=subprocess.PIPE
+        )
+        until(lambda calls=calls: len(world.server.calls) >= calls)
+        world.server.hold()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        until(lambda: world.server.in_flight == 0)
+        world.server.release()
+        assert not out.exists()
+    assert main([*command, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    failures = [row for row in results(out) if row["status"] != "ok"]
+    assert failures == []
+    assert (summary["ok"], summary["calls"]) == (1000, 2400)
+    answered = Counter(c.prompt for c in world.server.calls if c.delivered)
+    assert len(answered) == 2400
+    assert set(answered.values()) == {1}
+    some, undisturbed = questions(tmp_path / "some.jsonl", 200), tmp_path / "undisturbed.jsonl"
+    assert main(["batch", str(some), "--out", str(undisturbed), *world.flags]) == 0
+    assert without_seconds(results(out)[:200]) == without_seconds(results(undisturbed))
+    assert [row["answer"] for row in results(out)] == [f"answer to q{n}?" for n in range(1000)]
