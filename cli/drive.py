@@ -133,9 +133,8 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
         print(f"decompose: {_reason(result)}", file=sys.stderr)  # noqa: T201
     elif result["status"] == "budget_exhausted":
         print(f"warning: {_reason(result)}; the answer is incomplete", file=sys.stderr)  # noqa: T201
-    if run_id and any(row["status"] != "ok" for row in result["answers"]):
-        retry = f"ask again what failed: decompose resume {run_id} --retry-failed"
-        print(retry, file=sys.stderr)  # noqa: T201
+    if run_id and (hint := _how_to_go_on(result)):
+        print(hint.format(run_id), file=sys.stderr)  # noqa: T201
     if args.json:
         from ..graphs.state import result_of
 
@@ -146,6 +145,14 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
         print(result["answer"])  # noqa: T201
         _print_sources(result)
     return _EXIT_CODES.get(result["status"], 1)
+
+
+def _how_to_go_on(result: dict[str, Any]) -> str:
+    if result["status"] == "budget_exhausted":
+        return "with a larger budget: decompose resume {} --max-calls N (or whichever cap it was)"
+    if any(row["status"] != "ok" for row in result["answers"]):
+        return "ask again what failed: decompose resume {} --retry-failed"
+    return ""
 
 
 def _print_sources(result: dict[str, Any]) -> None:
