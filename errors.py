@@ -44,6 +44,10 @@ class EmptyReplyError(ReplyError):
     """A model that answered with nothing."""
 
 
+class UnreadableReplyError(ReplyError):
+    """A server that answered with something else than a completion, such as a web page."""
+
+
 class CutOffReplyError(ReplyError):
     """A model whose answer ended at its token limit."""
 
@@ -80,6 +84,10 @@ _TRANSIENT_NAMES = (
     "Timeout", "RateLimit", "Connect", "ServiceUnavailable", "InternalServer",
     "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
 )  # fmt: skip
+_TRANSIENT_CODES = {
+    "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error",
+    *map(str, _TRANSIENT_STATUS),
+}  # fmt: skip
 _MAX_MESSAGE = 500
 
 
@@ -99,6 +107,9 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(status, int):
         return status in _TRANSIENT_STATUS
     if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    # An error told in the middle of a stream has no status: that was 200.
+    if {str(getattr(error, name, None)) for name in ("code", "type")} & _TRANSIENT_CODES:
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES)
 

@@ -12,9 +12,10 @@ from typing import Any
 from langgraph.graph import END, StateGraph
 
 from ..nodes.decomposer import decompose, final_of
+from ..nodes.lines import Settings
 from ..nodes.review import review_node
 from ..nodes.scheduler import Scheduler, solver_node
-from ..nodes.work import Planner, Settings
+from ..nodes.work import Planner
 from .roles import Roles, new_graph
 
 

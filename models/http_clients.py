@@ -1,5 +1,9 @@
 """HTTP clients for OpenAI-style servers, which are untrusted: every reply is bounded.
 
+A reply may take the call's timeout as a whole (httpx bounds only the wait for the next byte,
+so that a server which sends one now and then is waited for without end) and so many bytes. It
+must be a JSON object, or a stream of events that doesn't stop in the middle.
+
 Two more things that LangChain's own clients don't do: they may be used from one event loop
 after another, and a server that answers a streaming request with plain JSON is understood.
 """
@@ -8,31 +12,59 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import Any
 
 import httpx
 
-from ..errors import CutOffReplyError
+from ..errors import CutOffReplyError, UnreadableReplyError
+from .hosted import call_deadline
 
 MAX_BODY_BYTES = 20_000_000
+MAX_EVENT_BYTES = 2_000_000
 _NO_POOL_LIMIT = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+_SHOWN_OF_A_BAD_REPLY = 80
+_ENDS_OF_EVENTS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_END_OF_REPLY = re.compile(rb'\[DONE\]|"finish_reason"\s*:\s*"')
+_LONGEST_MARK = 64
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes longer than a short call."""
+    return httpx.create_ssl_context()
+
+
+def _options(timeout: Any) -> dict[str, Any]:
+    return {
+        "timeout": timeout,
+        "follow_redirects": True,
+        "limits": _NO_POOL_LIMIT,
+        "verify": _trusted(),
+    }
 
 
 class BoundedClient(httpx.Client):
-    """A client that reads no reply longer than `MAX_BODY_BYTES`."""
+    """A client that reads no reply for longer than the timeout or past `MAX_BODY_BYTES`."""
 
     def __init__(self, timeout: float) -> None:
-        super().__init__(timeout=timeout, follow_redirects=True, limits=_NO_POOL_LIMIT)
+        super().__init__(**_options(timeout))
 
     def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Any:
-        """Send; a reply that isn't an event stream is read at once, within the bound."""
+        """Send; a reply that isn't an event stream is read at once, within the bounds."""
+        bound = _Bound(request)
         response = super().send(request, stream=True, **options)
         if stream and _is_event_stream(response):
-            return response
-        parts, size = [], 0
+            return _rebuilt(response, stream=_Events(response, bound))
+        parts: list[bytes] = []
         try:
             for part in response.iter_bytes():
-                size = _within_bound(size, part)
+                bound.take(part)
                 parts.append(part)
         finally:
             response.close()
@@ -47,70 +79,154 @@ class BoundedClientPerLoop(httpx.AsyncClient):
     """
 
     def __init__(self, timeout: float) -> None:
-        super().__init__(timeout=timeout)
+        super().__init__(**_options(timeout))
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
 
     def _client(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            for ended in [other for other in self._clients if other.is_closed()]:
-                del self._clients[ended]
-            self._clients[loop] = httpx.AsyncClient(
-                timeout=self.timeout, follow_redirects=True, limits=_NO_POOL_LIMIT
-            )
+            # A copy: loops in other threads may come for the first time in this moment.
+            for ended in [other for other in list(self._clients) if other.is_closed()]:
+                self._clients.pop(ended, None)
+            self._clients[loop] = httpx.AsyncClient(**_options(self.timeout))
         return self._clients[loop]
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Any:
-        """Send; a reply that isn't an event stream is read at once, within the bound."""
+        """Send; a reply that isn't an event stream is read at once, within the bounds."""
+        bound = _Bound(request)
         response = await self._client().send(request, stream=True, **options)
         if stream and _is_event_stream(response):
-            return response
-        parts, size = [], 0
+            return _rebuilt(response, stream=_AsyncEvents(response, bound))
+        parts: list[bytes] = []
         try:
             async for part in response.aiter_bytes():
-                size = _within_bound(size, part)
+                bound.take(part)
                 parts.append(part)
         finally:
             await response.aclose()
         return _whole(response, b"".join(parts), as_events=stream)
 
 
+class _Bound:
+    """How long one reply may take and be; made when the request is sent."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+        limits = request.extensions.get("timeout") or {}
+        now, end = time.monotonic(), call_deadline.get()
+        # Whoever waits for the call knows better how long than the client's own timeout.
+        seconds = limits.get("read") or math.inf if end == math.inf else max(end - now, 0.001)
+        self._end, self._size = now + seconds, 0
+        if seconds < math.inf:
+            same = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
+            request.extensions = {**request.extensions, "timeout": same}
+
+    def in_time(self) -> None:
+        """Refuse to read on when the time is over."""
+        if time.monotonic() > self._end:
+            raise httpx.ReadTimeout("the reply had begun but took too long", request=self._request)
+
+    def take(self, part: bytes) -> None:
+        """Count a part of a whole body."""
+        self.in_time()
+        self._size += len(part)
+        if self._size > MAX_BODY_BYTES:
+            raise CutOffReplyError(f"the server's reply has over {MAX_BODY_BYTES:,} bytes")
+
+
+class _EventCheck:
+    """Watches a stream of events go by: none is too long, and the last one isn't missing."""
+
+    def __init__(self, response: httpx.Response, bound: _Bound) -> None:
+        self._response, self._bound = response, bound
+        self._size, self._tail = 0, b""
+        self._began = self._ended = False
+
+    def _take(self, part: bytes) -> bytes:
+        self._bound.in_time()
+        seen = self._tail + part
+        self._began = self._began or b'"choices"' in seen
+        self._ended = self._ended or bool(_END_OF_REPLY.search(seen))
+        end = max(seen.rfind(mark) for mark in _ENDS_OF_EVENTS)
+        self._size = len(seen) - end if end >= 0 else self._size + len(part)
+        self._tail = seen[-_LONGEST_MARK:]
+        if self._size > MAX_EVENT_BYTES:
+            raise CutOffReplyError(f"an event of the server's has over {MAX_EVENT_BYTES:,} bytes")
+        return part
+
+    def _finish(self) -> None:
+        # Behind a gateway, a lost connection may look like the end of the reply.
+        if self._began and not self._ended:
+            request = self._response.request
+            raise httpx.RemoteProtocolError("the stream ended before the reply", request=request)
+
+
+class _Events(_EventCheck, httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._response.iter_bytes():
+            yield self._take(part)
+        self._finish()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _AsyncEvents(_EventCheck, httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._response.aiter_bytes():
+            yield self._take(part)
+        self._finish()
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
 def _is_event_stream(response: httpx.Response) -> bool:
     kind = response.headers.get("content-type", "")
-    return response.status_code < 400 and "json" not in kind
-
-
-def _within_bound(size: int, part: bytes) -> int:
-    size += len(part)
-    if size > MAX_BODY_BYTES:
-        raise CutOffReplyError(f"the server's reply has over {MAX_BODY_BYTES:,} bytes")
-    return size
+    return response.status_code < 400 and "json" not in kind and "html" not in kind
 
 
 def _whole(response: httpx.Response, body: bytes, *, as_events: bool) -> httpx.Response:
     """The reply with its body read, a completion recast as events if those were asked for."""
-    headers = [
-        (name, value)
-        for name, value in response.headers.multi_items()
-        if name not in ("content-encoding", "content-length", "transfer-encoding")
-    ]
-    if as_events and response.status_code < 400:
-        body = _as_events(body)
-        headers = [(n, v) for n, v in headers if n != "content-type"]
-        headers.append(("content-type", "text/event-stream"))
-    return httpx.Response(
-        response.status_code, headers=headers, content=body, request=response.request
-    )
+    if response.status_code >= 400:
+        return _rebuilt(response, content=body)
+    completion = _completion(body)
+    if not as_events:
+        return _rebuilt(response, content=body)
+    return _rebuilt(response, kind="text/event-stream", content=_as_events(completion))
 
 
-def _as_events(body: bytes) -> bytes:
+def _rebuilt(response: httpx.Response, *, kind: str = "", **body: Any) -> httpx.Response:
+    """The reply with another body, which is neither packed nor of the length that was said."""
+    changed = {"content-encoding", "content-length", "transfer-encoding"}
+    changed |= {"content-type"} if kind else set()
+    headers = [(n, v) for n, v in response.headers.multi_items() if n not in changed]
+    headers += [("content-type", kind)] if kind else []
+    return httpx.Response(response.status_code, headers=headers, request=response.request, **body)
+
+
+def _completion(body: bytes) -> dict[str, Any]:
+    """The JSON object that a model's server answers with.
+
+    Raises:
+        UnreadableReplyError: If it is something else, such as a gateway's page.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or value.get("choices") == []:
+        beginning = body[:_SHOWN_OF_A_BAD_REPLY].decode(errors="replace")
+        raise UnreadableReplyError(f"the server's reply isn't a completion: {beginning!r}")
+    return value
+
+
+def _as_events(completion: dict[str, Any]) -> bytes:
     """A chat completion as the one chunk of a stream."""
     try:
-        completion = json.loads(body)
         for choice in completion["choices"]:
             choice["delta"] = choice.pop("message")
         completion["object"] = "chat.completion.chunk"
-        body = json.dumps(completion).encode()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         pass  # Whatever it is, the client says what it can't read.
-    return b"data: " + body.replace(b"\n", b" ") + b"\n\ndata: [DONE]\n\n"
+    return b"data: " + json.dumps(completion).encode() + b"\n\ndata: [DONE]\n\n"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import EmptyReplyError, UserError
+from ..errors import BudgetExhaustedError, EmptyReplyError, UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import (
     MAX_SUBQUESTIONS,
@@ -246,9 +246,19 @@ def _planner(
 ) -> Callable[[Problem], Steps[Decomposition]]:
     model, texts = resolve_model(decomposer), load_prompts(prompts)
     check_cap(max_subquestions)
-    return lambda problem: decompose(
-        problem, model=model, prompts=texts, max_subquestions=max_subquestions
-    )
+
+    def planned(problem: Problem) -> Steps[Decomposition]:
+        try:
+            return (
+                yield from decompose(
+                    problem, model=model, prompts=texts, max_subquestions=max_subquestions
+                )
+            )
+        except BudgetExhaustedError as error:
+            # Nothing can be solved either; whoever is asked next says so.
+            return Decomposition(Plan(), "undivided", (str(error),), list(error.usage))
+
+    return planned
 
 
 def check_cap(max_subquestions: int) -> None:

@@ -6,7 +6,8 @@ matched by its call number and not by its arguments, so that tasks begun in anot
 each other's answers.) So each reply is kept under a hash of what was asked: a resumed run
 asks the same again and is given the stored reply, whatever order or plan it now follows.
 
-The journal is a checkpoint in a namespace of its own, with one pending write a reply: nothing but the public interface of `BaseCheckpointSaver`, sync and async.
+The journal is a checkpoint in a namespace of its own, with one pending write a reply: nothing
+but the public interface of `BaseCheckpointSaver`, sync and async.
 """
 
 from __future__ import annotations

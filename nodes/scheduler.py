@@ -15,17 +15,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 
 from ..plan import MAX_SUBQUESTIONS
 from ..prompts import Prompts, load_prompts
 from .answer_cache import AnswerCache
 from .events import aemit, emit
+from .lines import Settings
 from .problem import Problem
+from .role_runnable import RoleRunnable
 from .session import Limits, Session
 from .solvers import Solvers
 from .steps import arun, run
-from .work import Job, Planner, Settings, Work, given_plan
+from .work import Job, Planner, Work, given_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +78,7 @@ class Scheduler:
 
     def as_runnable(self, name: str) -> Runnable[Any, dict[str, Any]]:
         """The scheduler as a node."""
-        return RunnableLambda(self.solve, self.asolve, name=name)
+        return RoleRunnable(self.solve, self.asolve, name=name)
 
     def _begin(self, state: dict[str, Any], session: Session, post: Any) -> Work:
         work = Work(Problem.of(state), self._settings, session, self._planner, post)

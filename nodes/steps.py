@@ -131,7 +131,7 @@ def as_runnable(
     name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None
 ) -> Runnable[Any, T]:
     """A Runnable, and so a LangGraph node, from a role: input in, result out."""
-    from langchain_core.runnables import RunnableLambda
+    from .role_runnable import RoleRunnable
 
     limits = limits or Limits()
 
@@ -143,7 +143,7 @@ def as_runnable(
         session = await Session.of(value, config, limits).aopen()
         return _noting_time(await arun(steps(value), config, session), session)
 
-    return RunnableLambda(call, acall, name=name)
+    return RoleRunnable(call, acall, name=name)
 
 
 def _noting_time(result: T, session: Session) -> T:

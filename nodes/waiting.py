@@ -29,7 +29,7 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
         return work()
     done: Future[T] = Future()
     context = contextvars.copy_context()
-    context.run(call_deadline.set, time.monotonic() + seconds)
+    context.run(call_deadline.set, _end_after(seconds))
 
     def work_aside() -> None:
         try:
@@ -57,6 +57,7 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
     if seconds is None:
         return await work()
     bound = asyncio.timeout(seconds)
+    before = call_deadline.set(_end_after(seconds))
     try:
         async with bound:
             return await work()
@@ -64,3 +65,10 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
         if bound.expired():
             raise TimeoutError(f"no reply within {seconds:.3g} s") from None
         raise
+    finally:
+        call_deadline.reset(before)
+
+
+def _end_after(seconds: float) -> float:
+    """The end of a wait; one inside another, of a graph that is asked, ends with it."""
+    return min(call_deadline.get(), time.monotonic() + seconds)

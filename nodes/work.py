@@ -7,38 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Generic, TypeVar
 
 from langgraph.errors import GraphInterrupt
 
-from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..errors import BudgetExhaustedError, UserError
+from ..models.references import ResolvedModel
 from ..plan import Plan, PlanError, Subquestion
-from ..prompts import Prompts
-from .answer_cache import AnswerCache, from_cache
-from .answers import AnswerRow, failed, skipped
+from .answers import AnswerRow, failed
 from .decomposer import Decomposition, OnLines
 from .events import Event
+from .lines import Settings, solve_line
 from .problem import Problem
 from .schedule import Schedule
 from .session import Session
-from .solver import solve_subquestion, undivided_row
-from .solvers import Choice, Solvers
-from .steps import Do, Steps
+from .solver import undivided_row, whole_question
+from .solvers import Choice
+from .steps import Steps
 from .usage import add_usage
 
 T = TypeVar("T")
 Post = Callable[[Callable[[], None]], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Who solves, and how."""
-
-    solvers: Solvers
-    prompts: Prompts
-    retriever: Any = None
-    cache: AnswerCache | None = None
-    one_at_a_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,7 @@ class Work:
     def _plan_with(self, planner: Planner, post: Post) -> None:
         self._session.meter.kept_for_composer = int(planner.final == "compose")
         steps = planner.decompose(self._problem, lambda lines: post(lambda: self._see(lines)))
-        self._new.append(Job(steps, self._take_found, self._raise))
+        self._new.append(Job(steps, self._take_found, self._planning_failed))
 
     def _take_found(self, found: Decomposition) -> None:
         self._found = found
@@ -102,14 +92,26 @@ class Work:
         rows = found.plan.to_rows()
         self._events.append(Event("plan", {"plan": rows, "plan_source": found.source}))
 
+    def _planning_failed(self, error: BaseException) -> None:
+        """If the budget ended the planning, the lines that had come are the plan."""
+        if not isinstance(error, BudgetExhaustedError):
+            raise error
+        self._refused = error
+        lines = self._schedule.lines
+        usage = list(error.usage)
+        if not lines:
+            self._undivided = failed(whole_question(self._problem), error, self._first)
+        source = "model" if lines else "undivided"
+        self._take_found(Decomposition(Plan(lines), source, (), usage))
+
     def take_plan(self, plan: Plan) -> None:
         """The whole plan: an atomic one is solved undivided."""
         self._session.meter.kept_for_composer = int(not plan.atomic and plan.final == "compose")
         self._see(plan.subquestions, complete=True)
-        if plan.atomic:
+        if plan.atomic and not self._undivided:
             steps = undivided_row(
                 self._problem,
-                model=self._settings.solvers.first,
+                model=self._first,
                 prompts=self._settings.prompts,
                 style="direct",
                 retriever=self._settings.retriever,
@@ -127,8 +129,9 @@ class Work:
         known = self._schedule.lines
         dropped = self._schedule.see(lines, complete=complete)
         self._dropped += [self._lines.pop(line) for line in dropped]
-        for line in self._schedule.lines:
-            if line not in known and (self._found or not complete):
+        for line, old in zip_longest(self._schedule.lines, known):
+            # A line that stays is the same object.
+            if line and line is not old and (self._found or not complete):
                 row = {"id": line.id, "text": line.text, "needs": list(line.needs)}
                 self._events.append(Event("plan.line", row))
 
@@ -143,8 +146,12 @@ class Work:
 
     def _choice(self, line: Subquestion) -> Choice:
         if self._settings.solvers.allocates:
-            return self._choices.get(line.id) or Choice(self._settings.solvers.first)
+            return self._choices.get(line.id) or Choice(self._first)
         return self._settings.solvers.choose(line)
+
+    @property
+    def _first(self) -> ResolvedModel:
+        return self._settings.solvers.first
 
     def start(self) -> list[Job[Any]]:
         """What can be begun now."""
@@ -170,7 +177,8 @@ class Work:
                 raise error
             self._interrupts += error.args[0]
 
-        return Job(self._solve(line, known, choice), done, raised)
+        steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
+        return Job(steps, done, raised)
 
     def _raise(self, error: BaseException) -> None:
         raise error
@@ -215,59 +223,6 @@ class Work:
         if self._session.meter.budget.max_seconds is not None:
             update["elapsed"] = self._session.meter.seconds
         return update
-
-    def _solve(
-        self, line: Subquestion, known: Mapping[int, AnswerRow], choice: Choice
-    ) -> Steps[AnswerRow]:
-        """One subquestion, with its events; what isn't its own failure is raised."""
-        missing = [k for k in line.needs if known[k]["status"] != "ok"]
-        if missing or self._refused:
-            row = self._without_call(line, missing, known, choice)
-            yield Event("subquestion.skipped", row)
-            return row
-        yield Event("subquestion.started", {"id": line.id, "text": line.text})
-        try:
-            row = yield from self._cached(line, known, choice)
-        except Exception as error:
-            if must_be_raised(error):
-                raise
-            row = failed(line, error, choice.model)
-            yield Event(f"subquestion.{row['status']}", row)
-            return row
-        yield Event("subquestion.answered", row)
-        return row
-
-    def _without_call(
-        self,
-        line: Subquestion,
-        missing: list[int],
-        known: Mapping[int, AnswerRow],
-        choice: Choice,
-    ) -> AnswerRow:
-        if self._refused:
-            return failed(line, self._refused, choice.model)
-        return skipped(line, missing, choice.model)
-
-    def _cached(
-        self, line: Subquestion, known: Mapping[int, AnswerRow], choice: Choice
-    ) -> Steps[AnswerRow]:
-        cache, prompts = self._settings.cache, self._settings.prompts
-        key = cache.key(self._problem, line, known, choice, prompts) if cache else ""
-        if cache:
-            kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
-            if kept:
-                return from_cache(kept, line)
-        row = yield from solve_subquestion(
-            self._problem,
-            line,
-            known,
-            choice=choice,
-            prompts=prompts,
-            retriever=self._settings.retriever,
-        )
-        if cache:
-            yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
-        return row
 
 
 def given_plan(state: Mapping[str, Any]) -> Plan:

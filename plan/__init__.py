@@ -4,7 +4,7 @@ Nothing here calls a model, reads a file or imports the rest of the project.
 """
 
 from .grammar import plan_grammar
-from .order import ancestors, critical_path, depth, levels, ready, width
+from .order import ancestors, critical_path, depth, levels, width
 from .parse import MAX_REPLY_CHARS, parse_partial, parse_plan, without_thinking
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, Final, Plan, PlanError, Subquestion, references
 
@@ -23,7 +23,6 @@ __all__ = [
     "parse_partial",
     "parse_plan",
     "plan_grammar",
-    "ready",
     "references",
     "width",
     "without_thinking",

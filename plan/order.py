@@ -1,21 +1,10 @@
-"""Dependency order of a plan: what can run now, and what bounds the running time."""
+"""Dependency order of a plan: what needs what, and what bounds the running time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
-from .types import Plan, Subquestion
-
-
-def ready(plan: Plan, done: Collection[int]) -> list[Subquestion]:
-    """Subquestions that aren't done and whose needs all are, in plan order.
-
-    Example:
-        >>> plan = Plan((Subquestion(1, "A?"), Subquestion(2, "B?"), Subquestion(3, "C?", (1,))))
-        >>> [s.id for s in ready(plan, done={1})]
-        [2, 3]
-    """
-    return [s for s in plan.subquestions if s.id not in done and all(k in done for k in s.needs)]
+from .types import Plan
 
 
 def ancestors(plan: Plan, subquestion_id: int) -> tuple[int, ...]:

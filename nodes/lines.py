@@ -1,0 +1,88 @@
+"""One line of a plan, from its first event to its last: skipped, cached, solved or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BudgetExhaustedError, must_be_raised
+from ..plan import Subquestion
+from ..prompts import Prompts
+from .answer_cache import AnswerCache, from_cache
+from .answers import AnswerRow, failed, skipped
+from .events import Event
+from .problem import Problem
+from .solver import solve_subquestion
+from .solvers import Choice, Solvers
+from .steps import Do, Steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Who solves, and how."""
+
+    solvers: Solvers
+    prompts: Prompts
+    retriever: Any = None
+    cache: AnswerCache | None = None
+    one_at_a_time: bool = False
+
+
+def solve_line(
+    problem: Problem,
+    line: Subquestion,
+    known: Mapping[int, AnswerRow],
+    choice: Choice,
+    settings: Settings,
+    refused: BudgetExhaustedError | None = None,
+) -> Steps[AnswerRow]:
+    """Solve a line and tell its events; what isn't its own failure is raised.
+
+    Args:
+        problem: The question.
+        line: The line.
+        known: Results that it is solved with; those that it needs are among them.
+        choice: Who answers it.
+        settings: Prompts, retriever, cache.
+        refused: Why nothing may be asked any more, if that is so.
+    """
+    missing = [k for k in line.needs if known[k]["status"] != "ok"]
+    if refused or missing:
+        stopped = failed(line, refused, choice.model) if refused else None
+        row = stopped or skipped(line, missing, choice.model)
+        yield Event("subquestion.skipped", row)
+        return row
+    yield Event("subquestion.started", {"id": line.id, "text": line.text})
+    try:
+        row = yield from _answer(problem, line, known, choice, settings)
+    except Exception as error:
+        if must_be_raised(error):
+            raise
+        row = failed(line, error, choice.model)
+        yield Event(f"subquestion.{row['status']}", row)
+        return row
+    yield Event("subquestion.answered", row)
+    return row
+
+
+def _answer(
+    problem: Problem,
+    line: Subquestion,
+    known: Mapping[int, AnswerRow],
+    choice: Choice,
+    settings: Settings,
+) -> Steps[AnswerRow]:
+    """The answer from the cache, or from the solver and then into the cache."""
+    cache, prompts = settings.cache, settings.prompts
+    key = cache.key(problem, line, known, choice, prompts) if cache else ""
+    if cache:
+        kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
+        if kept:
+            return from_cache(kept, line)
+    row = yield from solve_subquestion(
+        problem, line, known, choice=choice, prompts=prompts, retriever=settings.retriever
+    )
+    if cache:
+        yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
+    return row
