@@ -16,6 +16,7 @@ from ..nodes.answers import AnswerRow, failed
 from ..nodes.composer import outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
+from ..nodes.retrieval import retrieve, with_passages
 from ..nodes.solver import solve_undivided, whole_question
 from ..nodes.steps import Steps, Together, as_runnable
 from ..nodes.voting import majority
@@ -27,8 +28,13 @@ def build_self_consistency(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
-        found = yield Together([_sample(roles, problem, n) for n in range(roles.samples)])
-        rows = [_row(roles, problem, result) for result in found]
+        try:
+            sources = yield from retrieve(roles.retriever, problem.question)
+            seen = with_passages(problem, sources)
+            found = yield Together([_sample(roles, seen, n) for n in range(roles.samples)])
+        except Exception as error:  # The retriever's.
+            found, sources = [error], []
+        rows = [{**_row(roles, problem, result), "sources": sources} for result in found]
         answers = [row["answer"] for row in rows if row["answer"] is not None]
         answered = {**state, "answers": rows}
         if not answers:
@@ -54,7 +60,6 @@ def _sample(roles: Roles, problem: Problem, number: int) -> Steps[AnswerRow]:
         model=roles.solver,
         prompts=roles.prompts,
         style="direct" if roles.solver.speaks_contract("solver") else "cot",
-        retriever=roles.retriever,
         sample=number,
     )
     return {**row, "answer": answer}

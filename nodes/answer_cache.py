@@ -37,6 +37,9 @@ class AnswerCache:
     as "Who directed Jaws?", `across_questions=True` leaves the question out, so that other
     questions about the same context find the answer too.
 
+    Solvers and retrievers are known by their names. Two functions without one, such as two
+    lambdas, look the same: name them, as in `RunnableLambda(function, name="search")`.
+
     Args:
         path: The SQLite file, made if it isn't there; `":memory:"` for one that isn't kept.
         across_questions: Share answers between questions about the same context.
@@ -137,6 +140,7 @@ class AnswerCache:
         known: Mapping[int, AnswerRow],
         choice: Choice,
         prompts: Prompts,
+        retriever: Any = None,
     ) -> str:
         """The key of a subquestion's answer."""
         asked = [
@@ -146,6 +150,7 @@ class AnswerCache:
             [[row["text"], row["answer"]] for row in known.values()],
             choice.model.name,
             choice.samples,
+            None if retriever is None else retriever.get_name(),
             [prompts["solve"].version, prompts["solve"].parts],
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -75,7 +75,7 @@ def _answer(
 ) -> Steps[AnswerRow]:
     """The answer from the cache, or from the solver and then into the cache."""
     cache, prompts = settings.cache, settings.prompts
-    key = cache.key(problem, line, known, choice, prompts) if cache else ""
+    key = cache.key(problem, line, known, choice, prompts, settings.retriever) if cache else ""
     if cache:
         kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
         if kept:

@@ -30,6 +30,7 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
     found = yield Do(
         lambda config: retriever.invoke(query, config),
         lambda config: retriever.ainvoke(query, config),
+        bounded=True,
     )
     if isinstance(found, str) or not isinstance(found, Iterable):
         raise TypeError(f"a retriever returns a list of documents, not {type(found).__name__}")

@@ -29,6 +29,8 @@ class Schedule:
     def __init__(self, *, one_at_a_time: bool = False) -> None:
         self.lines: tuple[Subquestion, ...] = ()
         self.rows: dict[int, AnswerRow] = {}
+        self.discarded: list[AnswerRow] = []
+        """Results of lines that a repaired plan has no more; they were paid for all the same."""
         self.complete = False
         self._running: dict[int, Subquestion] = {}
         self._one_at_a_time = one_at_a_time
@@ -44,6 +46,7 @@ class Schedule:
         end = len(pairs) if complete else max(len(pairs), len(self.lines))
         kept = next((n for n, (old, new) in enumerate(pairs) if old != new), end)
         self.lines, self.complete = (*self.lines[:kept], *lines[kept:]), complete
+        self.discarded += [row for k, row in self.rows.items() if k > kept]
         self.rows = {k: row for k, row in self.rows.items() if k <= kept}
         dropped = [line for k, line in self._running.items() if k > kept]
         self._running = {k: line for k, line in self._running.items() if k <= kept}
@@ -62,10 +65,12 @@ class Schedule:
         return all(k in self.rows for k in before)
 
     def done(self, line: Subquestion, row: AnswerRow) -> None:
-        """Take in a result; that of a line which is no longer part of the plan is ignored."""
-        if self._running.get(line.id) is line:
-            del self._running[line.id]
-            self.rows[line.id] = row
+        """Take in a result; that of a line which is no longer part of the plan is set aside."""
+        if self._running.get(line.id) is not line:
+            self.discarded.append(row)
+            return
+        del self._running[line.id]
+        self.rows[line.id] = row
 
     def known_to(self, line: Subquestion, *, carry_all: bool = False) -> dict[int, AnswerRow]:
         """The results that a line is solved with: those it needs, directly or through others.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import BudgetExhaustedError
 from .budget import Budget, Meter
 from .journal import Journal
 
@@ -43,6 +45,22 @@ class Session:
         seconds = read.get("elapsed") or 0.0
         meter = Meter(limits.budget, spent, seconds, limits.shared_meter)
         return cls(meter, Journal.of(config, read.get("run_id")), limits.call_timeout)
+
+    @contextmanager
+    def in_time(self, *, bounded: bool) -> Iterator[float | None]:
+        """The seconds that something other than a call may take; None for no bound.
+
+        Raises:
+            BudgetExhaustedError: In place of a time-out, if it was the budget's time.
+        """
+        left = self.meter.seconds_left()
+        bounds = [bound for bound in (self.call_timeout, left) if bound is not None and bounded]
+        try:
+            yield max(min(bounds), 0.001) if bounds else None
+        except TimeoutError:
+            if bounded and left is not None and (self.meter.seconds_left() or 0) <= 0:
+                raise BudgetExhaustedError("the budget's max_seconds was reached") from None
+            raise
 
     def open(self) -> Session:
         """Read the journal of an earlier attempt."""

@@ -75,13 +75,18 @@ def vote(samples: Sequence[Steps[tuple[str, Reply]]]) -> Steps[tuple[str, list[R
         Exception: The first sample's error, if none brought an answer.
     """
     found = yield Together(samples)
-    errors = [result for result in found if isinstance(result, BaseException)]
-    for error in errors:
-        if must_be_raised(error) or len(errors) == len(found):
-            raise error
+    errors: list[Any] = [result for result in found if isinstance(result, BaseException)]
     good = [result for result in found if not isinstance(result, BaseException)]
+    wasted = [usage for error in errors for usage in getattr(error, "usage", ())]
+    for error in errors:
+        if must_be_raised(error):
+            raise error
+    if not good:
+        errors[0].usage = tuple(wasted)
+        raise errors[0]
     answer, _ = majority([answer for answer, _ in good])
-    return answer, [reply for _, reply in good]
+    failures = [Reply("", cut_off=False, usage=usage) for usage in wasted]
+    return answer, [*(reply for _, reply in good), *failures]
 
 
 def resolve(subquestion: Subquestion, known: Mapping[int, AnswerRow]) -> str:

@@ -19,6 +19,7 @@ from .calls import Call, aask, ask
 from .events import Event, aemit, emit
 from .replies import Reply
 from .session import Limits, Session
+from .waiting import await_within, wait_within
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -28,10 +29,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Do:
-    """Something that waits and isn't a model: how to do it blocking, and how to await it."""
+    """Something that waits and isn't a model: how to do it blocking, and how to await it.
+
+    If it is bounded, the call's timeout and the budget's seconds hold for it too.
+    """
 
     blocking: Callable[[Any], Any]
     awaitable: Callable[[Any], Awaitable[Any]]
+    bounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ def run(
         if isinstance(step, Event):
             return emit(step, config)
         if isinstance(step, Do):
-            return step.blocking(config)
+            with session.in_time(bounded=step.bounded) as seconds:
+                return wait_within(seconds, lambda: step.blocking(config))
         return _together(step, config, session)
 
     try:
@@ -95,7 +101,8 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         if isinstance(step, Event):
             return await aemit(step, config)
         if isinstance(step, Do):
-            return await step.awaitable(config)
+            with session.in_time(bounded=step.bounded) as seconds:
+                return await await_within(seconds, lambda: step.awaitable(config))
         roles = [arun(role, config, session) for role in step.roles]
         return await asyncio.gather(*roles, return_exceptions=True)
 

@@ -45,6 +45,8 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
             raise
         # Whoever keeps to the bound is ending now, and has the model's place until then.
         wait([done], _GRACE)
+        if done.done() and not done.exception():
+            return done.result()
         raise TimeoutError(f"no reply within {seconds:.3g} s") from None
 
 

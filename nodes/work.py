@@ -5,7 +5,7 @@ No waiting happens here. The scheduler asks `start()` for jobs, does them, and c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Generic, TypeVar
@@ -98,10 +98,10 @@ class Work:
             raise error
         self._refused = error
         lines = self._schedule.lines
-        usage = list(error.usage)
         if not lines:
             self._undivided = failed(whole_question(self._problem), error, self._first)
         source = "model" if lines else "undivided"
+        usage = list(error.usage) if lines else []  # Without lines, it is the row's.
         self._take_found(Decomposition(Plan(lines), source, (), usage))
 
     def take_plan(self, plan: Plan) -> None:
@@ -109,16 +109,26 @@ class Work:
         self._session.meter.kept_for_composer = int(not plan.atomic and plan.final == "compose")
         self._see(plan.subquestions, complete=True)
         if plan.atomic and not self._undivided:
-            steps = undivided_row(
-                self._problem,
-                model=self._first,
-                prompts=self._settings.prompts,
-                style="direct",
-                retriever=self._settings.retriever,
-            )
-            self._new.append(Job(steps, self._take_undivided, self._raise))
+            self._solve_undivided()
         elif self._settings.solvers.allocates:
-            self._allocate()
+            self._allocate(plan.subquestions)
+
+    def _solve_undivided(self) -> None:
+        question, model = whole_question(self._problem), self._first
+        if self._settings.solvers.allocates:
+            self._allocate([question])
+            if self._refused:
+                self._undivided = failed(question, self._refused, model)
+                return
+            model = self._choices[question.id].model
+        steps = undivided_row(
+            self._problem,
+            model=model,
+            prompts=self._settings.prompts,
+            style="direct",
+            retriever=self._settings.retriever,
+        )
+        self._new.append(Job(steps, self._take_undivided, self._raise))
 
     def _take_undivided(self, result: tuple[str | None, AnswerRow]) -> None:
         self._undivided = result[1]
@@ -135,9 +145,9 @@ class Work:
                 row = {"id": line.id, "text": line.text, "needs": list(line.needs)}
                 self._events.append(Event("plan.line", row))
 
-    def _allocate(self) -> None:
+    def _allocate(self, lines: Sequence[Subquestion]) -> None:
         try:
-            found = self._settings.solvers.allocate(self._schedule.lines, self._session.meter)
+            found = self._settings.solvers.allocate(lines, self._session.meter)
         except BudgetExhaustedError as error:
             self._refused = error
             return
@@ -212,13 +222,16 @@ class Work:
         """The node's update of the state."""
         rows = [self._undivided] if self._undivided else self._schedule.results
         update: dict[str, Any] = {"answers": rows}
+        dropped = [row["usage"] for row in self._schedule.discarded]
+        if dropped:
+            update["usage"] = add_usage(state.get("usage", []), *dropped)
         if self._found:
             update |= {
                 "plan": self._found.plan.to_rows(),
                 "final": self._found.plan.final,
                 "plan_source": self._found.source,
                 "warnings": [*state.get("warnings", []), *self._found.warnings],
-                "usage": add_usage(state.get("usage", []), self._found.usage),
+                "usage": add_usage(state.get("usage", []), self._found.usage, *dropped),
             }
         if self._session.meter.budget.max_seconds is not None:
             update["elapsed"] = self._session.meter.seconds

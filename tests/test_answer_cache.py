@@ -1,0 +1,213 @@
+"""The answer cache: what is found again, what isn't, and how the file behaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+
+PLAN = "#1 Who directed Jaws?\n#2 Who married #1?"
+ASKED = {"question": "Who is the spouse?", "context": "A film."}
+both = pytest.mark.parametrize("how", ["sync", "async"])
+ROW: Any = {"id": 1, "text": "A?", "resolved": "A?", "answer": "x", "status": "ok", "solver": "m"}
+
+
+def run(how: str, graph: Any, value: Any = ASKED) -> Any:
+    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
+
+
+@pytest.fixture
+def server() -> Iterator[LatencyServer]:
+    with LatencyServer(lambda prompt, _: f"answer {len(server.calls)}") as server:
+        yield server
+
+
+def graph(server: LatencyServer, cache: Any, model: str = "m", **options: Any) -> Any:
+    models: Any = {"decomposer": ScriptedChatModel(replies=[], default=PLAN)}
+    models["composer"] = ScriptedChatModel(replies=[], default="end")
+    solver = f"openai:{model}@{server.url}"
+    return create_decomposition_graph(solver, answer_cache=cache, **(models | options))
+
+
+@both
+@pytest.mark.parametrize("strategy", ["dag", "sequential"])
+def test_the_second_time_the_solver_is_not_asked(
+    how: str, strategy: Any, server: LatencyServer, tmp_path: Path
+) -> None:
+    first = run(how, graph(server, AnswerCache(tmp_path / "answers.sqlite"), strategy=strategy))
+    assert len(server.calls) == 2
+    again = AnswerCache(tmp_path / "answers.sqlite")
+    second = run(how, graph(server, again, strategy=strategy))
+    assert len(server.calls) == 2
+    assert [row["cached"] for row in first["answers"] + second["answers"]] == [0, 0, 1, 1]
+    taken = {"cached": True, "usage": [], "seconds": 0.0}
+    assert second["answers"] == [{**row, **taken} for row in first["answers"]]
+    assert "solver" not in {row["role"] for row in second["usage"]}
+    assert (second["answer"], second["status"]) == ("end", "ok")
+
+
+@both
+def test_whatever_an_answer_depends_on_makes_it_another(
+    how: str, server: LatencyServer, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "solve.txt").write_text("version: 9\n--- user\n{problem} {subquestion}")
+    cache = AnswerCache()
+    variants: list[tuple[Any, Any]] = [
+        ({}, ASKED),
+        ({"model": "another"}, ASKED),
+        ({"prompts": tmp_path / "prompts"}, ASKED),
+        ({}, {**ASKED, "context": "Another film."}),
+        ({}, {**ASKED, "question": "Another question?"}),
+    ]
+    for number, (options, asked) in enumerate(variants, 1):
+        run(how, graph(server, cache, **options), asked)
+        assert len(server.calls) == len(cache) == 2 * number
+    for options, asked in variants:
+        run(how, graph(server, cache, **options), asked)
+    assert len(server.calls) == len(cache), "each of them is found again"
+
+
+@both
+def test_lookups_can_be_shared_across_questions(how: str, server: LatencyServer) -> None:
+    cache = AnswerCache(across_questions=True)
+    run(how, graph(server, cache))
+    rows = run(how, graph(server, cache), {**ASKED, "question": "Another question?"})["answers"]
+    assert [row["cached"] for row in rows] == [True, True]
+    run(how, graph(server, cache), {"question": "Another question?"})
+    assert len(server.calls) == 4, "another context isn't shared"
+
+
+@both
+def test_a_line_is_found_by_what_it_asks_not_by_where_it_stands(
+    how: str, server: LatencyServer
+) -> None:
+    cache = AnswerCache()
+    first = run(how, graph(server, cache))["answers"]
+    plan = ScriptedChatModel(replies=[], default="#1 Who acted in it?\n#2 Who directed Jaws?")
+    rows = run(how, graph(server, cache, decomposer=plan))["answers"]
+    assert [(row["id"], row["cached"]) for row in rows] == [(1, False), (2, True)]
+    assert rows[1]["answer"] == first[0]["answer"]
+
+
+@both
+def test_failures_are_not_kept(how: str) -> None:
+    solver = ScriptedChatModel(replies=[ValueError("no idea")], default="x")
+    plan = ScriptedChatModel(replies=[], default="#1 A?")
+    cache = AnswerCache()
+    asked = create_decomposition_graph(solver, decomposer=plan, answer_cache=cache)
+    assert run(how, asked)["status"] == "failed"
+    assert (len(cache), bool(cache)) == (0, True), "an empty cache is a cache too"
+    assert run(how, asked)["answers"][0]["status"] == "ok"
+
+
+def test_entries_can_be_listed_and_forgotten(server: LatencyServer) -> None:
+    cache = AnswerCache()
+    run("sync", graph(server, cache))
+    second, first = cache.entries()
+    assert first["question"] == "Who directed Jaws?"
+    assert second["question"] == "Who married answer 1?"
+    assert (first["answer"], first["solver"]) == ("answer 1", f"openai:m@{server.url}")
+    assert first["added"] <= second["added"]
+    assert cache.entries(limit=1) == [second]
+    assert (len(cache), cache.clear(), len(cache), cache.entries()) == (2, 2, 0, [])
+
+
+def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    cache.put("key", ROW)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert "answers.sqlite-wal" in modes, "what SQLite writes beside it as well"
+
+
+def change(path: Path, *sql: Any) -> None:
+    """What another program does to the file."""
+    with sqlite3.connect(path) as database:
+        database.execute(*sql)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(b"nonsense" * 999),
+        lambda path: change(path, "CREATE TABLE answers (something_else)"),
+        Path.mkdir,
+    ],
+)
+def test_a_file_that_is_no_cache_is_the_user_s_mistake(spoil: Any, tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    spoil(path)
+    with pytest.raises(UserError, match=r"the answer cache .*answers.sqlite' can't be used: \w"):
+        AnswerCache(path)
+    with pytest.raises(UserError, match="can't be used: .*No such file"):
+        AnswerCache(tmp_path / "nowhere" / "answers.sqlite")
+
+
+@both
+def test_a_cache_that_breaks_or_is_closed_stops_the_run_with_a_reason(
+    how: str, server: LatencyServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "answers.sqlite"
+    cache = AnswerCache(path)
+    change(path, "DROP TABLE answers")
+    with pytest.raises(UserError, match="can't be used: no such table: answers"):
+        run(how, graph(server, cache))
+    cache.close()
+    with pytest.raises(UserError, match="closed database"):
+        run(how, graph(server, cache))
+    assert server.calls == []
+
+
+@both
+def test_an_answer_that_cannot_be_kept_is_an_answer_all_the_same(
+    how: str, server: LatencyServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "answers.sqlite"
+    AnswerCache(path).put("key", ROW)
+    refuse = "BEGIN SELECT RAISE(FAIL, 'full'); END"
+    change(path, f"CREATE TRIGGER full BEFORE INSERT ON answers {refuse}")
+    result = run(how, graph(server, AnswerCache(path)))
+    assert (result["status"], len(AnswerCache(path))) == ("ok", 1)
+
+
+def test_what_cannot_be_written_or_read_is_no_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    cache = AnswerCache(path)
+    cache.put("half a character", {**ROW, "answer": "\ud83d"})
+    assert cache.get("half a character") == {**ROW, "answer": "\ud83d"}
+    assert cache.entries()[0]["answer"] == "?"
+    for result in ["{", "[]", '{"answer": 5}', "null"]:
+        change(path, "UPDATE answers SET result = ?", (result,))
+        assert cache.get("half a character") is None
+
+
+WRITER = """
+import json, sys
+from langgraph_decompose import AnswerCache
+path, name, row = sys.argv[1:]
+for number in range(100):
+    AnswerCache(path).put(f"{name}-{number}", json.loads(row))
+"""
+
+
+def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "answers.sqlite")
+    command = [sys.executable, "-c", WRITER, path]
+    others = [subprocess.Popen([*command, str(n), json.dumps(ROW)]) for n in range(2)]
+    cache = AnswerCache(path)
+    keys = [f"thread-{number}" for number in range(400)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: cache.put(key, ROW), keys))
+    assert [other.wait(60) for other in others] == [0, 0]
+    assert (len(cache), cache.get("0-99"), cache.get("thread-399")) == (600, ROW, ROW)

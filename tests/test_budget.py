@@ -1,0 +1,187 @@
+"""Budgets: what a question may take, what is kept for the composer, what happens at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph_decompose import Budget, UserError, create_decomposition_graph
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
+
+PLAN = "#1 A?\n#2 B?\n#3 C?"
+ASKED = {"question": "All?"}
+STRATEGIES: list[Any] = ["direct", "cot", "self_consistency", "static", "sequential", "dag"]
+both = pytest.mark.parametrize("how", ["sync", "async"])
+
+
+def run(how: str, graph: Any, value: Any = ASKED) -> Any:
+    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
+
+
+def always(text: Any, **options: Any) -> ScriptedChatModel:
+    return ScriptedChatModel(replies=[], default=text, **options)
+
+
+def dear(text: str) -> ScriptedChatModel:
+    """A model that reports a hundred tokens a call."""
+    usage: Any = {"input_tokens": 80, "output_tokens": 20, "total_tokens": 100}
+    return always(AIMessage(text, usage_metadata=usage))
+
+
+def graph(solver: Any, budget: Budget, **options: Any) -> Any:
+    models = {"decomposer": dear(PLAN), "composer": dear("end")}
+    return create_decomposition_graph(solver, budget=budget, **(models | options))
+
+
+def statuses(result: Any) -> list[str]:
+    return [row["status"] for row in result["answers"]]
+
+
+def calls(result: Any) -> int:
+    return sum(row["calls"] for row in result["usage"])
+
+
+@both
+@pytest.mark.parametrize("strategy", ["sequential", "dag"])
+def test_what_fits_is_answered_and_composed_and_the_rest_is_skipped(
+    how: str, strategy: Any
+) -> None:
+    result = run(how, graph(always("x"), Budget(max_calls=4), strategy=strategy))
+    assert statuses(result) == ["ok", "ok", "skipped"]
+    assert result["answers"][2]["error"]["message"] == "the budget's max_calls (4) was reached"
+    assert (result["answer"], result["status"]) == ("end", "budget_exhausted")
+    assert calls(result) == 4, "the plan, two lines, and the call that was kept for the composer"
+
+
+@both
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 9])
+def test_no_strategy_makes_more_calls_than_it_may(how: str, strategy: Any, most: int) -> None:
+    result = run(how, graph(always("x"), Budget(max_calls=most), strategy=strategy, samples=5))
+    wanted = {"direct": 1, "cot": 1, "static": 2}.get(strategy, 5)
+    assert calls(result) <= most
+    assert result["status"] == ("ok" if most >= wanted else "budget_exhausted")
+
+
+@both
+def test_a_plan_that_needs_no_composer_keeps_no_call_for_it(how: str) -> None:
+    question = (
+        "Natalia sold 48 clips in April and half as many in May. "
+        "How many clips did she sell altogether?"
+    )
+    asked = create_decomposition_graph(budget=Budget(max_calls=2))
+    result = run(how, asked, {"question": question})
+    assert statuses(result) == ["ok", "skipped"]
+    assert result["status"] == "budget_exhausted"
+    assert result["answer"] == "#1 How many clips did Natalia sell in May? = 24", "what was found"
+
+
+@both
+def test_retries_are_calls_too(how: str) -> None:
+    with LatencyServer(lambda *_: ServerReply("busy", status=503)) as server:
+        solver = f"openai:m@{server.url}"
+        result = run(how, graph(solver, Budget(max_calls=2), strategy="direct"))
+    assert len(server.calls) == calls(result) == 2
+    assert (result["answer"], result["status"]) == (None, "budget_exhausted")
+
+
+@both
+def test_tokens_are_capped_and_the_composer_is_still_asked(how: str) -> None:
+    result = run(how, graph(dear("x"), Budget(max_tokens=250), strategy="sequential"))
+    assert statuses(result) == ["ok", "ok", "skipped"]
+    assert "max_tokens (250)" in result["answers"][2]["error"]["message"]
+    assert (result["answer"], result["status"], calls(result)) == ("end", "budget_exhausted", 4)
+
+
+@both
+def test_money_is_capped_by_the_model_table_s_prices(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LatencyServer(lambda *_: "x") as server:
+        table = f'ref = "openai:m@{server.url}"\nprice_in = 1e6\nprice_out = 1e6'
+        (tmp_path / "decompose.toml").write_text(f"[models.desk]\n{table}")
+        monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "decompose.toml"))
+        result = run(how, graph("desk", Budget(max_cost=1), strategy="sequential"))
+    assert statuses(result) == ["ok", "skipped", "skipped"], "a word costs a coin"
+    [solving] = [row for row in result["usage"] if row["role"] == "solver"]
+    assert solving["cost"] == solving["input_tokens"] + solving["output_tokens"] > 1
+    assert "max_cost (1)" in result["answers"][1]["error"]["message"]
+    assert result["status"] == "budget_exhausted"
+    assert "max_cost doesn't count ScriptedChatModel: give it price_in" in result["warnings"][0]
+
+
+@both
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_cap_that_nobody_can_watch_is_a_warning(how: str, strategy: Any) -> None:
+    budget = Budget(max_tokens=10**6, max_cost=10**6)
+    models: Any = {"decomposer": lambda _: PLAN, "composer": lambda _: "end"}
+    result = run(how, graph(lambda _: "Answer: x", budget, strategy=strategy, **models))
+    assert result["status"] == "ok"
+    assert len(result["warnings"]) == 2
+    assert result["warnings"][0].startswith("max_tokens doesn't count RunnableLambda: it reports")
+    assert result["warnings"][1].startswith("max_cost doesn't count RunnableLambda: give it")
+
+
+@both
+@pytest.mark.parametrize("strategy", ["dag", "sequential"])
+def test_when_time_is_up_what_runs_is_stopped_and_the_rest_composed(
+    how: str, strategy: Any
+) -> None:
+    def latency(prompt: str) -> float:
+        return 30 if "now: B?" in prompt else 0
+
+    with LatencyServer(lambda *_: "x", latency) as server:
+        limited = graph(f"openai:m@{server.url}", Budget(max_seconds=0.5), strategy=strategy)
+        begin = time.monotonic()
+        result = run(how, limited)
+        took = time.monotonic() - begin
+    assert 0.5 <= took < 3
+    assert statuses(result) == ["ok", "skipped", "ok" if strategy == "dag" else "skipped"]
+    assert "max_seconds was reached while this ran" in result["answers"][1]["error"]["message"]
+    assert (result["answer"], result["status"]) == ("end", "budget_exhausted")
+
+
+@both
+@pytest.mark.parametrize("strategy", ["direct", "cot", "self_consistency", "static"])
+def test_time_ends_undivided_questions_too(how: str, strategy: Any) -> None:
+    with LatencyServer(lambda *_: ServerReply(hang=True)) as server:
+        solver, budget = f"openai:m@{server.url}", Budget(max_seconds=0.3)
+        result = run(how, graph(solver, budget, strategy=strategy, samples=2))
+    assert (result["answer"], result["status"]) == (None, "budget_exhausted")
+    assert "max_seconds" in result["messages"][-1].content
+
+
+@both
+@pytest.mark.parametrize("strategy", ["static", "sequential", "dag"])
+def test_a_budget_that_ends_before_there_is_a_plan_is_a_result(how: str, strategy: Any) -> None:
+    slow = always(PLAN, latency=30)
+    limited = graph(dear("x"), Budget(max_seconds=0.3), strategy=strategy, decomposer=slow)
+    result = run(how, limited)
+    assert (result["answer"], result["status"]) == (None, "budget_exhausted")
+    assert (result["plan"], calls(result)) == ([], 1)
+    assert "max_seconds" in result["messages"][-1].content
+
+
+@pytest.mark.parametrize("cap", ["max_calls", "max_tokens", "max_seconds", "max_cost"])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "5", True, [1]])
+def test_a_cap_is_a_positive_number(cap: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"{cap} must be a (whole )?number above 0, or None"):
+        Budget(**{cap: value})
+
+
+@pytest.mark.parametrize("cap", ["max_calls", "max_tokens"])
+def test_calls_and_tokens_are_whole(cap: str) -> None:
+    with pytest.raises(UserError, match="whole number"):
+        Budget(**{cap: 1.5})
+    with pytest.raises(UserError, match="max_seconds"):
+        Budget(max_seconds=1e12)  # No thread could wait for that.
+
+
+def test_a_budget_is_a_budget() -> None:
+    with pytest.raises(UserError, match=r"budget= takes Budget\(\.\.\.\), not {'max_calls': 3}"):
+        create_decomposition_graph(budget={"max_calls": 3})  # type: ignore[typeddict-item]

@@ -1,0 +1,185 @@
+"""Conversations: messages in, one AI message out, and follow-up questions on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph_decompose import Budget, UserError, create_decomposition_graph
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
+
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+TURNS = [HumanMessage("Who directed Jaws?"), AIMessage("Steven Spielberg.")]
+FOLLOW_UP = HumanMessage("And who is he married to?")
+FULL = "Who is Steven Spielberg married to?"
+STRATEGIES: list[Any] = ["direct", "cot", "self_consistency", "static", "sequential", "dag"]
+both = pytest.mark.parametrize("how", ["sync", "async"])
+
+
+def run(how: str, graph: Any, messages: Any, config: Any = None) -> Any:
+    value = messages if isinstance(messages, dict) else {"messages": messages}
+    if how == "sync":
+        return graph.invoke(value, config)
+    return asyncio.run(graph.ainvoke(value, config))
+
+
+class Talk:
+    """A graph and the models behind it, which keep what they are asked."""
+
+    def __init__(self, condensed: Any = FULL, plan: str = "#1 A?\n#2 B?", **options: Any) -> None:
+        replies = {"Newest message:": condensed, "What was found": "composed"}
+        self.composer = ScriptedChatModel(replies=replies)
+        self.decomposer = ScriptedChatModel(replies=[], default=plan)
+        self.solver = ScriptedChatModel(replies=[], default="Answer: solved")
+        models = {"decomposer": self.decomposer, "composer": self.composer}
+        self.graph = create_decomposition_graph(self.solver, **(models | options))
+
+    @property
+    def planned(self) -> str:
+        """The question that the newest plan was made for."""
+        return self.decomposer.prompts[-1].rsplit("Question: ", 1)[1]
+
+    @property
+    def condensing(self) -> list[str]:
+        return [prompt for prompt in self.composer.prompts if "Newest message:" in prompt]
+
+
+@both
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_messages_in_one_ai_message_out(how: str, strategy: Any) -> None:
+    result = run(how, Talk(strategy=strategy).graph, [*TURNS, FOLLOW_UP])
+    assert [message.content for message in result["messages"][:3]] == [
+        *(turn.content for turn in TURNS),
+        FOLLOW_UP.content,
+    ]
+    [answer] = result["messages"][3:]
+    assert (type(answer), answer.content) == (AIMessage, result["answer"])
+    assert answer.id
+
+
+@both
+def test_by_default_the_newest_message_is_the_question_as_it_stands(how: str) -> None:
+    talk = Talk()
+    messages = [SystemMessage("Be kind."), *TURNS, FOLLOW_UP, AIMessage("", tool_calls=[])]
+    run(how, talk.graph, [*messages, ToolMessage("?", tool_call_id="1")])
+    assert talk.planned == FOLLOW_UP.content
+    asked = talk.decomposer.prompts + talk.solver.prompts + talk.composer.prompts
+    assert "Steven Spielberg" not in "".join(asked)
+
+
+@both
+def test_a_message_may_be_made_of_blocks(how: str) -> None:
+    talk = Talk()
+    run(how, talk.graph, [HumanMessage([{"type": "text", "text": "Who directed Jaws?"}])])
+    assert talk.planned == "Who directed Jaws?"
+
+
+@both
+@pytest.mark.parametrize("messages", [[], [AIMessage("hi")], [HumanMessage("")]])
+def test_without_a_human_s_question_there_is_none(how: str, messages: Any) -> None:
+    with pytest.raises(UserError, match="ask something"):
+        run(how, Talk().graph, messages)
+
+
+@pytest.mark.parametrize("kept_in", ["memory", "sqlite"])
+def test_two_questions_on_one_thread_do_not_mix(kept_in: str, tmp_path: Path) -> None:
+    with SqliteSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as on_disk:
+        saver = on_disk if kept_in == "sqlite" else InMemorySaver()
+        talk = Talk(checkpointer=saver)
+        value = {"messages": [TURNS[0]], "context": "a SECRET passage"}
+        first = run("sync", talk.graph, value, THREAD)
+        talk.decomposer.default = "atomic"
+        second = run("sync", talk.graph, [FOLLOW_UP], THREAD)
+    assert [len(result["plan"]) for result in (first, second)] == [2, 0]
+    assert [row["id"] for row in second["answers"]] == [0]
+    assert second["answer"] == "Answer: solved"
+    assert {row["role"]: row["calls"] for row in second["usage"]} == {"decomposer": 1, "solver": 1}
+    assert len(second["messages"]) == 4
+    assert "SECRET" in talk.solver.prompts[0]
+    assert "SECRET" not in talk.solver.prompts[-1] + talk.decomposer.prompts[-1]
+
+
+def test_warnings_and_failures_end_with_their_question() -> None:
+    talk = Talk(checkpointer=InMemorySaver(), plan="I can't.")
+    first = run("sync", talk.graph, [TURNS[0]], THREAD)
+    talk.decomposer.default = "#1 A?"
+    second = run("sync", talk.graph, [FOLLOW_UP], THREAD)
+    assert (len(first["warnings"]), first["plan_source"]) == (3, "undivided")
+    assert (second["warnings"], second["plan_source"], second["status"]) == ([], "model", "ok")
+
+
+@both
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_follow_up_is_condensed_by_the_composer_s_model(how: str, strategy: Any) -> None:
+    talk = Talk(condense=True, strategy=strategy, checkpointer=InMemorySaver())
+    run(how, talk.graph, [TURNS[0]], THREAD)
+    assert talk.condensing == [], "the first turn stands on its own"
+    result = run(how, talk.graph, [FOLLOW_UP], THREAD)
+    [prompt] = talk.condensing
+    assert f"User: {TURNS[0].content}\nAssistant: " in prompt
+    assert prompt.endswith(f"Newest message: {FOLLOW_UP.content}")
+    asked = talk.decomposer.prompts[-1:] or talk.solver.prompts[-1:]
+    assert FULL in asked[0]
+    assert FOLLOW_UP.content not in asked[0]
+    roles = {row["role"]: row["calls"] for row in result["usage"]}
+    assert roles["condenser"] == 1
+    assert result["messages"][2].content == FOLLOW_UP.content, "what was said stays as it was said"
+    assert len(result["messages"]) == 4
+
+
+@both
+def test_a_question_given_as_one_is_not_condensed(how: str) -> None:
+    talk = Talk(condense=True, checkpointer=InMemorySaver())
+    for _ in range(2):
+        run(how, talk.graph, {"question": "Who directed Jaws?"}, THREAD)
+    assert (talk.condensing, talk.planned) == ([], "Who directed Jaws?")
+
+
+CUT = AIMessage("Who is Steven", response_metadata={"finish_reason": "length"})
+
+
+@both
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (ValueError("no idea"), "no idea"),
+        ("", "empty reply"),
+        (CUT, "cut off at its token limit"),
+        ("long " * 25_000, "over 100,000 characters"),
+    ],
+)
+def test_a_condenser_that_fails_is_a_warning(how: str, reply: Any, reason: str) -> None:
+    talk = Talk(reply, condense=True)
+    result = run(how, talk.graph, [*TURNS, FOLLOW_UP])
+    [warning] = result["warnings"]
+    assert warning.startswith("the follow-up couldn't be made a full question (")
+    assert reason in warning
+    assert (talk.planned, result["status"]) == (FOLLOW_UP.content, "ok")
+    assert [row["calls"] for row in result["usage"] if row["role"] == "condenser"] == [1]
+
+
+@both
+def test_condensing_is_part_of_the_budget(how: str) -> None:
+    talk = Talk(condense=True, budget=Budget(max_calls=4))
+    result = run(how, talk.graph, [*TURNS, FOLLOW_UP])
+    assert sum(row["calls"] for row in result["usage"]) == 4
+    assert [row["status"] for row in result["answers"]] == ["ok", "skipped"]
+
+
+def test_a_condenser_s_server_may_be_down() -> None:
+    with LatencyServer(lambda *_: ServerReply("no key", status=401)) as server:
+        talk = Talk(condense=True, composer=f"openai:m@{server.url}", strategy="direct")
+        result = run("sync", talk.graph, [*TURNS, FOLLOW_UP])
+    assert (result["status"], len(server.calls)) == ("ok", 1)
+    assert "no key" in result["warnings"][0]
+
+
+def test_a_composer_that_writes_no_words_cannot_condense() -> None:
+    with pytest.raises(UserError, match="condense=True needs a composer that writes in words"):
+        create_decomposition_graph(condense=True)
+    create_decomposition_graph(condense=True, composer=Talk().composer)

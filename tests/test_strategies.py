@@ -1,0 +1,185 @@
+"""How each strategy asks: one line after another, as soon as possible, or several times at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose.nodes.voting import majority, normalise
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+
+ASKED = {"question": "All?"}
+CLIPS = (
+    "Natalia sold 48 clips in April and half as many in May. "
+    "How many clips did she sell altogether?"
+)
+PEARS = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
+both = pytest.mark.parametrize("how", ["sync", "async"])
+
+
+def run(how: str, graph: Any, value: Any = ASKED) -> Any:
+    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
+
+
+def always(text: str, **options: Any) -> ScriptedChatModel:
+    return ScriptedChatModel(replies=[], default=text, **options)
+
+
+def step(prompt: str) -> str:
+    """The step that a solver's prompt asks for."""
+    return prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
+
+
+def planned(solver: Any, plan: str, strategy: Any = "sequential") -> Any:
+    return create_decomposition_graph(
+        solver, decomposer=always(plan), composer=always("end"), strategy=strategy
+    )
+
+
+def sampled(solver: Any, samples: int) -> Any:
+    return create_decomposition_graph(solver, strategy="self_consistency", samples=samples)
+
+
+def drawn(*replies: Any) -> ScriptedChatModel:
+    """A solver whose samples differ."""
+    return ScriptedChatModel(replies=list(replies))
+
+
+@both
+@pytest.mark.parametrize(("strategy", "at_once"), [("sequential", 1), ("dag", 3)])
+def test_sequential_asks_one_line_at_a_time(how: str, strategy: str, at_once: int) -> None:
+    with LatencyServer(lambda prompt, _: f"answer to {step(prompt)}", latency=0.1) as server:
+        graph = planned(f"openai:m@{server.url}", "#1 A?\n#2 B?\n#3 C?", strategy)
+        assert run(how, graph)["status"] == "ok"
+    assert server.peak == at_once
+    if strategy == "sequential":
+        assert [step(call.prompt) for call in server.calls] == ["A?", "B?", "C?"]
+
+
+@both
+def test_sequential_carries_every_earlier_answer_along(how: str) -> None:
+    solver = ScriptedChatModel(replies=lambda prompt: f"answer to {step(prompt)}")
+    run(how, planned(solver, "#1 A?\n#2 B?\n#3 C?"))
+    assert "Answers already found:\nnone" in solver.prompts[0]
+    assert "#1 A? = answer to A?\n#2 B? = answer to B?" in solver.prompts[2], "C needs neither"
+
+
+@both
+def test_a_failed_line_holds_back_only_those_that_need_it(how: str) -> None:
+    solver = ScriptedChatModel(
+        replies=lambda prompt: ValueError("no") if step(prompt) == "A?" else "fine"
+    )
+    rows = run(how, planned(solver, "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #3"))["answers"]
+    assert [row["status"] for row in rows] == ["failed", "skipped", "ok", "ok"]
+    assert [step(prompt) for prompt in solver.prompts] == ["A?", "C?", "D?"]
+    assert "A?" not in solver.prompts[2], "a failure isn't carried along as an answer"
+
+
+@both
+def test_the_first_line_is_solved_while_the_plan_is_still_being_written(how: str) -> None:
+    log: list[tuple[str, float]] = []
+
+    def note(what: str) -> float:
+        log.append((what.strip(), time.monotonic()))
+        return 0.3
+
+    decomposer = always("#1 A?\n#2 B? <- #1\n#3 C?", chunks="lines", chunk_latency=note)
+    solver = ScriptedChatModel(replies=lambda prompt: str(note(step(prompt))))
+    graph = create_decomposition_graph(solver, decomposer=decomposer, composer=always("end"))
+    begin = time.monotonic()
+    assert run(how, graph)["status"] == "ok"
+    # The decomposer notes a line when it begins to write it, 0.3 s before it is written.
+    order = [what for what, _ in log]
+    assert order.index("A?") < order.index("#3 C?") < order.index("B?") < order.index("C?")
+    at = dict(log)
+    assert at["A?"] - begin < 0.3 < at["B?"] - begin < 0.6 <= at["C?"] - begin
+
+
+@both
+def test_all_samples_are_asked_at_once(how: str) -> None:
+    with LatencyServer(lambda *_: "Answer: 7", latency=0.2) as server:
+        result = run(how, sampled(f"openai:m@{server.url}", 6))
+    assert server.peak == len(server.calls) == 6
+    assert (result["answer"], result["status"], len(result["answers"])) == ("7", "ok", 6)
+    [usage] = result["usage"]
+    assert usage["calls"] == 6
+
+
+@both
+def test_the_answer_that_most_samples_agree_on_wins(how: str) -> None:
+    solver = drawn("Answer: 18", "So it's much.\nAnswer: $1,800.00", "Answer: **1800**")
+    result = run(how, sampled(solver, 3))
+    assert result["answer"] in ("$1,800.00", "1800")
+    assert (result["status"], result["warnings"]) == ("ok", [])
+    assert result["messages"][-1].content == result["answer"]
+
+
+@both
+def test_without_a_majority_there_is_a_warning(how: str) -> None:
+    result = run(how, sampled(drawn("Answer: 1", "Answer: 2", "Answer: 2", "Answer: 3"), 4))
+    assert result["answer"] == "2"
+    assert result["warnings"] == ["only 2 of 4 samples agree on the answer"]
+
+
+@both
+def test_a_failed_sample_has_no_vote(how: str) -> None:
+    broken = ValueError("no idea")
+    result = run(how, sampled(drawn(broken, "Answer: 5", broken, "Answer: 5", "Answer: 4"), 5))
+    assert result["answer"] == "5"
+    assert sorted(row["status"] for row in result["answers"]) == ["failed"] * 2 + ["ok"] * 3
+    nothing = run(how, sampled(drawn(broken, broken), 2))
+    assert (nothing["answer"], nothing["status"]) == (None, "failed")
+    assert "no idea" in nothing["messages"][-1].content
+
+
+@both
+@pytest.mark.parametrize(
+    ("strategy", "question", "answer", "rows"),
+    [("sequential", CLIPS, "72", 2), ("self_consistency", PEARS, "24", 3)],
+)
+def test_both_work_with_the_bundled_models(
+    how: str, strategy: Any, question: str, answer: str, rows: int
+) -> None:
+    graph = create_decomposition_graph(strategy=strategy, samples=3)
+    result = run(how, graph, {"question": question})
+    assert (result["answer"], result["status"]) == (answer, "ok")
+    assert len(result["answers"]) == rows
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("$1,800.00", "1800"),
+        ("1,800 clips", "1800.00 Clips."),
+        ("The Hague", "the hague."),
+        ("**42**", "42.0"),
+        ("−5", "-5"),
+        ("-$5", "$-5"),
+        ("(B)", "b"),
+        ("0.1", "0.10000000000000001"),
+    ],
+)
+def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+    assert majority(["something else", one, other]) == (one, 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("-5 °C", "5 °C"),
+        ("x = -5", "x = 5"),
+        ("-$5", "$5"),
+        ("50%", "50"),
+        ("1.5 km", "15 km"),
+        ("1234567890123", "1234567890124"),
+        ("9" * 400, "8" * 400),
+        ("1914-1918", "19141918"),
+        ("+", "-"),
+    ],
+)
+def test_different_answers_stay_different(one: str, other: str) -> None:
+    assert normalise(one) != normalise(other)

@@ -1,0 +1,105 @@
+"""What a question took is all in its usage, also where the reply was of no use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langgraph_decompose import AnswerCache, Budget, SolverOption, create_decomposition_graph
+from langgraph_decompose.testing import ScriptedChatModel
+
+ASKED = {"question": "All?"}
+
+
+def run(how: str, graph: Any, asked: Any = ASKED) -> Any:
+    return graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
+
+
+def calls(result: Any, role: str) -> int:
+    return sum(row["calls"] for row in result["usage"] if row["role"] == role)
+
+
+both = pytest.mark.parametrize("how", ["sync", "async"])
+
+
+@both
+def test_lines_of_a_plan_that_had_to_be_repaired_were_paid_for_too(how: str) -> None:
+    broken = "#1 A?\n#2 B?\n#2 C?\n#3 D? <- #9"
+    decomposer = ScriptedChatModel(
+        replies=[broken, "#1 X?\n#2 Y?"], chunks="lines", chunk_latency=0.05
+    )
+    solver = ScriptedChatModel(replies=[], default="x")
+    composer = ScriptedChatModel(replies=[], default="end")
+    result = run(how, create_decomposition_graph(solver, decomposer=decomposer, composer=composer))
+    assert [row["text"] for row in result["answers"]] == ["X?", "Y?"]
+    assert len(solver.prompts) == 4
+    assert calls(result, "solver") == 4
+
+
+@both
+def test_samples_that_failed_are_counted(how: str) -> None:
+    solver = ScriptedChatModel(replies=["x", "", "x"])
+    options = {"s": SolverOption(solver, cost=0.0, success=0.5, samples=(3,))}
+    decomposer = ScriptedChatModel(replies=["#1 A?"])
+    composer = ScriptedChatModel(replies=[], default="end")
+    result = run(how, create_decomposition_graph(options, decomposer=decomposer, composer=composer))
+    assert (result["status"], calls(result, "solver")) == ("ok", 3)
+
+
+def test_an_atomic_question_is_allocated_as_well() -> None:
+    dear, cheap = (ScriptedChatModel(replies=[], default=name) for name in ("dear", "cheap"))
+    options = {
+        "dear": SolverOption(dear, cost=100.0, success=0.9),
+        "cheap": SolverOption(cheap, cost=1.0, success=0.5),
+    }
+    decomposer = ScriptedChatModel(replies=[], default="atomic")
+    graph = create_decomposition_graph(
+        options, decomposer=decomposer, composer=cheap, budget=Budget(max_cost=5.0)
+    )
+    assert graph.invoke(ASKED)["answer"] == "cheap"
+
+
+@both
+def test_a_slow_retriever_is_stopped_by_the_budget(how: str) -> None:
+    def search(query: str) -> list[Document]:
+        time.sleep(1.5)
+        return []
+
+    solver = ScriptedChatModel(replies=[], default="x")
+    graph = create_decomposition_graph(
+        solver,
+        decomposer=ScriptedChatModel(replies=["#1 A?"]),
+        retriever=search,
+        budget=Budget(max_seconds=0.3),
+    )
+    begin = time.monotonic()
+
+    async def arun() -> Any:
+        # The function itself can't be stopped; `asyncio.run` would wait for its thread.
+        result = await graph.ainvoke(ASKED)
+        return result, time.monotonic() - begin
+
+    if how == "sync":
+        result, seconds = graph.invoke(ASKED), time.monotonic() - begin
+    else:
+        result, seconds = asyncio.run(arun())
+    assert seconds < 1.2
+    assert result["status"] == "budget_exhausted"
+    assert solver.prompts == []
+
+
+def test_a_cached_answer_found_without_passages_isn_t_one_with_them() -> None:
+    cache = AnswerCache()
+    for retriever in (None, lambda query: ["a passage"]):
+        solver = ScriptedChatModel(replies=[], default="x")
+        graph = create_decomposition_graph(
+            solver,
+            decomposer=ScriptedChatModel(replies=["#1 A?"]),
+            retriever=retriever,
+            answer_cache=cache,
+        )
+        assert graph.invoke(ASKED)["answers"][0]["cached"] is False
+    assert len(cache) == 2
