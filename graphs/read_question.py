@@ -81,6 +81,7 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
         "status": "running",
         "warnings": [],
         "usage": [],
+        "spent": False,
         "elapsed": 0.0,
     }
 

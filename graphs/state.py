@@ -61,5 +61,7 @@ class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
     """The question and context of this run."""
     final: str
     """How the plan ends: `last` or `compose`."""
+    spent: bool
+    """Whether the budget ended the planning."""
     elapsed: float
     """Seconds that the question has taken, while a node isn't running; kept for budgets."""

@@ -84,7 +84,13 @@ class Meter:
         self._shared: Meter | None = None
         # What earlier nodes of this question took, the shared meter has counted then.
         self.paid(spent, counted=False)
+        self._calls_before = self.calls
         self._shared = shared
+
+    @property
+    def calls_here(self) -> int:
+        """Calls that were counted since this meter began."""
+        return self.calls - self._calls_before
 
     def before_call(self, role: str) -> None:
         """Count a call that is about to be made.

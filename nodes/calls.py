@@ -84,14 +84,14 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
     while True:
         try:
             with call.model.limiter.hold():
-                # The clients of hosted models end a blocking call themselves.
-                output = wait_within(attempts.begin(session.call_timeout), once)
+                bound = attempts.begin(session.call_timeout or call.model.timeout)
+                output = wait_within(bound, once)
             reply = attempts.reply(output)
             break
         except Exception as error:
             pause = attempts.pause_after(error)
             if pause is None:
-                if session.journal and is_final(error):
+                if session.journal and is_final(error, call.role):
                     session.journal.put(call.key, failure_value(error))
                 raise
         time.sleep(pause)
@@ -128,7 +128,7 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
         except Exception as error:
             pause = attempts.pause_after(error)
             if pause is None:
-                if session.journal and is_final(error):
+                if session.journal and is_final(error, call.role):
                     await session.journal.aput(call.key, failure_value(error))
                 raise
         await asyncio.sleep(pause)

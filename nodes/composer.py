@@ -93,8 +93,9 @@ def composer_node(
         try:
             problem = Problem.of(state)
             answer, reply = yield from compose(problem, rows, model=model, prompts=texts)
-        except BudgetExhaustedError:
-            return outcome({**state, "spent": True}, found_so_far(rows), budget=budget)
+        except BudgetExhaustedError as error:
+            spent = {**state, "spent": True}
+            return outcome(spent, found_so_far(rows), error.usage, budget=budget)
         except Exception as error:
             if must_be_raised(error) or isinstance(error, PromptTooLongError):
                 raise

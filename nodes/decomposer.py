@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BudgetExhaustedError, EmptyReplyError, UserError
+from ..errors import BudgetExhaustedError, ReplyError, UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import (
+    MAX_REPLY_CHARS,
     MAX_SUBQUESTIONS,
     Plan,
     PlanError,
@@ -83,7 +84,10 @@ def decompose(
             usage = add_usage(usage, [reply.usage])
             text = reply.text
             plan = _read(reply, max_subquestions, final)
-        except (PlanError, EmptyReplyError) as error:
+        except BudgetExhaustedError as error:
+            error.usage = tuple(add_usage(usage, error.usage))
+            raise
+        except (PlanError, ReplyError) as error:
             usage = add_usage(usage, getattr(error, "usage", ()))
             warnings.append(f"the decomposer's reply can't be used: {error}")
             call = _repair_call(problem, model, prompts, max_subquestions, text, str(error))
@@ -103,9 +107,15 @@ def _line_reader(on_lines: OnLines | None, cap: int) -> Callable[[str], None] | 
     if on_lines is None:
         return None
     seen: tuple[Subquestion, ...] = ()
+    line_ends = 0
 
     def read(text: str) -> None:
-        nonlocal seen
+        nonlocal seen, line_ends
+        if len(text) > MAX_REPLY_CHARS:
+            raise PlanError(f"the reply has over {MAX_REPLY_CHARS:,} characters")
+        if text.count("\n") == line_ends:
+            return
+        line_ends = text.count("\n")
         lines = parse_partial(text, max_subquestions=cap)
         if lines != seen:
             seen = lines

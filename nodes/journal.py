@@ -16,6 +16,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from typing import Any, Self
+from uuid import uuid4
 
 # LangGraph has no public name for the checkpointer that a node runs under. Should the key
 # ever change, nothing is kept, and tests/test_crash.py fails.
@@ -95,7 +96,7 @@ class Journal:
 
     def _entry(self, key: str) -> str:
         """Checkpointers keep the first write of a name; a retry's reply needs another name."""
-        return f"{key}-retry" if self._retry_failed else key
+        return f"{key}-{uuid4().hex}" if self._retry_failed else key
 
     def _read(self, saved: Any) -> None:
         if saved is None:

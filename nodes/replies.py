@@ -38,8 +38,14 @@ def read_value(value: Mapping[str, Any]) -> Reply:
     return Reply(**{**value, "sources": tuple(value["sources"])})
 
 
-def is_final(error: BaseException) -> bool:
-    """Whether a failure would be the same on resuming: no passing one, no mistake to be mended."""
+def is_final(error: BaseException, role: str) -> bool:
+    """Whether a failure is kept: it would be the same on resuming, and isn't the run's end.
+
+    A service that refuses the decomposer ends the run; after the key was mended, resuming it
+    asks again. A reply that came and can't be used was paid for, whoever asked.
+    """
+    if role != "solver" and not isinstance(error, ReplyError):
+        return False
     passing = is_transient(error) or isinstance(error, BudgetExhaustedError | errors.UserError)
     return not passing and not must_be_raised(error)
 

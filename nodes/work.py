@@ -25,7 +25,7 @@ from .session import Session
 from .solver import undivided_row, whole_question
 from .solvers import Choice
 from .steps import Steps
-from .usage import add_usage
+from .usage import UsageRow, add_usage, no_usage
 
 T = TypeVar("T")
 Post = Callable[[Callable[[], None]], None]
@@ -78,6 +78,7 @@ class Work:
         self._choices: Mapping[int, Choice] = {}
         self._refused: BudgetExhaustedError | None = None
         self._interrupts: list[Any] = []
+        self._cut_short = False
         if planner:
             self._plan_with(planner, post)
 
@@ -100,9 +101,11 @@ class Work:
         lines = self._schedule.lines
         if not lines:
             self._undivided = failed(whole_question(self._problem), error, self._first)
+        self._cut_short = bool(lines)
         source = "model" if lines else "undivided"
+        warning = (f"the plan may be incomplete: {error}",) if lines else ()
         usage = list(error.usage) if lines else []  # Without lines, it is the row's.
-        self._take_found(Decomposition(Plan(lines), source, (), usage))
+        self._take_found(Decomposition(Plan(lines), source, warning, usage))
 
     def take_plan(self, plan: Plan) -> None:
         """The whole plan: an atomic one is solved undivided."""
@@ -222,20 +225,32 @@ class Work:
         """The node's update of the state."""
         rows = [self._undivided] if self._undivided else self._schedule.results
         update: dict[str, Any] = {"answers": rows}
-        dropped = [row["usage"] for row in self._schedule.discarded]
+        dropped = self._usage_of_no_row(rows)
         if dropped:
-            update["usage"] = add_usage(state.get("usage", []), *dropped)
+            update["usage"] = add_usage(state.get("usage", []), dropped)
         if self._found:
             update |= {
                 "plan": self._found.plan.to_rows(),
                 "final": self._found.plan.final,
                 "plan_source": self._found.source,
                 "warnings": [*state.get("warnings", []), *self._found.warnings],
-                "usage": add_usage(state.get("usage", []), self._found.usage, *dropped),
+                "usage": add_usage(state.get("usage", []), self._found.usage, dropped),
             }
+        if self._cut_short:
+            update["spent"] = True
         if self._session.meter.budget.max_seconds is not None:
             update["elapsed"] = self._session.meter.seconds
         return update
+
+    def _usage_of_no_row(self, rows: Sequence[AnswerRow]) -> list[UsageRow]:
+        """What lines took that a repaired plan has no more, stopped calls included."""
+        dropped = [row["usage"] for row in self._schedule.discarded]
+        planning = self._found.usage if self._found else []
+        known = add_usage(planning, *dropped, *(row["usage"] for row in rows))
+        stopped = self._session.meter.calls_here - sum(row["calls"] for row in known)
+        if stopped > 0:
+            dropped.append([no_usage("solver", self._first.name, stopped, 0.0)])
+        return add_usage(*dropped)
 
 
 def given_plan(state: Mapping[str, Any]) -> Plan:

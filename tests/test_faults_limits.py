@@ -1,0 +1,251 @@
+"""Budgets that run out in the middle of a plan, and how many calls a model gets at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import Budget
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+from .test_faults import ASKED, AT_ONCE, Script, asked, both, calls, graph, run, statuses
+from .test_faults_time import HANG, soon
+
+WIDE = "\n".join(f"#{n} {letter}?" for n, letter in enumerate("ABCDEFGH", 1))
+DOWN = ServerReply("down", status=503, headers=AT_ONCE)
+
+# Bugs that these tests found, for whoever mends them to take the mark away.
+
+EXHAUSTED = {
+    # What max_calls leaves of a plan with two lines, two that need them, and the composer.
+    2: (["plan"], None, 0),
+    3: (["A", "end", "plan"], "the end", 1),
+    5: (["A", "B", "C", "end", "plan"], "the end", 3),
+}
+
+
+@both
+@pytest.mark.parametrize("most", EXHAUSTED)
+def test_max_calls_leaves_one_for_the_composer(how: str, most: int) -> None:
+    order = Script("#1 A?\n#2 B? <- #1\n#3 C? <- #2\n#4 D? <- #3")
+    with LatencyServer(order) as server:
+        result = run(how, graph(server, budget=Budget(max_calls=most)))
+        log, answer, answered = EXHAUSTED[most]
+        assert result["status"] == "budget_exhausted"
+        assert result["answer"] == answer
+        assert sorted(asked(server)) == log
+        assert statuses(result) == ["ok"] * answered + ["skipped"] * (4 - answered)
+        assert calls(result) == len(server.calls)
+
+
+@both
+def test_a_budget_that_is_just_enough_is_not_exhausted(how: str) -> None:
+    with LatencyServer(Script()) as server:
+        assert run(how, graph(server, budget=Budget(max_calls=6)))["status"] == "ok"
+        assert len(server.calls) == 6
+
+
+@both
+@pytest.mark.parametrize(
+    ("failing", "most"),
+    [("", 4), ("A", 4), ("A", 7), ("plan", 7), ("end", 7)],
+)
+def test_max_calls_holds_for_lines_at_once_and_for_retries(
+    how: str, failing: str, most: int
+) -> None:
+    faults = {failing: [DOWN, DOWN]} if failing else {}
+    with LatencyServer(Script(**{"plan": WIDE, **faults}), latency=0.02) as server:
+        result = run(how, graph(server, budget=Budget(max_calls=most)))
+        assert len(server.calls) <= most
+        assert result["status"] == "budget_exhausted"
+        assert calls(result) == len(server.calls)
+
+
+@both
+def test_without_a_call_left_the_answer_is_what_was_found(how: str) -> None:
+    with LatencyServer(Script("#1 A?\n#2 B?", end=DOWN)) as server:
+        result = run(how, graph(server, budget=Budget(max_calls=5)))
+        assert asked(server)[3:] == ["end", "end"]
+        assert result["status"] == "budget_exhausted"
+        assert result["answer"] == "#1 A? = answer to A\n#2 B? = answer to B"
+        assert calls(result) == len(server.calls) == 5
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Options for a graph whose roles are tables in a TOML file with the same settings."""
+
+    def options(server: LatencyServer, **settings: Any) -> dict[str, str]:
+        lines = [f"{name} = {value}\n" for name, value in settings.items()]
+        config = tmp_path / "config.toml"
+        config.write_text(
+            "".join(
+                f'[models.my-{role}]\nref = "openai:{role}@{server.url}"\n{"".join(lines)}'
+                for role in ("planner", "solver", "composer")
+            )
+        )
+        monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
+        return {"decomposer": "my-planner", "solver": "my-solver", "composer": "my-composer"}
+
+    return options
+
+
+# The plan's last lines come when A and B, begun together, have been answered and paid for.
+late: dict[str, Any] = {"latency": 0.05, "line_latency": lambda line: 0.4 * line.startswith("#3")}
+
+
+@both
+def test_max_tokens_stops_what_has_not_begun(how: str) -> None:
+    with LatencyServer(Script(), **late) as server:
+        result = run(how, graph(server, budget=Budget(max_tokens=100)))
+        assert result["status"] == "budget_exhausted"
+        assert statuses(result) == ["ok", "ok", "skipped", "skipped"]
+        assert (
+            result["answers"][2]["error"]["message"] == "the budget's max_tokens (100) was reached"
+        )
+        # The one composing call is still made.
+        assert result["answer"] == "the end"
+        assert sorted(asked(server)) == ["A", "B", "end", "plan"]
+
+
+@both
+def test_max_cost_stops_what_has_not_begun(how: str, tables: Any) -> None:
+    with LatencyServer(Script(), **late) as server:
+        options = tables(server, price_in=1000.0, price_out=2000.0)
+        result = run(how, graph(server, **options, budget=Budget(max_cost=0.1)))
+        assert result["status"] == "budget_exhausted"
+        assert statuses(result) == ["ok", "ok", "skipped", "skipped"]
+        assert "max_cost (0.1)" in result["answers"][2]["error"]["message"]
+        assert sorted(asked(server)) == ["A", "B", "end", "plan"]
+        for row in result["usage"]:
+            price = (row["input_tokens"] * 1000 + row["output_tokens"] * 2000) / 1e6
+            assert row["cost"] == pytest.approx(price)
+        assert result["warnings"] == []
+
+
+@both
+def test_max_cost_says_which_models_it_cannot_count(how: str) -> None:
+    with LatencyServer(Script()) as server:
+        result = run(how, graph(server, budget=Budget(max_cost=1)))
+        assert result["status"] == "ok"
+        assert "max_cost doesn't count openai:composer" in result["warnings"][0]
+
+
+@both
+def test_max_seconds_cuts_a_hanging_call(how: str) -> None:
+    with LatencyServer(Script(A=HANG)) as server:
+        begin = time.perf_counter()
+        result = run(how, graph(server, budget=Budget(max_seconds=0.5)))
+        assert 0.5 <= time.perf_counter() - begin < 1.5
+        assert (result["status"], result["answer"]) == ("budget_exhausted", "the end")
+        assert statuses(result) == ["skipped", "ok", "skipped", "ok"]
+        assert "max_seconds" in result["answers"][0]["error"]["message"]
+        assert calls(result) == len(server.calls) == 5
+        assert soon(lambda: server.in_flight == 0)
+
+
+@both
+def test_a_budget_that_ends_while_the_plan_is_written_keeps_what_was_found(how: str) -> None:
+    half = ServerReply("#1 A?\n#2 B?\n", hang=True)
+    with LatencyServer(Script(half)) as server:
+        result = run(how, graph(server, budget=Budget(max_seconds=0.5)))
+        assert result["status"] == "budget_exhausted"
+        assert result["answer"] == "the end"
+        assert [row["answer"] for row in result["answers"]] == ["answer to A", "answer to B"]
+        assert calls(result) == len(server.calls) == 4
+
+
+@both
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_budget_too_small_for_a_plan_is_exhausted_not_an_error(how: str, most: int) -> None:
+    with LatencyServer(Script("I can't split this")) as server:
+        result = run(how, graph(server, budget=Budget(max_calls=most)))
+        assert result["status"] == "budget_exhausted"
+        assert calls(result) == len(server.calls) <= most
+
+
+@both
+def test_lines_that_a_repaired_plan_drops_stay_in_the_budget(how: str) -> None:
+    too_long = "#1 A?\n#2 B?\n#3 C?\n#4 D?"
+    planning: dict[str, Any] = {"line_latency": 0.1}
+    with LatencyServer(Script([too_long, "#1 X?"], end=DOWN), **planning) as server:
+        result = run(how, graph(server, budget=Budget(max_calls=7), max_subquestions=3))
+        assert sorted(asked(server)[:6]) == ["A", "B", "C", "X", "plan", "plan"]
+        assert asked(server)[6:] == ["end"]
+        assert result["status"] == "budget_exhausted"
+        assert calls(result) == 7
+
+
+@both
+def test_lines_that_a_repaired_plan_stops_stay_in_the_budget(how: str) -> None:
+    def slow(prompt: str) -> float:
+        return 1.5 * any(f"answer now: {letter}?" in prompt for letter in "ABC")
+
+    too_long = "#1 A?\n#2 B?\n#3 C?\n#4 D?"
+    planning: dict[str, Any] = {"line_latency": 0.1, "latency": slow}
+    with LatencyServer(Script([too_long, "#1 X?"], end=DOWN), **planning) as server:
+        run(how, graph(server, budget=Budget(max_calls=7), max_subquestions=3))
+        assert sorted(asked(server)[:6]) == ["A", "B", "C", "X", "plan", "plan"]
+        assert len(server.calls) <= 7
+
+
+def solving_elsewhere(solving: LatencyServer, planning: LatencyServer, **options: Any) -> Any:
+    """A graph whose solver has a server to itself, so that its `peak` is the solver's."""
+    return graph(planning, **{"solver": f"openai:solver@{solving.url}", **options})
+
+
+@both
+@pytest.mark.parametrize("config", [{}, {"max_concurrency": 50}], ids=str)
+@pytest.mark.parametrize("by", ["table", "option"])
+def test_a_model_s_places_are_kept_whatever_the_caller_s_config(
+    how: str, config: Any, by: str, tables: Any
+) -> None:
+    with LatencyServer(Script(WIDE)) as planning, LatencyServer(Script(), 0.03) as solving:
+        options = {"max_concurrency": 3}
+        if by == "table":
+            options = {"solver": tables(solving, max_concurrency=3)["solver"]}
+        result = run(how, solving_elsewhere(solving, planning, **options), ASKED, config)
+        assert statuses(result) == ["ok"] * 8
+        assert 1 < solving.peak <= 3
+
+
+@pytest.mark.parametrize("by", ["table", "option"])
+def test_places_are_shared_by_event_loops_and_threads(by: str, tables: Any) -> None:
+    with LatencyServer(Script(WIDE)) as planning, LatencyServer(Script(), 0.02) as solving:
+        options = {"max_concurrency": 2}
+        if by == "table":
+            options = {"solver": tables(solving, max_concurrency=2)["solver"]}
+        shared = solving_elsewhere(solving, planning, **options)
+        # Graphs of the same table share its places; with `max_concurrency=` each has its own.
+        other = solving_elsewhere(solving, planning, **options) if by == "table" else shared
+        results: list[Any] = []
+
+        def one(how: str, asking: Any) -> None:
+            results.append(run(how, asking))
+
+        kinds = [("async", shared), ("async", other), ("sync", shared), ("sync", other)]
+        threads = [threading.Thread(target=one, args=kind) for kind in kinds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [row["status"] for row in results] == ["ok"] * 4
+        assert len(solving.calls) == 32
+        assert solving.peak == 2
+
+
+@both
+def test_a_call_that_is_given_up_has_its_place_until_it_has_ended(how: str) -> None:
+    with (
+        LatencyServer(Script(WIDE)) as planning,
+        LatencyServer(Script(A=[HANG], B=[HANG])) as solving,
+    ):
+        asking = solving_elsewhere(solving, planning, max_concurrency=1, call_timeout=0.2)
+        result = run(how, asking)
+        assert result["status"] == "ok"
+        assert len(solving.calls) == 10
+        assert solving.peak == 1

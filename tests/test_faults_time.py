@@ -1,0 +1,247 @@
+"""Servers that hang or never come to an end, and runs that are cancelled in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+from .test_faults import (
+    ASKED,
+    AT_ONCE,
+    Script,
+    asked,
+    assert_only_a_failed,
+    both,
+    calls,
+    graph,
+    run,
+    statuses,
+)
+
+HANG = ServerReply(hang=True)
+SHORT = 0.3
+
+
+def soon(true: Callable[[], bool], within: float = 1.0) -> bool:
+    """Whether something becomes true in time."""
+    end = time.monotonic() + within
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Options for a solver that waits `SHORT` for a reply, by one of the ways to say so."""
+
+    def options(how_said: str, url: str, role: str = "solver") -> dict[str, Any]:
+        if how_said == "call_timeout":
+            return {role: f"openai:{role}@{url}", "call_timeout": SHORT}
+        config = tmp_path / "config.toml"
+        config.write_text(f'[models.desk]\nref = "openai:{role}@{url}"\ntimeout = {SHORT}\n')
+        monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
+        return {role: "desk"}
+
+    return options
+
+
+by_either = pytest.mark.parametrize("how_said", ["table", "call_timeout"])
+
+
+@both
+@by_either
+def test_a_reply_that_hangs_once_is_asked_again(how: str, how_said: str, impatient: Any) -> None:
+    with LatencyServer(Script(A=[HANG])) as server:
+        result = run(how, graph(server, **impatient(how_said, server.url)))
+        assert result["status"] == "ok"
+        assert result["answers"][0]["usage"][0]["calls"] == asked(server).count("A") == 2
+        first, again = [c for c in server.calls if "Step to answer now: A?" in c.prompt]
+        assert SHORT <= again.received - first.received < SHORT + 1.5
+        assert soon(lambda: server.in_flight == 0)
+
+
+@pytest.mark.parametrize(("how", "how_said"), [("sync", "table"), ("async", "call_timeout")])
+def test_a_reply_that_always_hangs_is_a_gap_in_time(
+    how: str, how_said: str, impatient: Any
+) -> None:
+    with LatencyServer(Script(A=HANG)) as server:
+        begin = time.perf_counter()
+        result = run(how, graph(server, **impatient(how_said, server.url)))
+        # Three attempts with two pauses, at most 0.38 and 0.75 s.
+        assert time.perf_counter() - begin < 3 * SHORT + 1.2 + 1.5
+        row = assert_only_a_failed(result, server)
+        assert "Timeout" in row["error"]["type"]
+        assert row["error"]["transient"] is True
+        assert soon(lambda: server.in_flight == 0)
+
+
+@both
+def test_a_longer_call_timeout_beats_the_table_s(how: str, impatient: Any) -> None:
+    slow: Any = {"latency": lambda prompt: 2 * SHORT if "Step to answer now" in prompt else 0.0}
+    with LatencyServer(Script("#1 A?"), **slow) as server:
+        options = impatient("table", server.url)
+        result = run(how, graph(server, **options, call_timeout=10 * SHORT))
+        assert result["status"] == "ok"
+        assert asked(server) == ["plan", "A", "end"]
+
+
+class Dripping:
+    """A server whose first reply comes a byte now and then, for ever; the next ones are 404."""
+
+    def __init__(self, head: bytes) -> None:
+        self.head = b"HTTP/1.1 200 OK\r\n" + head
+        self.dripping, self.ended = 0, threading.Event()
+
+    def answer(self, connection: socket.socket, first: bool) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65536)
+            if not first:
+                connection.sendall(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n")
+                return
+            self.dripping = 1
+            connection.sendall(self.head)
+            while not self.ended.wait(0.03):
+                connection.sendall(b" ")
+        self.dripping -= first
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        def accept() -> None:
+            with suppress(OSError):
+                for number in itertools.count():
+                    connection = listener.accept()[0]
+                    threading.Thread(target=self.answer, args=(connection, not number)).start()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=accept, daemon=True).start()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+            self.ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+DRIPPING_BODY = b"content-type: application/json\r\ncontent-length: 1000000\r\n\r\n"
+
+
+@both
+@by_either
+def test_a_reply_that_drips_for_ever_is_given_up_in_time(
+    how: str, how_said: str, impatient: Any
+) -> None:
+    slow = Dripping(DRIPPING_BODY)
+    with LatencyServer(Script()) as server, slow.serving() as url:
+        options = impatient(how_said, url)
+        solvers = {"slow": options["solver"], "quick": f"openai:solver@{server.url}"}
+        options |= {"solver": solvers, "route": lambda n: "slow" if n.id == 1 else "quick"}
+        begin = time.perf_counter()
+        result = run(how, graph(server, **options))
+        assert SHORT <= time.perf_counter() - begin < SHORT + 2
+        assert statuses(result) == ["failed", "ok", "skipped", "ok"]
+        [row] = result["answers"][0]["usage"]
+        assert row["calls"] == 2
+        assert "404" in result["answers"][0]["error"]["message"]
+        assert soon(lambda: slow.dripping == 0)
+
+
+@pytest.mark.parametrize(("how", "how_said"), [("async", "table"), ("sync", "call_timeout")])
+def test_a_head_that_drips_for_ever_is_given_up_in_time(
+    how: str, how_said: str, impatient: Any
+) -> None:
+    with LatencyServer(Script("#1 A?")) as server, Dripping(b"x-head: ").serving() as url:
+        begin = time.perf_counter()
+        result = run(how, graph(server, **impatient(how_said, url)))
+        assert SHORT <= time.perf_counter() - begin < SHORT + 2
+        assert result["status"] == "failed"
+        assert result["answers"][0]["usage"][0]["calls"] == 2
+
+
+@pytest.mark.parametrize(("how", "how_said"), [("sync", "table"), ("async", "call_timeout")])
+def test_an_end_that_streams_for_ever_is_given_up_in_time(
+    how: str, how_said: str, impatient: Any
+) -> None:
+    slow = Script(end=["word\n" * 1000])
+    with LatencyServer(slow, line_latency=lambda line: 0.05 if "word" in line else 0.0) as server:
+        begin = time.perf_counter()
+        result = run(how, graph(server, **impatient(how_said, server.url, "composer")))
+        assert SHORT <= time.perf_counter() - begin < SHORT + 2
+        assert (result["status"], result["answer"]) == ("ok", "the end")
+        assert calls(result) == len(server.calls) == 7
+        assert soon(lambda: server.in_flight == 0)
+
+
+@both
+def test_an_end_that_never_comes_loses_no_answers(how: str) -> None:
+    down = ServerReply("down", status=503, headers=AT_ONCE)
+    with LatencyServer(Script(end=down)) as server:
+        result = run(how, graph(server))
+        assert (result["status"], result["answer"]) == ("failed", None)
+        assert statuses(result) == ["ok"] * 4
+        assert "the composer failed" in result["warnings"][0]
+        assert calls(result) == len(server.calls) == 8
+
+
+async def until(true: Callable[[], bool], within: float = 2.0) -> None:
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def cancelled(server: LatencyServer, running: Any, when: Callable[[], bool]) -> None:
+    """Cancel a run in the middle: it ends at once, and the server is left alone."""
+    task = asyncio.create_task(running)
+    await until(when)
+    begin = time.perf_counter()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.perf_counter() - begin < 1
+    await until(lambda: server.in_flight == 0, within=1)
+    asked_so_far = len(server.calls)
+    await asyncio.sleep(0.3)
+    assert len(server.calls) == asked_so_far
+
+
+async def test_cancelling_in_the_middle_of_a_plan_ends_every_call() -> None:
+    with LatencyServer(Script(A=HANG, B=HANG)) as server:
+        running = graph(server).ainvoke(ASKED)
+        await cancelled(server, running, lambda: server.in_flight == 2)
+        assert sorted(asked(server)) == ["A", "B", "plan"]
+
+
+async def test_cancelling_while_the_plan_streams_ends_the_stream_too() -> None:
+    half = ServerReply("#1 A?\n#2 B?\n", hang=True)
+    with LatencyServer(Script(half, A=HANG, B=HANG)) as server:
+        running = graph(server).ainvoke(ASKED)
+        await cancelled(server, running, lambda: server.in_flight == 3)
+
+
+async def test_cancelling_in_a_pause_before_a_retry_ends_it() -> None:
+    busy = ServerReply("slow down", status=429, headers=(("Retry-After", "30"),))
+    with LatencyServer(Script(A=busy, B=busy)) as server:
+        running = graph(server).ainvoke(ASKED)
+        await cancelled(server, running, lambda: len(server.calls) == 3 and not server.in_flight)
+
+
+async def test_a_cancelled_run_gives_its_places_back() -> None:
+    with LatencyServer(Script(A=[HANG])) as server:
+        asking = graph(server, max_concurrency=1)
+        # B waits for the one place, which A has.
+        await cancelled(server, asking.ainvoke(ASKED), lambda: asked(server) == ["plan", "A"])
+        result = await asyncio.wait_for(asking.ainvoke(ASKED), 5)
+        assert result["status"] == "ok"
+
+
+async def test_a_run_that_is_waited_for_with_a_timeout_ends_then() -> None:
+    with LatencyServer(Script(A=HANG)) as server:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(graph(server).ainvoke(ASKED), 0.5)
+        await until(lambda: server.in_flight == 0, within=1)
