@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from ..nodes.problem import Problem
 from ..settings import Settings
 from .arguments import read_problem, settings_from
-from .drive import drive, loading, make_graph, report
+from .drive import drive, loading, make_graph, report, to_end
 from .store import Run, RunStore, locked
 
 
@@ -20,7 +19,7 @@ def run(args: Namespace) -> int:
     """Answer and print; returns the exit code."""
     problem, settings = read_problem(args), settings_from(args)
     if not settings.save_runs or args.no_save:
-        result = asyncio.run(_answer_unsaved(problem, settings, args.review))
+        result = _answer_unsaved(problem, settings, args.review)
         return report(result, problem, args)
     store = RunStore()
     store.forget_older_than(settings.keep_runs_days)
@@ -28,15 +27,15 @@ def run(args: Namespace) -> int:
     stored = {**asdict(settings), "models": {}, "review": args.review}
     run = store.begin(problem, stored)
     with locked(store.path, run.id, "another process works on this run"), resumable(run):
-        result = asyncio.run(answer_saved(store, run, settings, review=args.review))
+        result = answer_saved(store, run, settings, review=args.review)
     return report(result, problem, args, run.id)
 
 
-async def _answer_unsaved(problem: Problem, settings: Settings, review: bool) -> dict[str, Any]:
+def _answer_unsaved(problem: Problem, settings: Settings, review: bool) -> dict[str, Any]:
     with loading():
         graph = make_graph(settings, checkpointer=_memory() if review else None, review=review)
     config = {"configurable": {"thread_id": "ask"}}
-    return await drive(graph, _input(problem), config, problem)
+    return to_end(lambda given: drive(graph, given, config, problem), _input(problem))
 
 
 def _memory() -> Any:
@@ -64,7 +63,7 @@ class resumable:  # noqa: N801 -- reads as what it says: with resumable(run)
             print(f"to go on: decompose resume {self._run.id}", file=sys.stderr)  # noqa: T201
 
 
-async def answer_saved(
+def answer_saved(
     store: RunStore,
     run: Run,
     settings: Settings,
@@ -93,11 +92,15 @@ async def answer_saved(
             done.add(event["id"])
             await store.aupdate(run, answered=len(done))
 
-    async with store.checkpointer() as saver:
-        graph = make_graph(settings, checkpointer=saver, review=review)
-        config = dict(config or {"configurable": {"thread_id": run.id}})
-        asked = _input(run.problem) if given is ... else given
-        result = await drive(graph, asked, config, run.problem, watch)
+    places = [dict(config)] if config else []
+
+    async def leg(given: Any) -> dict[str, Any]:
+        place = places.pop() if places else {"configurable": {"thread_id": run.id}}
+        async with store.checkpointer() as saver:
+            graph = make_graph(settings, checkpointer=saver, review=review)
+            return await drive(graph, given, place, run.problem, watch)
+
+    result = to_end(leg, _input(run.problem) if given is ... else given)
     answers = [row for row in result["answers"] if row["status"] == "ok"]
     store.update(run, status=result["status"], answered=len(answers))
     return result

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, describe_error, must_be_raised
+from ..nodes.journal import RETRY_FAILED, Journal
 from ..settings import Settings
 from .arguments import settings_from
 from .batch_files import Results, Row, good_results, read_rows
 from .drive import budget_of, graph_options, loading
 from .progress import BatchProgress
-from .store import locked, open_checkpointer
+from .resume import before_solving
+from .store import lock_path, locked, open_checkpointer
 
 _NOT_RESULTS = (
     "models", "save_runs", "keep_runs_days", "cache", "max_calls", "max_tokens", "max_seconds",
@@ -42,11 +44,12 @@ def run(args: Namespace) -> int:
         for row in rows:
             if row.problem is None:
                 _say(f"row {row.number} is skipped: {row.error}")
-        spent = asyncio.run(_Batch(rows, settings, results, args.concurrency).run())
+        stack.callback(lambda: lock_path(out, "batch").unlink(missing_ok=True))
+        batch = _Batch(rows, settings, results, args.concurrency, args.retry_failed)
+        spent = asyncio.run(batch.run())
         left = [row for row in rows if row.problem and row.key not in results.done]
         if not left:
             results.finish(rows)
-        Path(f"{out}.batch.lock").unlink(missing_ok=True)
     return _summary(args, rows, results, left, spent)
 
 
@@ -64,6 +67,8 @@ def _check(args: Namespace, out: Path) -> None:
 
 def _results(out: Path, rows: list[Row], settings: Settings) -> Results:
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
+    roles = (settings.decomposer, settings.solver, settings.composer)
+    kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
     if out.exists():
         good = good_results(out)
@@ -80,12 +85,18 @@ class _Batch:
     """Asks what has no result yet, so many rows at a time."""
 
     def __init__(
-        self, rows: list[Row], settings: Settings, results: Results, concurrency: int
+        self,
+        rows: list[Row],
+        settings: Settings,
+        results: Results,
+        concurrency: int,
+        retry_failed: bool,
     ) -> None:
         from ..nodes.budget import Meter
 
         self._open = [row for row in rows if row.problem and row.key not in results.done]
         self._settings, self._results, self._concurrency = settings, results, concurrency
+        self._retry_failed = retry_failed
         self._meter = Meter(budget_of(settings))
         for result in results.done.values():
             self._meter.paid(result["usage"], counted=False)
@@ -127,7 +138,9 @@ class _Batch:
         if result["status"] == "budget_exhausted":
             return False
         self._results.add(row, result)
-        await saver.adelete_thread(row.key)
+        if result["status"] == "ok":
+            # What isn't may be asked again: its answers are kept till then.
+            await saver.adelete_thread(row.key)
         self._progress.row_done(result["status"])
         return True
 
@@ -136,17 +149,23 @@ class _Batch:
 
         snapshot = await graph.aget_state(config)
         values, asked = snapshot.values, None
+        if values:
+            await self._count_before(graph.checkpointer, row, values["run_id"])
         if not values:
             asked = {"question": row.problem.question, "context": row.problem.context}  # type: ignore[union-attr]
-        elif snapshot.next:
-            # The journal counts what the interrupted node took, when it is asked again.
-            self._meter.paid(_usage(values), counted=False)
-        elif values["status"] != "budget_exhausted":
-            self._meter.paid(values["usage"], counted=False)
-            return result_of(values)
-        else:
-            config = await _before_solving(graph, config)
+        elif not snapshot.next:
+            again = self._retry_failed and values["status"] != "ok"
+            if values["status"] != "budget_exhausted" and not again:
+                return result_of(values)
+            config = await before_solving(graph, config)
+            config["configurable"][RETRY_FAILED] = again
         return result_of(await graph.ainvoke(asked, config, durability="sync"))
+
+    async def _count_before(self, saver: Any, row: Row, run_id: str) -> None:
+        """What an interrupted question has taken counts against the budget of the batch."""
+        journal = Journal(saver, row.key, run_id)
+        await journal.aopen()
+        self._meter.paid(journal.usage, counted=False)
 
 
 async def _all(tasks: list[asyncio.Future[None]]) -> None:
@@ -157,20 +176,6 @@ async def _all(tasks: list[asyncio.Future[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _before_solving(graph: Any, config: Any) -> Any:
-    """The place from which a question that the budget ended goes on."""
-    async for earlier in graph.aget_state_history(config):
-        if earlier.next and earlier.next[0] in ("scheduler", "solver"):
-            return {"configurable": dict(earlier.config["configurable"])}
-    return config
-
-
-def _usage(values: dict[str, Any]) -> list[Any]:
-    """What the finished nodes of an interrupted question took."""
-    rows = [row["usage"] for row in values.get("answers") or ()]
-    return [*(values.get("usage") or ()), *(usage for row in rows for usage in row)]
 
 
 def _failure(error: Exception) -> dict[str, Any]:
@@ -185,6 +190,8 @@ def _failure(error: Exception) -> dict[str, Any]:
 def _summary(
     args: Namespace, rows: list[Row], results: Results, left: list[Row], meter: Any
 ) -> int:
+    from ..nodes.budget import budget_warnings
+
     done = Counter(result["status"] for result in results.done.values())
     done["invalid"] = sum(row.problem is None for row in rows)
     summary = {
@@ -195,6 +202,8 @@ def _summary(
         "tokens": meter.tokens,
         "cost": meter.cost,
     }
+    for warning in budget_warnings(meter.budget, _all_usage(results)):
+        _say(f"warning: {warning}")
     if args.json:
         print(json.dumps(summary, indent=2))  # noqa: T201
     counted = ", ".join(f"{count} {status}" for status, count in done.items() if count)
@@ -206,6 +215,10 @@ def _summary(
         )
     whole = not left and set(done) - {s for s, n in done.items() if not n} <= {"ok"}
     return 0 if whole else 3
+
+
+def _all_usage(results: Results) -> list[Any]:
+    return [usage for result in results.done.values() for usage in result["usage"]]
 
 
 def _say(text: str) -> None:

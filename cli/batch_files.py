@@ -62,9 +62,10 @@ def _row(number: int, line: bytes) -> Row:
         if not isinstance(value, dict) or "question" not in value:
             raise ValueError('it has no "question"')
         name = value.get("id")
+        json.dumps(name, ensure_ascii=False).encode()
         return Row(number, name, Problem.of(value))
-    except UnicodeDecodeError:
-        return Row(number, name, None, "it isn't UTF-8")
+    except UnicodeError:
+        return Row(number, None, None, "it isn't UTF-8")
     except (ValueError, RecursionError) as error:
         reason = "it isn't JSON" if isinstance(error, json.JSONDecodeError) else str(error)
         return Row(number, name, None, reason)
@@ -102,7 +103,8 @@ class Results:
             # The last line was cut short by a crash.
             with self.part.open("r+b") as file:
                 file.truncate(len(whole))
-        lines = whole.decode().splitlines()
+        # Only a newline ends a line here: JSON may hold other separators as they are.
+        lines = whole.decode().split("\n")[:-1]
         if lines and lines[0] != header:
             raise UserError(
                 f"{str(self.out)!r} was begun with other models or settings; use the same, "
@@ -125,16 +127,18 @@ class Results:
         """Write the finished file, in the order of the rows, at once or not at all."""
         self._file.close()
         new = self.out.with_name(f"{self.out.name}.new")
+        new.unlink(missing_ok=True)
+        open_private(new)
         with new.open("w", encoding="utf-8") as file:
             for line in self._lines(rows):
                 file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self.out)
-        for path in (self.part, self.state):
-            path.unlink(missing_ok=True)
-        for suffix in ("-wal", "-shm"):
-            self.state.with_name(self.state.name + suffix).unlink(missing_ok=True)
+        self.part.unlink(missing_ok=True)
+        if all(result["status"] == "ok" for result in self.done.values()):
+            for suffix in ("", "-wal", "-shm"):
+                self.state.with_name(self.state.name + suffix).unlink(missing_ok=True)
 
     def _lines(self, rows: list[Row]) -> Iterator[str]:
         for row in rows:
@@ -153,7 +157,7 @@ def good_results(out: Path) -> dict[int, dict[str, Any]]:
         UserError: If it isn't the result of a batch.
     """
     try:
-        entries = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        entries = [json.loads(line) for line in out.read_text(encoding="utf-8").split("\n")[:-1]]
         return {e.pop("row"): e for e in entries if e["status"] == "ok"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{str(out)!r} isn't the result of a batch.") from None

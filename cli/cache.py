@@ -8,6 +8,7 @@ from argparse import Namespace
 
 from ..nodes.answer_cache import AnswerCache
 from ..settings import cache_folder
+from .terminal import harmless
 
 
 def run(args: Namespace) -> int:
@@ -22,6 +23,7 @@ def run(args: Namespace) -> int:
         print(json.dumps(entries, ensure_ascii=False, indent=2))  # noqa: T201
         return 0
     for entry in entries:
-        print(f"{entry['question']} = {entry['answer']}  ({entry['solver']})")  # noqa: T201
+        line = f"{entry['question']} = {entry['answer']}  ({entry['solver']})"
+        print(harmless(line))  # noqa: T201
     print(f"{len(cache)} answers in {path}", file=sys.stderr)  # noqa: T201
     return 0

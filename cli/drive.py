@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext
 from typing import Any
 
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
+from .terminal import harmless
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
 Watcher = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -52,10 +54,29 @@ def budget_of(settings: Settings) -> Any:
     return Budget(**given) if given else None
 
 
+def to_end(leg: Callable[[Any], Coroutine[Any, Any, dict[str, Any]]], given: Any) -> dict[str, Any]:
+    """Run a graph to its end, asking the person where it waits for one; returns its result.
+
+    The person is asked outside the event loop, so that Ctrl-C works at the prompt.
+
+    Args:
+        leg: Runs the graph with an input until it ends or waits.
+        given: The first input; None resumes.
+
+    Raises:
+        UserError: If the graph waits for a review and nobody answers.
+    """
+    while True:
+        result = asyncio.run(leg(given))
+        if not result.get("__interrupt__"):
+            return result
+        given = _review(result["__interrupt__"][0].value)
+
+
 async def drive(
     graph: Any, given: Any, config: Any, problem: Problem, watch: Watcher | None = None
 ) -> dict[str, Any]:
-    """Run a graph to its end, asking the person where it waits for one; returns its result.
+    """Run a graph until it ends or waits for a person; returns its last values.
 
     Args:
         graph: The graph.
@@ -63,20 +84,7 @@ async def drive(
         config: LangGraph's config with the thread.
         problem: What is asked, for the display.
         watch: Is told each event.
-
-    Raises:
-        UserError: If the graph waits for a review and nobody answers.
     """
-    while True:
-        result = await _stream(graph, given, config, problem, watch)
-        if not result.get("__interrupt__"):
-            return result
-        given = _review(result["__interrupt__"][0].value)
-
-
-async def _stream(
-    graph: Any, given: Any, config: Any, problem: Problem, watch: Watcher | None
-) -> dict[str, Any]:
     result: dict[str, Any] = {}
     modes = ["custom", "values"]
     with _display(problem) as show:
@@ -128,7 +136,7 @@ def loading() -> Any:
 def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: str = "") -> int:
     """Print a result: the answer to stdout, the rest to stderr; returns the exit code."""
     for warning in result["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {harmless(warning)}", file=sys.stderr)  # noqa: T201
     if result["answer"] is None:
         print(f"decompose: {_reason(result)}", file=sys.stderr)  # noqa: T201
     elif result["status"] == "budget_exhausted":
@@ -142,7 +150,7 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
         printed = {**about, **result_of(result)}
         print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
     elif result["answer"] is not None:
-        print(result["answer"])  # noqa: T201
+        print(harmless(result["answer"]))  # noqa: T201
         _print_sources(result)
     return _EXIT_CODES.get(result["status"], 1)
 
@@ -150,7 +158,7 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
 def _how_to_go_on(result: dict[str, Any]) -> str:
     if result["status"] == "budget_exhausted":
         return "with a larger budget: decompose resume {} --max-calls N (or whichever cap it was)"
-    if any(row["status"] != "ok" for row in result["answers"]):
+    if result["status"] in ("failed", "partial") and result["answers"]:
         return "ask again what failed: decompose resume {} --retry-failed"
     return ""
 
@@ -160,9 +168,9 @@ def _print_sources(result: dict[str, Any]) -> None:
         for source in row["sources"]:
             text = " ".join(str(source.get("text", "")).split())[:100]
             where = source.get("metadata", {}).get("source") or text
-            print(f"#{row['id']} source: {where}", file=sys.stderr)  # noqa: T201
+            print(f"#{row['id']} source: {harmless(str(where))}", file=sys.stderr)  # noqa: T201
 
 
 def _reason(result: dict[str, Any]) -> str:
     errors = [row["error"]["message"] for row in result["answers"] if row["error"]]
-    return errors[0] if errors else "no answer"
+    return harmless(errors[0]) if errors else "no answer"

@@ -24,7 +24,7 @@ def run(args: Namespace) -> int:
     busy = f"run {run.id} is being worked on by another process; wait for it to end."
     with locked(store.path, run.id, busy), resumable(run):
         settings, review = _settings(run, args)
-        result = asyncio.run(_resume(store, run, settings, review, args.retry_failed))
+        result = _resume(store, run, settings, review, args.retry_failed)
     return report(result, run.problem, args, run.id)
 
 
@@ -35,19 +35,25 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
     return replace(settings, **given_settings(args)), bool(run.settings.get("review"))
 
 
-async def _resume(
+def _resume(
     store: RunStore, run: Run, settings: Settings, review: bool, retry_failed: bool
 ) -> dict[str, Any]:
-    async with store.checkpointer() as saver:
-        graph = make_graph(settings, checkpointer=saver, review=review)
-        place = await _place(graph, run, retry_failed)
+    place = asyncio.run(_find_place(store, run, settings, review, retry_failed))
     if place is None:
-        return await answer_saved(store, run, settings, review=review)
-    if isinstance(place, dict) and "result" in place:
+        return answer_saved(store, run, settings, review=review)
+    if "result" in place:
         return place["result"]
     if retry_failed:
         place["configurable"][RETRY_FAILED] = True
-    return await answer_saved(store, run, settings, review=review, given=None, config=place)
+    return answer_saved(store, run, settings, review=review, given=None, config=place)
+
+
+async def _find_place(
+    store: RunStore, run: Run, settings: Settings, review: bool, retry_failed: bool
+) -> Any:
+    async with store.checkpointer() as saver:
+        graph = make_graph(settings, checkpointer=saver, review=review)
+        return await _place(graph, run, retry_failed)
 
 
 async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
@@ -58,14 +64,25 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
         return None
     if snapshot.next:
         return config
-    rows = snapshot.values["answers"]
+    values = snapshot.values
+    rows = values["answers"]
     again = [row for row in rows if row["status"] != "ok"] if retry_failed else _passing(rows)
-    spent = snapshot.values["status"] == "budget_exhausted"
-    if again or spent:
-        async for earlier in graph.aget_state_history(config):
-            if earlier.next and earlier.next[0] in _SOLVING:
-                return {"configurable": dict(earlier.config["configurable"])}
-    return {"result": dict(snapshot.values)}
+    if again or values["status"] == "budget_exhausted" or _not_composed(values):
+        return await before_solving(graph, config)
+    return {"result": dict(values)}
+
+
+async def before_solving(graph: Any, config: Any) -> Any:
+    """The place from which a finished question is solved again; the journal has its answers."""
+    async for earlier in graph.aget_state_history(config):
+        if earlier.next and earlier.next[0] in _SOLVING:
+            return {"configurable": dict(earlier.config["configurable"])}
+    return config
+
+
+def _not_composed(values: dict[str, Any]) -> bool:
+    """Whether there are answers, but the composer failed."""
+    return values["answer"] is None and any(row["status"] == "ok" for row in values["answers"])
 
 
 def _passing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

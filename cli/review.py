@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
+from .terminal import harmless
 
 _HINT = (
     ";; One subquestion a line: #ID TEXT <- #IDS THAT IT NEEDS. Move, change, add or remove\n"
@@ -69,4 +70,4 @@ def _line(prompt: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    print(harmless(text), file=sys.stderr)  # noqa: T201

@@ -9,6 +9,7 @@ from argparse import Namespace
 from typing import Any
 
 from .store import Run, RunStore, is_locked
+from .terminal import harmless
 
 
 def run(args: Namespace) -> int:
@@ -27,7 +28,7 @@ def run(args: Namespace) -> int:
         print(f"no runs in {store.path}", file=sys.stderr)  # noqa: T201
     for row in rows:
         asked = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
-        question = " ".join(str(row["question"]).split())[:60]
+        question = harmless(" ".join(str(row["question"]).split())[:60])
         print(f"{row['id']}  {asked}  {row['state']:24}  {question}")  # noqa: T201
     return 0
 

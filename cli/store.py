@@ -114,7 +114,14 @@ class RunStore:
         raise UserError(f"{len(found)} runs begin with {name!r}; give more of the id.")
 
     def delete(self, runs: list[Run]) -> None:
-        """Forget runs with their checkpoints."""
+        """Forget runs with their checkpoints.
+
+        Raises:
+            UserError: If one of them is being worked on; nothing is forgotten then.
+        """
+        for run in runs:
+            if is_locked(self.path, run.id):
+                raise UserError(f"run {run.id} is being worked on; end it first.")
         for run in runs:
             for table in ("checkpoints", "writes"):
                 if self._has(table):
@@ -141,7 +148,13 @@ class RunStore:
 
 def _read(row: tuple[Any, ...]) -> Run:
     values = dict(zip(_COLUMNS, row, strict=True))
-    return Run(**{**values, "settings": json.loads(values["settings"])})
+    try:
+        settings = json.loads(values["settings"])
+    except (TypeError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        return Run(**{**values, "settings": {}, "status": "damaged"})
+    return Run(**{**values, "settings": settings})
 
 
 def open_private(path: Path) -> None:

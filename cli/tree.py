@@ -13,6 +13,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 from rich.tree import Tree
 
+from .terminal import harmless
+
 _MARKS = {
     "waiting": ("·", "dim"),
     "answered": ("✓", "green"),
@@ -107,5 +109,5 @@ def _outcome(event: Mapping[str, Any]) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = harmless(" ".join(text.split()))
     return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"

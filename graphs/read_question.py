@@ -52,7 +52,7 @@ def read_question_node(
             return update
         return (yield from _condensed(update, earlier, condenser, prompts))
 
-    return as_runnable("read_question", read, limits)
+    return as_runnable("read_question", read, limits, fresh=True)
 
 
 def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:

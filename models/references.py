@@ -15,9 +15,10 @@ or, in Python, a chat model, a Runnable, a compiled graph or a function.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ class ResolvedModel:
         price_in: Price of a million input tokens; None if unknown.
         price_out: Price of a million output tokens; None if unknown.
         timeout: Seconds for one call; None if the model keeps its own time.
+        identity: Tells its replies from those of others in journals and caches, also after a
+            restart: the name alone isn't enough, since a table's meaning may change.
         limiter: Bounds the calls at once.
     """
 
@@ -69,6 +72,11 @@ class ResolvedModel:
     price_out: float | None = None
     timeout: float | None = None
     limiter: Limiter = field(default_factory=lambda: Limiter(_HOSTED_CONCURRENCY))
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.identity:
+            object.__setattr__(self, "identity", self.name)
 
     def speaks_contract(self, role: str) -> bool:
         """Whether the model was trained to fill this role."""
@@ -96,7 +104,8 @@ def resolve_model(ref: Any) -> ResolvedModel:
         return _from_object(ref)
     name, table = _table(ref)
     source = _gguf_source(name, table)
-    return _chat_gguf(source) if source else _from_text(name, table)
+    model = _chat_gguf(source) if source else _from_text(name, table)
+    return replace(model, identity=table.ref)
 
 
 def find_gguf(ref: str) -> GGUFSource | None:
@@ -222,7 +231,19 @@ def _from_object(obj: Any) -> ResolvedModel:
     name = inner.get_name()
     if isinstance(inner, BaseChatModel):
         name = str(inner._get_ls_params().get("ls_model_name") or name)  # pyright: ignore[reportPrivateUsage]
-    return ResolvedModel(name, obj)
+    return ResolvedModel(name, obj, identity=f"{name} {_configuration(inner)}".strip())
+
+
+def _configuration(model: Any) -> str:
+    """How a LangChain object is configured, keys left out; empty if it can't tell for sure."""
+    from langchain_core.load import dumps
+
+    try:
+        text = dumps(model, sort_keys=True) if model.is_lc_serializable() else ""
+    except Exception:
+        return ""
+    # What isn't serializable within is written with its address, which changes.
+    return "" if "not_implemented" in text else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def innermost(runnable: Any) -> Any:

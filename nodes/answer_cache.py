@@ -148,7 +148,7 @@ class AnswerCache:
             "" if self.across_questions else problem.question,
             problem.context,
             [[row["text"], row["answer"]] for row in known.values()],
-            choice.model.name,
+            choice.model.identity,
             choice.samples,
             None if retriever is None else retriever.get_name(),
             [prompts["solve"].version, prompts["solve"].parts],

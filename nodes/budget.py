@@ -84,13 +84,13 @@ class Meter:
         self._shared: Meter | None = None
         # What earlier nodes of this question took, the shared meter has counted then.
         self.paid(spent, counted=False)
-        self._calls_before = self.calls
         self._shared = shared
+        self._begun = self._told = 0
 
     @property
-    def calls_here(self) -> int:
-        """Calls that were counted since this meter began."""
-        return self.calls - self._calls_before
+    def stopped(self) -> int:
+        """Calls that were begun and of which nothing was told afterwards."""
+        return self._begun - self._told
 
     def before_call(self, role: str) -> None:
         """Count a call that is about to be made.
@@ -106,6 +106,7 @@ class Meter:
             if self._shared:
                 self._shared.before_call(role)
             self.calls += 1
+            self._begun += 1
 
     def _reached(self, kept: int, composing: bool) -> str | None:
         budget = self.budget
@@ -135,14 +136,31 @@ class Meter:
         left = self.budget.max_seconds - self.seconds
         return left if shared is None else min(left, shared)
 
-    def paid(self, usage: Iterable[UsageRow], *, counted: bool) -> None:
-        """Add usage; `counted` if `before_call` has counted its calls already."""
-        rows = list(usage)
+    def add_calls(self, count: int) -> None:
+        """Count calls that were made within one that `before_call` has counted."""
+        with self._lock:
+            self.calls += count
+            self._begun += count
         if self._shared:
-            self._shared.paid(rows, counted=counted)
+            self._shared.add_calls(count)
+
+    def paid(self, usage: Iterable[UsageRow], *, counted: bool) -> None:
+        """Add usage.
+
+        Args:
+            usage: What was taken.
+            counted: Whether `before_call` has counted its calls already; if not, it was taken
+                before this meter began, and the shared meter knows it.
+        """
+        rows = list(usage)
+        if self._shared and counted:
+            self._shared.paid(rows, counted=True)
         with self._lock:
             for row in rows:
-                self.calls += 0 if counted else row["calls"]
+                if counted:
+                    self._told += row["calls"]
+                else:
+                    self.calls += row["calls"]
                 self.tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
                 self.cost += row["cost"] or 0.0
 

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from ..errors import BudgetExhaustedError, ReplyError, is_transient
 from ..models.references import ResolvedModel
+from .journal import PASSING
 from .outputs import Heard, read_output
 from .replies import (
     Reply,
@@ -28,7 +30,7 @@ from .replies import (
 from .requests import call_config, call_input, streams
 from .retry import pause_before_retry
 from .session import Session
-from .usage import UsageRow, cost, no_usage, tokens_used
+from .usage import UsageRow, add_usage, cost, no_usage, tokens_used
 from .waiting import await_within, wait_within
 
 
@@ -59,7 +61,7 @@ class Call:
     @property
     def key(self) -> str:
         """A hash of everything that the reply depends on."""
-        asked = [self.role, self.model.name, list(self.messages), self.options, self.sample]
+        asked = [self.role, self.model.identity, list(self.messages), self.options, self.sample]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -91,8 +93,8 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
         except Exception as error:
             pause = attempts.pause_after(error)
             if pause is None:
-                if session.journal and is_final(error, call.role):
-                    session.journal.put(call.key, failure_value(error))
+                if session.journal:
+                    session.journal.put(*_failure(call, error))
                 raise
         time.sleep(pause)
     if session.journal:
@@ -128,8 +130,8 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
         except Exception as error:
             pause = attempts.pause_after(error)
             if pause is None:
-                if session.journal and is_final(error, call.role):
-                    await session.journal.aput(call.key, failure_value(error))
+                if session.journal:
+                    await session.journal.aput(*_failure(call, error))
                 raise
         await asyncio.sleep(pause)
     if session.journal:
@@ -163,6 +165,8 @@ class _Attempts:
         """Read the output; an unusable one is raised, with the usage that it took."""
         read = read_output(output, self._call.model.name)
         usage = self._usage(read.messages)
+        if read.nested:
+            usage = self._usage_of_nested(read.nested)
         self._meter.paid([usage], counted=True)
         if read.problem:
             read.problem.usage = (usage,)
@@ -175,6 +179,16 @@ class _Attempts:
         usage = no_usage(self._call.role, model.name, self._made, seconds)
         usage.update(tokens_used(messages))  # pyright: ignore[reportArgumentType, reportCallIssue]
         usage["cost"] = cost(usage, model.price_in, model.price_out)
+        return usage
+
+    def _usage_of_nested(self, rows: Sequence[UsageRow]) -> UsageRow:
+        """A nested decomposition's whole usage as this call's; its calls count, too."""
+        seconds = time.perf_counter() - self._start
+        here = {"role": self._call.role, "model": self._call.model.name, "seconds": seconds}
+        [usage] = add_usage([{**row, **here} for row in rows])  # type: ignore[misc]
+        usage["seconds"] = seconds
+        usage["calls"] += self._made - 1
+        self._meter.add_calls(usage["calls"] - self._made)
         return usage
 
     def pause_after(self, error: Exception) -> float | None:
@@ -195,6 +209,7 @@ class _Attempts:
         if self._made and not (isinstance(error, ReplyError) and error.usage):
             seconds = time.perf_counter() - self._start
             usage = no_usage(self._call.role, self._call.model.name, self._made, seconds)
+            self._meter.paid([usage], counted=True)
             error.usage = (usage,)  # type: ignore[attr-defined]
         if out_of_time:
             raise error
@@ -202,16 +217,22 @@ class _Attempts:
 
 
 def _stored(call: Call, session: Session) -> Reply | None:
-    """What an earlier, interrupted attempt at this node was answered; a failure is raised."""
+    """What an earlier, interrupted attempt was answered; a failure is raised."""
     value = session.journal.get(call.key) if session.journal else None
     if value is None:
         return None
     if "error" in value:
-        error = recorded_error(value)
-        session.meter.paid(error.usage, counted=False)
-        raise error
+        raise recorded_error(value)
     reply = read_value(value)
-    session.meter.paid([reply.usage], counted=False)
     if call.on_text:
         call.on_text(reply.text)
     return reply
+
+
+def _failure(call: Call, error: Exception) -> tuple[str, dict[str, Any]]:
+    """The journal's entry for a failure: under the call's key if it is final."""
+    value = failure_value(error)
+    if is_final(error, call.role):
+        return call.key, value
+    # A passing one isn't found again, but what it took counts against the budget.
+    return f"{PASSING}{uuid4().hex}", {"usage": value["usage"]}

@@ -107,15 +107,16 @@ def _line_reader(on_lines: OnLines | None, cap: int) -> Callable[[str], None] | 
     if on_lines is None:
         return None
     seen: tuple[Subquestion, ...] = ()
-    line_ends = 0
+    whole_lines = ""
 
     def read(text: str) -> None:
-        nonlocal seen, line_ends
+        nonlocal seen, whole_lines
         if len(text) > MAX_REPLY_CHARS:
             raise PlanError(f"the reply has over {MAX_REPLY_CHARS:,} characters")
-        if text.count("\n") == line_ends:
+        until_now = text[: text.rfind("\n") + 1]
+        if until_now == whole_lines:
             return
-        line_ends = text.count("\n")
+        whole_lines = until_now
         lines = parse_partial(text, max_subquestions=cap)
         if lines != seen:
             seen = lines

@@ -23,6 +23,8 @@ from uuid import uuid4
 _CHECKPOINTER = "__pregel_checkpointer"
 _CHANNEL = "reply"
 NAMESPACE = "journal"
+PASSING = "passing-"
+"""Keys of what calls took whose failure may pass: they are asked again."""
 RETRY_FAILED = "decompose_retry_failed"
 """Set under `configurable`, it makes a resumed run ask again what failed for good."""
 
@@ -44,6 +46,10 @@ class Journal:
         place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
         self._replies: dict[str, Any] = {}
+        self.usage: list[Any] = []
+        """What all replies and failures took that an earlier attempt has kept."""
+        self.failed: list[Any] = []
+        """The part of it that no reply will tell again."""
         self._began = False
         self._lock, self._alock = threading.Lock(), asyncio.Lock()
 
@@ -109,6 +115,11 @@ class Journal:
 
     def _take(self, key: str, reply: Any) -> None:
         failed = "error" in reply
+        taken = reply["usage"] if isinstance(reply["usage"], list) else [reply["usage"]]
+        self.usage += taken
+        if key.startswith(PASSING) or (failed and self._retry_failed):
+            self.failed += taken
+            return
         if failed and (self._retry_failed or key in self._replies):
             return
         self._replies[key] = reply

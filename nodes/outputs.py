@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError, ReplyError
 from ..plan import without_thinking
+from .usage import UsageRow
 
 _CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
 MAX_REPLY_CHARS = 1_000_000
@@ -15,13 +16,18 @@ MAX_REPLY_CHARS = 1_000_000
 
 @dataclass(frozen=True)
 class Output:
-    """A reply's text and what came with it; `problem` says why it can't be used."""
+    """A reply's text and what came with it.
+
+    `nested` is the usage that a decomposition graph, asked as a solver, tells of itself;
+    `problem` says why the reply can't be used.
+    """
 
     text: str
     messages: list[Any]
     cut_off: bool = False
     message_id: str | None = None
     sources: tuple[Any, ...] = ()
+    nested: tuple[Any, ...] = ()
     problem: ReplyError | None = None
 
 
@@ -41,7 +47,7 @@ def read_output(output: Any, name: str) -> Output:
         problem = FailedGraphError(f"{name} found no answer")
     elif len(text) > MAX_REPLY_CHARS:
         problem = CutOffReplyError(f"{name} replied with {len(text):,} characters")
-    elif not (text := without_thinking(text).strip()):
+    elif not (text := whole_characters(without_thinking(text)).strip()):
         problem = EmptyReplyError(f"{name} gave an empty reply")
     finish = getattr(messages[-1], "response_metadata", {}) if messages else {}
     reasons = {finish.get(key) for key in ("finish_reason", "stop_reason", "done_reason")}
@@ -51,8 +57,14 @@ def read_output(output: Any, name: str) -> Output:
         cut_off=bool(reasons & _CUT_OFF),
         message_id=getattr(messages[-1], "id", None) if messages else None,
         sources=_sources_of(output),
+        nested=_usage_of(output),
         problem=problem,
     )
+
+
+def whole_characters(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file or terminal takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text_of(output: Any) -> tuple[str | None, list[Any]]:
@@ -82,6 +94,15 @@ def _sources_of(output: Any) -> tuple[Any, ...]:
         return ()
     found = [row.get("sources") or [] for row in rows if isinstance(row, Mapping)]
     return tuple(source for sources in found if isinstance(sources, list) for source in sources)
+
+
+def _usage_of(output: Any) -> tuple[Any, ...]:
+    rows = output.get("usage") if isinstance(output, Mapping) else None
+    columns = UsageRow.__annotations__.keys()
+    whole = isinstance(rows, list) and all(
+        isinstance(r, Mapping) and columns <= r.keys() for r in rows
+    )
+    return tuple(rows or ()) if whole else ()
 
 
 class Heard:

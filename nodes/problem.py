@@ -28,7 +28,11 @@ class Problem:
     context: str = ""
 
     def __post_init__(self) -> None:
-        question, context = self.question.strip(), self.context.strip()
+        # Halves of surrogate pairs, as broken JSON has them, can't be stored or sent.
+        question, context = (
+            text.encode("utf-8", "replace").decode("utf-8").strip()
+            for text in (self.question, self.context)
+        )
         if not any(char.isprintable() and not char.isspace() for char in question):
             raise UserError("the question is empty; ask something.")
         if len(question) > MAX_QUESTION_CHARS:

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import BudgetExhaustedError
 from .budget import Budget, Meter
 from .journal import Journal
+from .usage import UsageRow
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,10 @@ class Session:
     def of(cls, state: Any, config: Any, limits: Limits) -> Session:
         """The session of a node that reads `state`; what the state has spent counts."""
         read = state if isinstance(state, Mapping) else {}
-        # The solver's usage joins the state's sum only when the composer ends the question.
-        rows = [row["usage"] for row in read.get("answers") or ()]
-        spent = [*(read.get("usage") or ()), *(usage for row in rows for usage in row)]
+        journal = Journal.of(config, read.get("run_id"))
         seconds = read.get("elapsed") or 0.0
-        meter = Meter(limits.budget, spent, seconds, limits.shared_meter)
-        return cls(meter, Journal.of(config, read.get("run_id")), limits.call_timeout)
+        meter = Meter(limits.budget, _spent(read, journal), seconds, limits.shared_meter)
+        return cls(meter, journal, limits.call_timeout)
 
     @contextmanager
     def in_time(self, *, bounded: bool) -> Iterator[float | None]:
@@ -66,10 +65,26 @@ class Session:
         """Read the journal of an earlier attempt."""
         if self.journal:
             self.journal.open()
+            self.meter.paid(self.journal.usage, counted=False)
         return self
 
     async def aopen(self) -> Session:
         """`open` for the event loop."""
         if self.journal:
             await self.journal.aopen()
+            self.meter.paid(self.journal.usage, counted=False)
         return self
+
+    @property
+    def failed_before(self) -> list[UsageRow]:
+        """What failures took that an earlier attempt met and this one asks again."""
+        return self.journal.failed if self.journal else []
+
+
+def _spent(state: Mapping[str, Any], journal: Journal | None) -> list[UsageRow]:
+    """What the state says was taken; a question's journal knows all but the condenser's part."""
+    usage: list[UsageRow] = list(state.get("usage") or ())
+    if journal and state.get("run_id"):
+        return [row for row in usage if row["role"] == "condenser"]
+    # The solver's usage joins the state's sum only when the composer ends the question.
+    return [*usage, *(u for row in state.get("answers") or () for u in row["usage"])]

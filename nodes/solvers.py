@@ -101,6 +101,12 @@ class Solvers:
         options = {n: s for n, s in named.items() if isinstance(s, SolverOption)}
         refs = {n: options[n].solver if n in options else s for n, s in named.items()}
         self.models = {n: limited(resolve_model(r), max_concurrency) for n, r in refs.items()}
+        if isinstance(solver, Mapping):
+            # Two unnamed functions look the same; their keys tell them apart.
+            self.models = {
+                n: replace(model, identity=f"{n}: {model.identity}")
+                for n, model in self.models.items()
+            }
         self.allocates = route is None and isinstance(solver, Mapping)
         if self.allocates and len(options) < len(named):
             raise UserError("several solvers need route=, or each a SolverOption.")

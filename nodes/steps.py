@@ -135,19 +135,26 @@ def _together(step: Together, config: Any, session: Session) -> list[Any]:
 
 
 def as_runnable(
-    name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None
+    name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None, *, fresh: bool = False
 ) -> Runnable[Any, T]:
-    """A Runnable, and so a LangGraph node, from a role: input in, result out."""
+    """A Runnable, and so a LangGraph node, from a role: input in, result out.
+
+    Args:
+        name: The node's name.
+        steps: The role.
+        limits: Budget for the question and timeout for a call.
+        fresh: Whether a question begins here: what the state holds is another one's.
+    """
     from .role_runnable import RoleRunnable
 
     limits = limits or Limits()
 
     def call(value: Any, config: Any) -> T:
-        session = Session.of(value, config, limits).open()
+        session = Session.of({} if fresh else value, config, limits).open()
         return _noting_time(run(steps(value), config, session), session)
 
     async def acall(value: Any, config: Any) -> T:
-        session = await Session.of(value, config, limits).aopen()
+        session = await Session.of({} if fresh else value, config, limits).aopen()
         return _noting_time(await arun(steps(value), config, session), session)
 
     return RoleRunnable(call, acall, name=name)

@@ -57,18 +57,29 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
         TimeoutError: If it took longer.
     """
     if seconds is None:
-        return await work()
+        return await _not_cancelled_within(work)
     bound = asyncio.timeout(seconds)
     before = call_deadline.set(_end_after(seconds))
     try:
         async with bound:
-            return await work()
+            return await _not_cancelled_within(work)
     except TimeoutError:
         if bound.expired():
             raise TimeoutError(f"no reply within {seconds:.3g} s") from None
         raise
     finally:
         call_deadline.reset(before)
+
+
+async def _not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:
+    """A library that cancels itself isn't somebody who cancels us."""
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("the model cancelled its own call") from None
 
 
 def _end_after(seconds: float) -> float:

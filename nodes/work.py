@@ -78,6 +78,7 @@ class Work:
         self._choices: Mapping[int, Choice] = {}
         self._refused: BudgetExhaustedError | None = None
         self._interrupts: list[Any] = []
+        self._waiting = 0
         self._cut_short = False
         if planner:
             self._plan_with(planner, post)
@@ -188,6 +189,7 @@ class Work:
             # Another line may still be answered before a person is asked about this one.
             if not isinstance(error, GraphInterrupt):
                 raise error
+            self._waiting += 1
             self._interrupts += error.args[0]
 
         steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
@@ -215,7 +217,7 @@ class Work:
         """
         if not self._schedule.complete or self._new:
             return False
-        if self._interrupts and self._schedule.running == len(self._interrupts):
+        if self._interrupts and self._schedule.running == self._waiting:
             raise GraphInterrupt(self._interrupts)
         if not self._schedule.lines:
             return self._undivided is not None
@@ -225,7 +227,7 @@ class Work:
         """The node's update of the state."""
         rows = [self._undivided] if self._undivided else self._schedule.results
         update: dict[str, Any] = {"answers": rows}
-        dropped = self._usage_of_no_row(rows)
+        dropped = self._usage_of_no_row()
         if dropped:
             update["usage"] = add_usage(state.get("usage", []), dropped)
         if self._found:
@@ -242,15 +244,13 @@ class Work:
             update["elapsed"] = self._session.meter.seconds
         return update
 
-    def _usage_of_no_row(self, rows: Sequence[AnswerRow]) -> list[UsageRow]:
-        """What lines took that a repaired plan has no more, stopped calls included."""
+    def _usage_of_no_row(self) -> list[UsageRow]:
+        """What belongs to no result: dropped lines, stopped calls, failures before a resume."""
         dropped = [row["usage"] for row in self._schedule.discarded]
-        planning = self._found.usage if self._found else []
-        known = add_usage(planning, *dropped, *(row["usage"] for row in rows))
-        stopped = self._session.meter.calls_here - sum(row["calls"] for row in known)
+        stopped = self._session.meter.stopped
         if stopped > 0:
             dropped.append([no_usage("solver", self._first.name, stopped, 0.0)])
-        return add_usage(*dropped)
+        return add_usage(*dropped, self._session.failed_before)
 
 
 def given_plan(state: Mapping[str, Any]) -> Plan:

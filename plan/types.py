@@ -39,9 +39,13 @@ def references(text: str, own_id: int) -> tuple[int, ...]:
 
 def _clean(text: str) -> str:
     """One line, single spaces, no control characters, no ` <- ` that would read as needs."""
-    printable = "".join(
-        " " if char.isspace() or unicodedata.category(char) in ("Cc", "Cs") else char
-        for char in text
+    printable = (
+        text
+        if text.isprintable()
+        else "".join(
+            " " if char.isspace() or unicodedata.category(char) in ("Cc", "Cs") else char
+            for char in text
+        )
     )
     return " ".join(printable.replace("<-", "< -").split())
 

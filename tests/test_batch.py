@@ -147,6 +147,43 @@ def test_what_failed_is_asked_again_when_asked_for(
     assert len(world.server.calls) == before + 2
 
 
+def test_what_a_row_has_paid_isn_t_paid_again_when_it_is_retried(
+    world: World, tmp_path: Path, capsys: Any
+) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    world.fault = lambda model, prompt: (
+        ServerReply("gone", status=404) if "answer now: Second" in prompt else None
+    )
+    assert main(command) == 3
+    assert results(out)[0]["status"] == "partial"
+    world.fault = lambda model, prompt: None
+    before = len(world.server.calls)
+    assert main([*command, "--retry-failed"]) == 0
+    assert world.models()[before:] == ["solver", "composer"]
+    assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == ["out.jsonl"]
+
+
+def test_odd_characters_and_strangers_eyes(world: World, tmp_path: Path, capsys: Any) -> None:
+    world.fault = lambda model, prompt: "line\u2028sep\x85 \ud83d" if model == "composer" else None
+    rows = ['{"question": "a \\ud83d"}', '{"question": "b", "id": "\\ud83d"}', '{"question": "c"}']
+    (tmp_path / "in.jsonl").write_text("\n".join(rows))
+    out = tmp_path / "out.jsonl"
+    command = ["batch", str(tmp_path / "in.jsonl"), "--out", str(out), *world.flags]
+    assert main([*command, "--max-calls=5", "--max-cost=1", "--concurrency=1"]) == 3
+    assert "max_cost doesn't count openai:" in capsys.readouterr().err
+    modes = [p.stat().st_mode & 0o777 for p in tmp_path.iterdir() if p.name.startswith("out")]
+    assert set(modes) == {0o600}
+    assert main(command) == 3
+    assert [json.loads(x)["status"] for x in out.read_text().split("\n")[:-1]] == [
+        "ok",
+        "invalid",
+        "ok",
+    ]
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert main([*command, "--retry-failed"]) == 3
+
+
 def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypatch: Any) -> None:
     config = tmp_path / "config.toml"
     config.write_text(

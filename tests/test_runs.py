@@ -32,6 +32,7 @@ class World:
     def __init__(self, server: LatencyServer) -> None:
         self.server = server
         self.faults: dict[str, Any] = {}
+        self.composing: Any = "the end"
         self.flags = [
             f"--decomposer=openai:decomposer@{server.url}",
             f"--solver=openai:solver@{server.url}",
@@ -42,7 +43,7 @@ class World:
         if body["model"] == "decomposer":
             return PLAN
         if body["model"] == "composer":
-            return "the end"
+            return self.composing
         return self.faults.get(step(prompt)) or f"answer to {step(prompt)}"
 
     def steps(self) -> list[str]:
@@ -154,6 +155,8 @@ def test_only_one_process_works_on_a_run(world: World, capsys: Any) -> None:
         assert row["state"] == "running, 2 of 4 answered"
         assert main(["resume", row["id"]]) == 2
         assert "is being worked on by another process" in capsys.readouterr().err
+        assert main(["runs", "--delete", row["id"]]) == 2
+        assert "end it first" in capsys.readouterr().err
     finally:
         process.kill()
         process.communicate()
@@ -172,6 +175,34 @@ def test_what_failed_can_be_asked_again(world: World, capsys: Any) -> None:
     assert main(["resume", row["id"], "--retry-failed"]) == 0
     assert world.steps()[before:] == ["B?", "D?"]
     assert runs(capsys)[0]["state"] == "answered"
+
+
+def test_a_composer_that_failed_is_asked_again(world: World, capsys: Any) -> None:
+    world.composing = ServerReply("busy", status=400)
+    assert main(["ask", "All?", *world.flags]) == 1
+    assert "decompose resume" in capsys.readouterr().err
+    world.composing = "the end"
+    assert main(["resume", runs(capsys)[0]["id"]]) == 0
+    assert capsys.readouterr().out == "the end\n"
+    assert len(world.steps()) == 4
+
+
+def test_control_characters_do_not_reach_the_terminal(world: World, capsys: Any) -> None:
+    world.composing = "the\x1b[2J\x1b]0;title\x07 end"
+    assert main(["ask", "All\x1b[2J?", *world.flags]) == 0
+    assert main(["runs"]) == 0
+    shown = capsys.readouterr()
+    assert not set("\x1b\x07") & set(shown.out + shown.err)
+
+
+def test_a_damaged_row_is_listed_and_harms_no_other(
+    world: World, capsys: Any, tmp_path: Path
+) -> None:
+    main(["ask", "All?", *world.flags])
+    with sqlite3.connect(tmp_path / "state" / "langgraph-decompose" / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET settings = '{bad'")
+    assert main(["ask", "All?", *world.flags]) == 0
+    assert sorted(row["status"] for row in runs(capsys)) == ["damaged", "ok"]
 
 
 def test_a_spent_budget_can_be_raised(world: World, capsys: Any) -> None:

@@ -174,3 +174,32 @@ def test_replies_that_cannot_be_used_are_still_counted() -> None:
     assert result["status"] == "failed"
     [solving] = [row for row in result["usage"] if row["role"] == "solver"]
     assert (solving["calls"], solving["input_tokens"]) == (2, 14)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_several_interrupts_of_one_line_all_reach_the_caller(how: str) -> None:
+    def asking(name: str) -> Any:
+        return lambda state: {"messages": [AIMessage(interrupt(name))]}
+
+    builder = StateGraph(MessagesState)
+    for name in ("first", "second"):
+        builder.add_node(name, asking(name))
+        builder.add_edge(START, name)
+    asked = graph(builder.compile(), plan="#1 A?", checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    if how == "sync":
+        result = asked.invoke(ASKED, thread)
+    else:
+        result = asyncio.run(asked.ainvoke(ASKED, thread))
+    assert sorted(i.value for i in result["__interrupt__"]) == ["first", "second"]
+
+
+@pytest.mark.timeout(30)
+async def test_a_solver_that_cancels_itself_is_a_failure_and_no_end() -> None:
+    async def solver(text: str) -> str:
+        raise asyncio.CancelledError
+
+    result = await graph(RunnableLambda(solver), plan="#1 A?").ainvoke(ASKED)
+    assert result["status"] == "failed"
+    assert "cancelled its own call" in result["answers"][0]["error"]["message"]

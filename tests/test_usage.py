@@ -103,3 +103,20 @@ def test_a_cached_answer_found_without_passages_isn_t_one_with_them() -> None:
         )
         assert graph.invoke(ASKED)["answers"][0]["cached"] is False
     assert len(cache) == 2
+
+
+def test_a_nested_decomposition_counts_with_all_its_calls() -> None:
+    inner = create_decomposition_graph(
+        ScriptedChatModel(replies=[], default="x"),
+        decomposer=ScriptedChatModel(replies=[], default="#1 P?\n#2 Q?"),
+    )
+    graph = create_decomposition_graph(
+        inner,
+        decomposer=ScriptedChatModel(replies=["#1 A?\n#2 B? <- #1\n#3 C? <- #2"]),
+        composer=ScriptedChatModel(replies=[], default="end"),
+        budget=Budget(max_calls=7),
+    )
+    result = graph.invoke(ASKED)
+    assert calls(result, "solver") == 8, "a nested question can't be stopped in its middle"
+    assert [row["status"] for row in result["answers"]] == ["ok", "ok", "skipped"]
+    assert result["status"] == "budget_exhausted"
