@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ..errors import UserError
 from ..nodes.problem import Problem
 from ..settings import Settings
 from .arguments import read_problem, settings_from
 from .drive import drive, loading, make_graph, report, to_end
+from .review import UnansweredError
 from .store import Run, RunStore, locked
 
 
@@ -59,7 +61,9 @@ class resumable:  # noqa: N801 -- reads as what it says: with resumable(run)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """What is done so far is kept."""
-        if error is not None and not isinstance(error, GeneratorExit):
+        # The user's own mistake would be the same again.
+        mistake = isinstance(error, UserError) and not isinstance(error, UnansweredError)
+        if error is not None and not mistake:
             print(f"to go on: decompose resume {self._run.id}", file=sys.stderr)  # noqa: T201
 
 

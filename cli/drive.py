@@ -158,7 +158,8 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
 def _how_to_go_on(result: dict[str, Any]) -> str:
     if result["status"] == "budget_exhausted":
         return "with a larger budget: decompose resume {} --max-calls N (or whichever cap it was)"
-    if result["status"] in ("failed", "partial") and result["answers"]:
+    # Where nothing was answered, nothing is saved by going on.
+    if result["status"] != "ok" and any(row["status"] == "ok" for row in result["answers"]):
         return "ask again what failed: decompose resume {} --retry-failed"
     return ""
 

@@ -19,11 +19,15 @@ _HINT = (
 )
 
 
+class UnansweredError(UserError):
+    """A plan that waits for its review; the run can go on later."""
+
+
 def ask_person(shown: Mapping[str, Any]) -> dict[str, Any]:
     """Show a plan and return the person's answer, as `nodes/review.py` reads it.
 
     Raises:
-        UserError: If stdin ends without an answer.
+        UnansweredError: If stdin ends without an answer.
     """
     if shown.get("error"):
         _say(f"The edited plan can't be run: {shown['error']}.")
@@ -65,7 +69,7 @@ def _line(prompt: str) -> str:
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:
-        raise UserError("the plan waits for its review, and nobody answered.")
+        raise UnansweredError("the plan waits for its review, and nobody answered.")
     return line.strip()
 
 

@@ -16,7 +16,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from typing import Any, Self
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 # LangGraph has no public name for the checkpointer that a node runs under. Should the key
 # ever change, nothing is kept, and tests/test_crash.py fails.
@@ -86,7 +86,7 @@ class Journal:
         """Keep a reply; when this returns, a crash can't lose it."""
         with self._lock:
             if not self._began:
-                self._config = self._saver.put(self._config, *_new_checkpoint())
+                self._config = self._saver.put(self._config, *self._checkpoint())
                 self._began = True
         self._saver.put_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
         self._replies[key] = reply
@@ -95,10 +95,22 @@ class Journal:
         """`put` for the event loop."""
         async with self._alock:
             if not self._began:
-                self._config = await self._saver.aput(self._config, *_new_checkpoint())
+                self._config = await self._saver.aput(self._config, *self._checkpoint())
                 self._began = True
         await self._saver.aput_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
         self._replies[key] = reply
+
+    def _checkpoint(self) -> tuple[Any, Any, Any]:
+        """What the replies hang on: of one id, whoever begins it.
+
+        Two nodes of one question may begin it at once, or a run that was stopped and still
+        has a thread: in a checkpoint of its own, the one's replies would hide the other's.
+        """
+        from langgraph.checkpoint.base import empty_checkpoint
+
+        namespace = self._config["configurable"]["checkpoint_ns"]
+        checkpoint = {**empty_checkpoint(), "id": str(uuid5(NAMESPACE_OID, namespace))}
+        return checkpoint, {"source": "update", "step": -1, "parents": {}}, {}
 
     def _entry(self, key: str) -> str:
         """Checkpointers keep the first write of a name; a retry's reply needs another name."""
@@ -123,9 +135,3 @@ class Journal:
         if failed and (self._retry_failed or key in self._replies):
             return
         self._replies[key] = reply
-
-
-def _new_checkpoint() -> tuple[Any, Any, Any]:
-    from langgraph.checkpoint.base import empty_checkpoint
-
-    return empty_checkpoint(), {"source": "update", "step": -1, "parents": {}}, {}

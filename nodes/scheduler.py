@@ -123,13 +123,7 @@ class Scheduler:
         tasks: dict[Job[Any], asyncio.Task[None]] = {}
 
         async def do(job: Job[Any]) -> None:
-            try:
-                result = await arun(job.steps, config, session)
-            except Exception as error:
-                failure = error
-                inbox.put_nowait(lambda: job.failed(failure))
-            else:
-                inbox.put_nowait(lambda: job.done(result))
+            inbox.put_nowait(await _outcome(job, config, session))
 
         try:
             while True:
@@ -146,3 +140,16 @@ class Scheduler:
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _outcome(job: Job[Any], config: Any, session: Session) -> Callable[[], None]:
+    """Do a job; returns what is to be called with what came of it."""
+    try:
+        result = await arun(job.steps, config, session)
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+            raise  # Nobody waits for it any more.
+        failure = error
+        return lambda: job.failed(failure)
+    return lambda: job.done(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -203,8 +204,9 @@ def test_ctrl_c_is_130_at_once(openai_server: RecordingServer) -> None:
     seconds = time.perf_counter() - begin
     hanging.set()
     assert process.returncode == 130
-    assert (out, err) == ("", "decompose: interrupted\n")
-    assert seconds < 3
+    assert out == ""
+    assert re.fullmatch(r"to go on: decompose resume \w{8}\ndecompose: interrupted\n", err)
+    assert seconds < 1
 
 
 def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:

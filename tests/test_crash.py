@@ -43,6 +43,7 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose.nodes.journal import Journal
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
 RUNNER = Path(__file__).with_name("crash_runner.py")
@@ -231,7 +232,8 @@ class Question:
 def replies_in(saver: Any) -> set[str]:
     """The replies in the journals of the thread."""
     writes = [write for row in saver.list(THREAD) for write in row.pending_writes or ()]
-    texts = [value[1]["text"] for _, channel, value in writes if channel == "reply"]
+    values = [value[1] for _, channel, value in writes if channel == "reply"]
+    texts = [value["text"] for value in values if "text" in value]
     return {PLAN if text.startswith("#1 ") else text for text in texts}
 
 
@@ -484,3 +486,14 @@ def test_stopped_in_process(plans: list[Plan], hows: Any, pauses: Any, stops: An
     question = QuestionHere(plans, pauses)
     runs = [checked_run(question, how, **stop) for how, stop in zip(hows, stops, strict=False)]
     assert runs[-1].result or checked_run(question, hows[-1]).result
+
+
+def test_two_nodes_may_begin_the_journal_of_their_question_at_once(tmp_path: Path) -> None:
+    with SqliteSaver.from_conn_string(str(tmp_path / "checkpoints.sqlite")) as saver:
+        one, other, resumed = [Journal(saver, "1", "the question") for _ in range(3)]
+        one.open()
+        other.open()
+        one.put("A?", {"text": "a", "usage": []})
+        other.put("B?", {"text": "b", "usage": []})
+        resumed.open()
+        assert (resumed.get("A?")["text"], resumed.get("B?")["text"]) == ("a", "b")
