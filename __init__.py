@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .nodes.scheduler import solver_node
     from .nodes.solvers import SolverOption
     from .plan import Plan, PlanError, Subquestion, parse_plan, plan_grammar
+    from .plan.allocation import Option, allocate
     from .tools import calculator_tool
 
 __version__ = "0.1.0"
@@ -33,11 +34,13 @@ __all__ = [
     "ChatGGUF",
     "DecompositionMiddleware",
     "Meter",
+    "Option",
     "Plan",
     "PlanError",
     "SolverOption",
     "Subquestion",
     "UserError",
+    "allocate",
     "build_decomposition_graph",
     "bundled_model_path",
     "calculator_tool",
@@ -58,11 +61,13 @@ _HOME = {
     "ChatGGUF": ".models.chat_gguf",
     "DecompositionMiddleware": ".graphs.middleware",
     "Meter": ".nodes.budget",
+    "Option": ".plan.allocation",
     "Plan": ".plan",
     "PlanError": ".plan",
     "SolverOption": ".nodes.solvers",
     "Subquestion": ".plan",
     "UserError": ".errors",
+    "allocate": ".plan.allocation",
     "build_decomposition_graph": ".graphs.factory",
     "bundled_model_path": ".models.bundled",
     "calculator_tool": ".tools",
