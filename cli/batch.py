@@ -148,7 +148,9 @@ class _Batch:
         from ..graphs.state import result_of
 
         snapshot = await graph.aget_state(config)
-        values, asked = snapshot.values, None
+        # Without a run_id, the first node hadn't ended and nothing was paid.
+        values = snapshot.values if "run_id" in snapshot.values else {}
+        asked = None
         if values:
             await self._count_before(graph.checkpointer, row, values["run_id"])
         if not values:

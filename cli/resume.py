@@ -60,8 +60,8 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
     """Where to go on: a config, the result if all is done, None if nothing was kept yet."""
     config = {"configurable": {"thread_id": run.id}}
     snapshot = await graph.aget_state(config)
-    if not snapshot.values:
-        return None
+    if "run_id" not in snapshot.values:
+        return None  # The first node hadn't ended: nothing was paid.
     if snapshot.next:
         return config
     values = snapshot.values

@@ -38,10 +38,11 @@ def width(plan: Plan) -> int:
 
 
 def critical_path(plan: Plan, seconds: Mapping[int, float]) -> float:
-    """The least time in which the plan can run, given each subquestion's seconds.
+    r"""The least time in which the plan can run, given each subquestion's seconds.
 
     Example:
-        >>> plan = Plan((Subquestion(1, "A?"), Subquestion(2, "B?"), Subquestion(3, "C?", (1,))))
+        >>> from langgraph_decompose import parse_plan
+        >>> plan = parse_plan("#1 A?\n#2 B?\n#3 C? <- #1")
         >>> critical_path(plan, {1: 1.0, 2: 2.5, 3: 1.0})
         2.5
     """

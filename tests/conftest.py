@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -140,6 +141,11 @@ def decompose(tmp_path: Path) -> Callable[..., Finished]:
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+def hears_ctrl_c() -> None:
+    """For `preexec_fn`: a process that a script has started in the background ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def shared(path: str) -> Path:

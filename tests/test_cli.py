@@ -19,7 +19,7 @@ import pytest
 from langgraph_decompose import bundled_model_path
 from langgraph_decompose.cli.main import main
 
-from .conftest import Finished, RecordingServer
+from .conftest import Finished, RecordingServer, hears_ctrl_c
 
 Decompose = Callable[..., Finished]
 CLIPS = (
@@ -196,6 +196,7 @@ def test_ctrl_c_is_130_at_once(openai_server: RecordingServer) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     )
     assert asked.wait(60)
     begin = time.perf_counter()

@@ -18,6 +18,8 @@ import pytest
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
+from .conftest import hears_ctrl_c
+
 PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2 #3"
 
 
@@ -64,6 +66,7 @@ def spawn(*args: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     )
 
 
