@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +30,8 @@ def run(args: Namespace) -> int:
     stored = {**asdict(settings), "models": {}, "review": args.review}
     run = store.begin(problem, stored)
     with locked(store.path, run.id, "another process works on this run"), resumable(run):
-        result = answer_saved(store, run, settings, review=args.review)
+        asked = graph_input(problem)
+        result = answer_saved(store, run, settings, review=args.review, given=asked)
     return report(result, problem, args, run.id)
 
 
@@ -37,7 +39,7 @@ def _answer_unsaved(problem: Problem, settings: Settings, review: bool) -> dict[
     with loading():
         graph = make_graph(settings, checkpointer=_memory() if review else None, review=review)
     config = {"configurable": {"thread_id": "ask"}}
-    return to_end(lambda given: drive(graph, given, config, problem), _input(problem))
+    return to_end(lambda given: drive(graph, given, config, problem), graph_input(problem))
 
 
 def _memory() -> Any:
@@ -46,25 +48,21 @@ def _memory() -> Any:
     return InMemorySaver()
 
 
-def _input(problem: Problem) -> dict[str, str]:
+def graph_input(problem: Problem) -> dict[str, str]:
+    """A problem as a graph's input."""
     return {"question": problem.question, "context": problem.context}
 
 
-class resumable:  # noqa: N801 -- reads as what it says: with resumable(run)
-    """Say how to go on, if a run ends early."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def __enter__(self) -> None:
-        """Nothing yet."""
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """What is done so far is kept."""
+@contextmanager
+def resumable(run: Run) -> Iterator[None]:
+    """Say how to go on, if a run ends early: what is done so far is kept."""
+    try:
+        yield
+    except BaseException as error:
         # The user's own mistake would be the same again.
-        mistake = isinstance(error, UserError) and not isinstance(error, UnansweredError)
-        if error is not None and not mistake:
-            print(f"to go on: decompose resume {self._run.id}", file=sys.stderr)  # noqa: T201
+        if not isinstance(error, UserError) or isinstance(error, UnansweredError):
+            print(f"to go on: decompose resume {run.id}", file=sys.stderr)  # noqa: T201
+        raise
 
 
 def answer_saved(
@@ -73,7 +71,7 @@ def answer_saved(
     settings: Settings,
     *,
     review: bool,
-    given: Any = ...,
+    given: Any,
     config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run a graph on a run's thread, noting how far it is.
@@ -83,7 +81,7 @@ def answer_saved(
         run: The run.
         settings: How its graph is made.
         review: Whether a person sees the plan first.
-        given: The graph's input; the run's question if it isn't given.
+        given: The graph's input; None goes on with what it has.
         config: LangGraph's config; the run's thread if None.
     """
     done: set[int] = set()
@@ -104,7 +102,7 @@ def answer_saved(
             graph = make_graph(settings, checkpointer=saver, review=review)
             return await drive(graph, given, place, run.problem, watch)
 
-    result = to_end(leg, _input(run.problem) if given is ... else given)
+    result = to_end(leg, given)
     answers = [row for row in result["answers"] if row["status"] == "ok"]
     store.update(run, status=result["status"], answered=len(answers))
     return result

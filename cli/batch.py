@@ -20,6 +20,7 @@ from ..errors import UserError, describe_error, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
 from ..settings import Settings
 from .arguments import settings_from
+from .ask import graph_input
 from .batch_files import Results, Row, good_results, read_rows
 from .drive import budget_of, graph_options, loading
 from .progress import BatchProgress
@@ -154,7 +155,7 @@ class _Batch:
         if values:
             await self._count_before(graph.checkpointer, row, values["run_id"])
         if not values:
-            asked = {"question": row.problem.question, "context": row.problem.context}  # type: ignore[union-attr]
+            asked = graph_input(row.problem)  # pyright: ignore[reportArgumentType]
         elif not snapshot.next:
             again = self._retry_failed and values["status"] != "ok"
             if values["status"] != "budget_exhausted" and not again:

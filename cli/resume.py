@@ -10,7 +10,7 @@ from typing import Any
 from ..nodes.journal import RETRY_FAILED
 from ..settings import Settings, load_settings
 from .arguments import given_settings
-from .ask import answer_saved, resumable
+from .ask import answer_saved, graph_input, resumable
 from .drive import make_graph, report
 from .store import Run, RunStore, locked
 
@@ -40,7 +40,8 @@ def _resume(
 ) -> dict[str, Any]:
     place = asyncio.run(_find_place(store, run, settings, review, retry_failed))
     if place is None:
-        return answer_saved(store, run, settings, review=review)
+        asked = graph_input(run.problem)
+        return answer_saved(store, run, settings, review=review, given=asked)
     if "result" in place:
         return place["result"]
     if retry_failed:

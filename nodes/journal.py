@@ -132,6 +132,5 @@ class Journal:
         if key.startswith(PASSING) or (failed and self._retry_failed):
             self.failed += taken
             return
-        if failed and (self._retry_failed or key in self._replies):
-            return
-        self._replies[key] = reply
+        if not (failed and key in self._replies):
+            self._replies[key] = reply
