@@ -29,7 +29,11 @@ _STRATEGIES = ("direct", "cot", "self_consistency", "static", "sequential", "dag
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["distill"]:  # Its flags come from modules that nobody else imports.
+        args = argparse.Namespace(command="distill", rest=argv[1:])
+    else:
+        args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -105,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list models here, or show what a file says")
     models.add_argument("file", nargs="?", help="a .gguf file or model reference to describe")
     models.add_argument("--json", action="store_true", help="print JSON")
+
+    commands.add_parser("distill", help="make a decomposer of your own")  # Reads its own flags.
 
     doctor = commands.add_parser("doctor", help="say what works here and what to do about the rest")
     doctor.add_argument("--json", action="store_true", help="print JSON")

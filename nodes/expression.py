@@ -1,13 +1,16 @@
 """Solving with a model trained for this project: it writes an expression, we calculate.
 
-Such a solver does arithmetic and nothing else. Since it writes *some* expression whatever
-it is asked, `given_numbers.py` decides whether the question is one of quantity, and an
-expression that uses a number which wasn't given is refused. A question that is an expression
-itself is calculated without asking anybody.
+Such a solver does arithmetic and nothing else. Where it needs the answer of an earlier line
+it may write `#k`, which is surer for a small model than copying digits. Since it writes
+*some* expression whatever it is asked, `given_numbers.py` decides whether the question is
+one of quantity, and an expression that uses a number which wasn't given is refused. A
+question that is an expression itself is calculated without asking anybody.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -16,7 +19,13 @@ from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
 from ..models.references import ResolvedModel
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .calls import Call
-from .given_numbers import asking_sentence, asks_for_arithmetic, given_numbers, stated_value
+from .given_numbers import (
+    asking_sentence,
+    asks_for_arithmetic,
+    given_numbers,
+    stated_number,
+    stated_value,
+)
 from .replies import Reply
 from .steps import Steps
 from .usage import no_usage
@@ -27,10 +36,13 @@ EXPRESSION_GRAMMAR = r"""
 root ::= sum
 sum ::= product (" "? [+-] " "? product){0,9}
 product ::= factor (" "? [*/] " "? factor){0,9}
-factor ::= "-"? number | "(" sum ")"
+factor ::= "-"? (number | answer) | "(" sum ")"
 number ::= [0-9]{1,12} ("." [0-9]{1,6})? "%"?
+answer ::= "#" [1-9] [0-9]?
 """
-"""One arithmetic expression; the token limit bounds the parentheses."""
+"""One arithmetic expression; `#2` is line 2's answer. The token limit bounds the parentheses."""
+
+_REFERENCE = re.compile(r"#([0-9]+)")
 
 
 def solve_expression(
@@ -70,7 +82,8 @@ def solve_expression(
     messages = [{"role": "system", "content": "solve"}, {"role": "user", "content": text}]
     reply = yield replace(call, messages=messages, options=_options(call.sample))
     try:
-        return format_number(_value(model, reply, given)), reply
+        answers = {k: answer for k, _, answer in lines}
+        return format_number(_value(model, reply, given, answers)), reply
     except ReplyError as error:
         error.usage = (reply.usage,)
         raise
@@ -82,22 +95,47 @@ def _options(sample: int) -> dict[str, Any]:
     return {"grammar": EXPRESSION_GRAMMAR, "max_tokens": _MAX_TOKENS, **drawn}
 
 
-def _value(model: ResolvedModel, reply: Reply, given: set[Fraction]) -> Fraction:
+def _value(
+    model: ResolvedModel, reply: Reply, given: set[Fraction], answers: Mapping[int, str]
+) -> Fraction:
     if reply.cut_off:
         raise CutOffReplyError("the solver's expression was cut off at its token limit")
-    invented = [n for n in numbers(reply.text) if n not in given]
+    invented = [n for n in numbers(_REFERENCE.sub(" ", reply.text)) if n not in given]
     if invented:
-        raise UnsupportedQuestionError(
-            f"{_name(model)} wrote {reply.text!r}, but {format_number(invented[0])} isn't given; "
-            "name a general model with --solver."
-        )
+        raise _refused(model, reply, f", but {format_number(invented[0])} isn't given")
     try:
-        return calculate(reply.text)
+        return calculate(put_answers_in(reply.text, answers))
     except CalculatorError as error:
-        raise UnsupportedQuestionError(
-            f"{_name(model)} wrote {reply.text!r}, which can't be calculated ({error}); "
-            "name a general model with --solver."
-        ) from None
+        raise _refused(model, reply, f", which can't be calculated ({error})") from None
+
+
+def put_answers_in(expression: str, answers: Mapping[int, str]) -> str:
+    """An expression with the numbers that the answers give in place of `#k`.
+
+    Raises:
+        CalculatorError: If there is no answer k, or it isn't clear which number it gives.
+
+    Example:
+        >>> put_answers_in("#1*4 - #2", {1: "$1,200", 2: "-3 degrees"})
+        '(1200)*4 - (-3)'
+    """
+
+    def number(match: re.Match[str]) -> str:
+        k = int(match[1])
+        if k not in answers:
+            raise CalculatorError(f"there is no answer #{k}")
+        value = stated_number(answers[k])
+        if value is None:
+            raise CalculatorError(f"the answer #{k} isn't one number")
+        return f"({value})"  # A fraction prints as 7/2, so that nothing is rounded.
+
+    return _REFERENCE.sub(number, expression)
+
+
+def _refused(model: ResolvedModel, reply: Reply, reason: str) -> UnsupportedQuestionError:
+    return UnsupportedQuestionError(
+        f"{_name(model)} wrote {reply.text!r}{reason}; name a general model with --solver."
+    )
 
 
 def _no_call(call: Call) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from ..tools.calculator import CalculatorError, calculate, numbers
@@ -17,22 +17,53 @@ _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _VALUE = {word: n for n, word in enumerate(_ONES)} | {w: 20 + 10 * n for n, w in enumerate(_TENS)}
 _SCALE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
-# Words that say what to do with a number: the number that an expression then needs.
+# Words that say what to do with a number: the numbers that an expression may then need.
 _FACTORS = {
-    "half": 2, "halves": 2, "twice": 2, "double": 2, "doubles": 2, "thrice": 3, "triple": 3,
-    "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
-    "fifths": 5, "sixth": 6, "eighth": 8, "tenth": 10, "dozen": 12, "dozens": 12, "pair": 2,
-    "pairs": 2,
+    "half": (2, "0.5", "1.5"), "halves": (2, "0.5"), "twice": (2,), "double": (2,),
+    "thrice": (3,), "triple": (3,), "third": (3,), "quarter": (4, 25, "0.25", "0.75"),
+    "fourth": (4,), "fifth": (5,), "sixth": (6,), "eighth": (8,), "tenth": (10,),
+    "dozen": (12,), "pair": (2,),
 }  # fmt: skip
+# Units, between which a question may ask to convert.
 _UNITS = {
-    "minute": (60,), "hour": (60, 3600), "day": (24,), "daily": (7,), "week": (7, 52),
-    "weekly": (7, 52), "month": (12, 30), "year": (12, 52, 365), "foot": (12, 3), "feet": (12, 3),
-    "yard": (3,), "inch": (12,), "inche": (12,), "dollar": (100,), "cent": (100,), "km": (1000,),
-    "kg": (1000,), "meter": (100, 1000), "gram": (1000,),
+    "minute": (60,), "hour": (60, 24, 3600), "day": (7, 24, 30, 365), "daily": (7, 30, 365),
+    "week": (4, 7, 52), "weekly": (4, 7, 52), "month": (4, 12, 30), "year": (12, 52, 365),
+    "foot": (12, 3), "feet": (12, 3), "yard": (3, 36), "inch": (12,), "inche": (12,),
+    "mile": (5280, 1760), "dollar": (100,), "cent": (100, "0.01", "0.5"), "penny": (100, "0.01"),
+    "pennie": (100, "0.01"), "nickel": (5, 100, "0.05"), "dime": (10, 100, "0.1"),
+    "ounce": (16,), "oz": (16,), "pound": (16,), "ton": (2000,), "tonne": (1000,),
+    "gallon": (4,), "quart": (4,), "pint": (2,), "km": (1000,), "kilometer": (1000,),
+    "kilometre": (1000,), "m": (100, 1000), "meter": (100, 1000), "metre": (100, 1000),
+    "cm": (100,), "centimeter": (100,), "centimetre": (100,), "mm": (10, 1000),
+    "millimeter": (10, 1000), "millimetre": (10, 1000), "kg": (1000,), "kilogram": (1000,),
+    "kilo": (1000,), "g": (1000,), "gram": (1000,), "l": (1000,), "liter": (1000,),
+    "litre": (1000,), "ml": (1000,), "milliliter": (1000,), "millilitre": (1000,),
+    "watt": (1000,), "kilowatt": (1000,), "kwh": (1000,),
 }  # fmt: skip
+# What everybody knows of other things, without which "weekdays" or "a square" can't be counted.
+_KNOWN = {
+    "seventh": (7,), "ninth": (9,), "hundredth": (100,), "thousandth": (1000,), "couple": (2,),
+    "decade": (10,), "century": (100,), "tripling": (3,), "triplet": (3,), "weekday": (5,),
+    "workday": (5,), "weekend": (2,), "monday": (5,), "monthly": (12,), "yearly": (12, 52, 365),
+    "annual": (12, 52), "annually": (12, 52), "triangle": (3,), "square": (4,),
+    "rectangle": (2, 4), "pentagon": (5,), "hexagon": (6,), "leg": (4,),
+    "deck": (52,), "hundred": (100,), "thousand": (1000,), "million": (1_000_000,),
+    "noon": (12,), "midnight": (12, 24),
+}  # fmt: skip
+# What wording implies without naming it: "both", "and his wife", "one more than".
+_IMPLIED = (1, 2)
+_PER_CENT = re.compile(r"(\d{1,6}(?:\.\d{1,4})?)\s?(?:%|per ?cent)", re.IGNORECASE)
 _HOW_MANY = re.compile(
-    r"\bhow (?:many|much|old|long|far|tall|high|wide|deep|big|large|heavy|fast)\b", re.IGNORECASE
+    r"\bhow (?:many|much|old|long|far|tall|high|wide|deep|big|large|heavy|fast|late"
+    r"|expensive)\b",
+    re.IGNORECASE,
 )
+_WHAT_COST = re.compile(
+    r"\bwhat (?:do|does|did|will|would) .{1,200}\b(?:costs?|pays?|earns?|come to|add up to)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[A-Z0-9\"'(#])")
+_CLOCK = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _FACT = re.compile(
     r"^\W*(?:who|whom|whose|where|when|why|which|is|are|was|were|do|does|did|can|could|has|have"
     r"|what (?:year|colou?r|happened|did|do|does|kind|country|city|name|language)"
@@ -79,7 +110,7 @@ def asking_sentence(text: str) -> str:
         >>> asking_sentence("Ana has 5 pens. How many is that in U.S. dozens? Show your work.")
         'How many is that in U.S. dozens?'
     """
-    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(#])", text.strip())
+    sentences = _SENTENCE_END.split(text.strip())
     asking = [sentence for sentence in sentences if sentence.rstrip(" \"')").endswith("?")]
     return (asking or sentences)[-1]
 
@@ -92,49 +123,92 @@ def asks_for_arithmetic(asked: str, texts: Iterable[str]) -> bool:
     """
     sentence = asking_sentence(asked)
     of_quantity = _QUANTITY.search(sentence) and not _FACT.search(sentence)
-    if not _HOW_MANY.search(sentence) and not of_quantity:
+    if not _HOW_MANY.search(sentence) and not _WHAT_COST.search(sentence) and not of_quantity:
         return False
     text = " ".join(texts)
     words = _words(text)
-    written = len(numbers(text)) + len(_spoken_numbers(text))
-    factors = sum(word in _FACTORS for word in words) + text.count("%")
-    units = {_unit(word) for word in words} - {None}
+    written = len(numbers(text)) + len(spoken_numbers(text))
+    factors = sum(_entry(word, _FACTORS) is not None for word in words) + text.count("%")
+    units = {_entry(word, _UNITS) for word in words} - {None}
     return written + factors >= 2 or (written >= 1 and len(units) >= 2)
 
 
 def given_numbers(texts: Iterable[str]) -> set[Fraction]:
     """Numbers that an expression may use: written, spoken, or meant by a word such as "half"."""
     text = " ".join(texts)
-    found = {*numbers(text), *_spoken_numbers(text)}
+    found = {*numbers(text), *spoken_numbers(text), *map(Fraction, _IMPLIED)}
     for word in _words(text):
-        if word in _FACTORS:
-            found |= {Fraction(1), Fraction(_FACTORS[word])}
-        found.update(map(Fraction, _UNITS.get(_unit(word) or "", ())))
-    if "%" in text or re.search(r"per ?cent", text, re.IGNORECASE):
-        found |= {Fraction(1), Fraction(100)}
-    return found
+        for table in (_FACTORS, _UNITS, _KNOWN):
+            if entry := _entry(word, table):
+                found.update(map(Fraction, table[entry]))
+    if _CLOCK.search(text):
+        found |= {Fraction(12), Fraction(24), Fraction(60)}
+    return found | _shares(text)
+
+
+def stated_number(answer: str) -> Fraction | None:
+    """The one number of an answer, or that with which it begins; None if there is none.
+
+    Example:
+        >>> stated_number("$1,200"), stated_number("about -3 degrees"), stated_number("3 to 5")
+        (Fraction(1200, 1), Fraction(-3, 1), Fraction(3, 1))
+        >>> stated_number("Ana has 3 and Ben 5")
+    """
+    found = numbers(answer)
+    begins = re.match(r"\W{0,5}\d", answer)
+    if not found or (len(found) > 1 and not begins):
+        return None
+    sign = -1 if re.match(r"\D*(?<![\w.])[-−][$€£ ]{0,2}\.?\d", answer) else 1
+    return sign * found[0]
+
+
+def _shares(text: str) -> set[Fraction]:
+    """What "20 %" may become: 0.2 of it, 0.8 when it is off, 1.2 when it is more."""
+    found: set[Fraction] = set()
+    for match in _PER_CENT.finditer(text):
+        share = Fraction(match[1]) / 100
+        found |= {share, 1 - share, 1 + share, 100 - 100 * share, 100 + 100 * share}
+    return found | ({Fraction(100)} if found or "%" in text or "percent" in text.lower() else set())
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
+    return re.findall(r"[a-z]+(?:['’](?!s\b)[a-z]+)?", text.lower())
 
 
-def _unit(word: str) -> str | None:
-    singular = word if word in _UNITS else word.removesuffix("s")
-    return singular if singular in _UNITS else None
+def _entry(word: str, table: Mapping[str, object]) -> str | None:
+    singular = word if word in table else word.removesuffix("s")
+    return singular if singular in table else None
 
 
-def _spoken_numbers(text: str) -> list[Fraction]:
-    """Numbers in words: "twenty-five", "three hundred" and so on, each once."""
+def spoken_numbers(text: str) -> list[Fraction]:
+    """Numbers in words: "twenty-five", "three hundred and five" and so on, each once.
+
+    "two, eight and nine" are three numbers, and so are "six one day passes" two.
+    """
     found: list[Fraction] = []
-    total, open_number = 0, False
-    for word in [*_words(text), ""]:
-        if word in _VALUE:
-            total, open_number = total + _VALUE[word], True
-        elif word in _SCALE and open_number:
-            total *= _SCALE[word]
-        elif word != "and" or not open_number:
-            if open_number:
-                found.append(Fraction(total))
-            total, open_number = 0, False
+    thousands = group = 0
+    last: int | None = None
+    for word in [*re.findall(r"[a-z]+|[^a-z\s-]", text.lower()), "."]:
+        value, scale = _VALUE.get(word), _SCALE.get(word)
+        if word == "and" and last in _SCALE.values():
+            continue
+        if scale and last:
+            thousands, group = _times(scale, thousands, group)
+        elif value is not None and last and _continues(value, last):
+            group += value
+        else:
+            if last is not None:
+                found.append(Fraction(thousands + group))
+            thousands, group, scale = 0, value or 0, None
+        last = scale or value
     return found
+
+
+def _times(scale: int, thousands: int, group: int) -> tuple[int, int]:
+    """Go on after "hundred", which multiplies what was said, or "thousand", which closes it."""
+    return (thousands, group * scale) if scale == 100 else (thousands + group * scale, 0)
+
+
+def _continues(value: int, last: int) -> bool:
+    """Whether a number word goes on with the one before: "twenty-five", "hundred and five"."""
+    return last in _SCALE.values() or (last in range(20, 100, 10) and value < 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -9,13 +10,20 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.models.bundled import bundled_model_path
+from langgraph_decompose.models.engine import Engine
 from langgraph_decompose.models.gguf_file import read_contract
+from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.models.references import ResolvedModel, resolve_model
+from langgraph_decompose.nodes.expression import EXPRESSION_GRAMMAR, put_answers_in
 from langgraph_decompose.nodes.given_numbers import (
     asks_for_arithmetic,
     given_numbers,
+    stated_number,
     stated_value,
 )
+from langgraph_decompose.tools.calculator import CalculatorError, calculate
+
+from .test_grammar import follows
 
 
 @pytest.mark.parametrize(
@@ -84,18 +92,43 @@ def test_arithmetic_in_words_is_taken_on(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "given_too"),
+    "asked",
     [
-        ("three hundred and five pens", {305}),
-        ("twenty-five boxes and two bags", {25, 2}),
-        ("1,200 pens or 3,4", {1200, 3, 4}),
-        ("half of them", {2, 1}),
-        ("a dozen eggs", {12, 1}),
-        ("20% off", {20, 100, 1}),
+        "How much will Mr. Smith pay for 3 pens at $2?",
+        "What do 3 pens at $2 cost?",
+        "How late, in minutes, is a train that leaves 5 minutes late and loses 7 more?",
     ],
 )
-def test_numbers_are_read_as_people_mean_them(text: str, given_too: set[int]) -> None:
-    assert given_numbers([text]) == {Fraction(n) for n in given_too}
+def test_titles_and_other_wordings_of_quantity_are_understood(asked: str) -> None:
+    assert asks_for_arithmetic(asked, [asked])
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("three hundred and five pens", "305"),
+        ("two thousand three hundred pens", "2300"),
+        ("twenty-five boxes and seven bags", "25 7"),
+        ("two, eight, five and nine pounds", "8 5 9"),
+        ("six one day passes", "6"),
+        ("1,200 pens or 3,4", "1200 3 4"),
+        ("a dozen eggs", "12"),
+        ("20% off", "20 0.2 0.8 1.2 80 120 100"),
+        ("2.5 percent of it", "2.5 0.025 100"),
+        ("five days a week, for a year", "7 12 52"),
+        ("an hour and a half", "60 1.5"),
+        ("4 nickels and a quarter in dollars", "0.05 5 0.25 25 100"),
+        ("from Monday to Friday", "5"),
+        ("from 7:00 AM to 8:00 PM", "12"),
+        ("Ana and her sister share it", "1 2"),
+    ],
+)
+def test_numbers_are_read_as_people_mean_them(text: str, given: str) -> None:
+    assert {Fraction(n) for n in given.split()} <= given_numbers([text])
+
+
+def test_other_numbers_are_not_given() -> None:
+    assert {Fraction(n) for n in (7, 10, 12, 60, 100)}.isdisjoint(given_numbers(["I'm at 4 bags"]))
 
 
 def solver_that_writes(text: str, finish: str = "stop") -> ResolvedModel:
@@ -123,3 +156,93 @@ def test_an_expression_that_cannot_be_trusted_is_no_answer(
     assert result["answer"] is None
     assert message in result["answers"][0]["error"]["message"]
     assert result["usage"][0]["calls"] == 1, "the reply was paid for"
+
+
+APPLES = "Ana has 4 bags with 6 pears each and eats 3. How many pears are left?"
+PLAN = "#1 How many pears are in the bags?\n#2 How many pears are left? <- #1"
+
+
+def answer_with(*written: str) -> dict[str, Any]:
+    """The pears' plan with a solver that writes the texts in turn."""
+    replies = iter(written)
+    solver = resolve_model(lambda _: AIMessage(next(replies)))
+    contract = read_contract(bundled_model_path())
+    graph = create_decomposition_graph(
+        ResolvedModel("bundled", solver.runnable, contract),
+        decomposer=ResolvedModel("planner", resolve_model(lambda _: PLAN).runnable, contract),
+    )
+    return graph.invoke({"question": APPLES})
+
+
+def test_an_expression_may_name_the_answer_of_an_earlier_line() -> None:
+    assert answer_with("4*6", "#1-3")["answer"] == "21"
+    assert answer_with("4*6", "24-3")["answer"] == "21", "copied digits count as before"
+
+
+@pytest.mark.parametrize("written", ["#2-3", "#9*4", "#0+3", "#123*2"])
+def test_a_line_that_was_not_shown_has_no_answer_to_name(written: str) -> None:
+    result = answer_with("4*6", written)
+    assert "there is no answer" in result["answers"][1]["error"]["message"]
+    assert (result["answer"], result["status"]) == (None, "failed")
+
+
+def test_an_undivided_question_has_no_earlier_lines() -> None:
+    graph = create_decomposition_graph(solver_that_writes("#1*4"), strategy="direct")
+    message = graph.invoke({"question": APPLES})["answers"][0]["error"]["message"]
+    assert "there is no answer #1" in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("24", "24"),
+        ("$1,200", "1200"),
+        ("30 cm", "30"),
+        ("It takes 30 cm.", "30"),
+        ("-3", "-3"),
+        ("-$4.50", "-4.5"),
+        ("12 of the 50", "12"),
+        ("20%", "20"),
+        ("mid-30", "30"),
+    ],
+)
+def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:
+    assert stated_number(answer) == Fraction(number)
+    assert calculate(put_answers_in("2*#1", {1: answer})) == 2 * Fraction(number)
+
+
+@pytest.mark.parametrize("answer", ["", "many", "Ana has 3 and Ben 5", "#"])
+def test_an_answer_without_one_clear_number_is_refused(answer: str) -> None:
+    with pytest.raises(CalculatorError, match="#1 isn't one number"):
+        put_answers_in("2*#1", {1: answer})
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine(EngineSettings(bundled_model_path()))
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "in_grammar"),
+    [
+        ("#1*4", True),
+        ("-#1*(#2+20%)/4", True),
+        ("48-#12", True),
+        ("10/100 * #3", True),
+        ("#", False),
+        ("#0+1", False),
+        ("#123", False),
+        ("#1%", False),
+        ("4 #1", False),
+    ],
+)
+def test_the_grammar_has_references(engine: Engine, text: str, in_grammar: bool) -> None:
+    assert follows(engine, EXPRESSION_GRAMMAR, text) == in_grammar
+
+
+def test_references_are_calculated_exactly() -> None:
+    values = {1: "3", 2: "-0.5", 12: "7"}
+    assert calculate(put_answers_in("-#1*(#2+20%)/4", values)) == Fraction(9, 40)
+    assert calculate(put_answers_in("48-#12", values)) == 41

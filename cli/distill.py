@@ -1,0 +1,217 @@
+"""`decompose distill`: each step of the pipeline as a command, and `run` for all of them.
+
+The flags of a step are the fields of its settings, with the help that their docstring gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import types
+import typing
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from ..errors import UserError
+from .terminal import harmless
+
+_ATTRIBUTE = re.compile(r"^        (\w+(?:, \w+)*): (.*(?:\n            .*)*)", re.MULTILINE)
+
+
+def run(args: Namespace) -> int:
+    """Run `decompose distill ...`; returns the exit code."""
+    parser = _parser()
+    found = parser.parse_args(args.rest)
+    if not getattr(found, "do", None):
+        parser.print_help()
+        return 2
+    with _saying() as found.say:
+        counts = found.do(found)
+    if found.json:
+        print(json.dumps(counts, indent=2, default=str))  # noqa: T201
+    else:
+        for name, value in counts.items():
+            print(f"{name.replace('_', ' ')}: {_short(value)}")  # noqa: T201
+    return 3 if counts.get("failures") else 0
+
+
+@contextmanager
+def _saying() -> Iterator[Callable[[Any], None]]:
+    """Where progress goes: one line that changes on a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda progress: console.print(harmless(str(progress)), markup=False)
+        return
+    with console.status("") as status:
+        yield lambda progress: status.update(escape(harmless(str(progress))))
+
+
+def _parser() -> ArgumentParser:
+    from ..distill.collect import CollectSettings
+    from ..distill.export import ExportSettings
+
+    parser = ArgumentParser(prog="decompose distill", description="Make a small decomposer.")
+    steps = parser.add_subparsers(metavar="STEP")
+
+    whole = _step(steps, "run", "a recipe from its data to a checked GGUF", _run)
+    whole.add_argument("recipe", help="a YAML file, or a recipe of the package: cpu, gpu")
+    whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets")
+    whole.add_argument("--until", metavar="STEP", default="check", help="stop after this step")
+
+    ask = _step(steps, "collect", "ask a teacher for plans and solutions", _collect)
+    _add_settings(ask, CollectSettings)
+
+    made = _step(steps, "generate", "procedural questions with plans", _generate)
+    made.add_argument("--count", type=int, required=True)
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--kinds", metavar="KIND", nargs="+", help="only these kinds")
+
+    for name, what, do in (
+        ("import", "decompositions that exist", _import),
+        ("from-solutions", "plans from worked solutions, by rule", _from_solutions),
+    ):
+        step = _step(steps, name, what, do)
+        step.add_argument("kind", help="the format, such as gsm8k, strategyqa, break, teacher")
+        step.add_argument("path", help="the file")
+        step.add_argument("--data", metavar="DIR", help="where a teacher file's originals lie")
+        step.add_argument("--split", choices=["train", "dev", "eval"], help="only this part")
+
+    kept = _step(steps, "screen", "leave out what shouldn't be learned", _screen)
+    kept.add_argument("files", nargs="+", help="JSONL files of examples")
+    from ..distill.screen import ScreenSettings
+
+    _add_settings(kept, ScreenSettings)
+
+    fit = _step(steps, "train", "train a student", _train)
+    fit.add_argument("settings", help="YAML with the settings of the training")
+
+    out = _step(steps, "export", "write GGUF files", _export)
+    out.add_argument("model", help="folder of a Hugging Face model or adapter")
+    _add_settings(out, ExportSettings)
+    return parser
+
+
+def _step(steps: Any, name: str, what: str, do: Callable[[Namespace], Any]) -> ArgumentParser:
+    parser: ArgumentParser = steps.add_parser(name, help=what, description=what.capitalize() + ".")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="its directory")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.set_defaults(do=do)
+    return parser
+
+
+def _add_settings(parser: ArgumentParser, settings: type) -> None:
+    """A flag for each field of a settings class."""
+    hints = typing.get_type_hints(settings)
+    described = dict(_ATTRIBUTE.findall(settings.__doc__ or ""))
+    for item in fields(settings):
+        kind, many = _plain(hints[item.name])
+        flag = f"--{item.name.replace('_', '-')}"
+        text = " ".join(described.get(item.name, "").split()).replace("%", "%%")
+        if kind is bool:
+            switch = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=switch, default=item.default, help=text)
+            continue
+        needed = item.default is MISSING and item.default_factory is MISSING
+        parser.add_argument(
+            flag, type=kind, required=needed, default=argparse.SUPPRESS, help=text,
+            metavar=kind.__name__.upper(), **({"nargs": "+"} if many else {}),
+        )  # fmt: skip
+    parser.set_defaults(settings_class=settings)
+
+
+def _plain(hint: Any) -> tuple[type, bool]:
+    """The type that one value of a hint has, and whether there are several."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _plain(next(a for a in typing.get_args(hint) if a is not type(None)))
+    if origin in (tuple, list):
+        return _plain(typing.get_args(hint)[0])[0], True
+    if origin is typing.Literal:
+        return str, False
+    return (hint if isinstance(hint, type) else str), False
+
+
+def _settings(args: Namespace) -> Any:
+    kind = args.settings_class
+    given = {f.name: getattr(args, f.name) for f in fields(kind) if hasattr(args, f.name)}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _run(args: Namespace) -> Any:
+    from ..distill.recipe import load_recipe, run_recipe
+
+    return run_recipe(load_recipe(args.recipe), args.out, Path(args.data), args.say, args.until)
+
+
+def _collect(args: Namespace) -> Any:
+    from ..distill.collect import collect
+
+    return collect(_settings(args), args.out, args.say)
+
+
+def _source(args: Namespace, way: str, options: dict[str, Any], split: str = "") -> Any:
+    from ..distill.manifest import read_manifest
+    from ..distill.sources import ExampleSource, make_source
+
+    source = ExampleSource(way, options, split, name=way)
+    make_source(source, Path(getattr(args, "data", None) or "."), args.out, args.say)
+    return read_manifest(args.out)["counts"]
+
+
+def _generate(args: Namespace) -> Any:
+    kinds = dict.fromkeys(args.kinds, 1.0) if args.kinds else None
+    return _source(args, "generate", {"count": args.count, "seed": args.seed, "kinds": kinds})
+
+
+def _import(args: Namespace) -> Any:
+    return _source(args, "import", {"kind": args.kind, "path": _path(args)}, args.split or "")
+
+
+def _from_solutions(args: Namespace) -> Any:
+    options = {"kind": args.kind, "path": _path(args)}
+    return _source(args, "from_solutions", options, args.split or "")
+
+
+def _path(args: Namespace) -> str:
+    return args.path if args.path.startswith("teacher:") else str(Path(args.path).absolute())
+
+
+def _screen(args: Namespace) -> Any:
+    from ..distill.screen import screen
+
+    return screen(_settings(args), [Path(name) for name in args.files], args.out)
+
+
+def _train(args: Namespace) -> Any:
+    import yaml
+
+    from ..distill.train import TrainSettings, train
+
+    try:
+        row = yaml.safe_load(Path(args.settings).read_bytes()[:1_000_000])
+        settings = TrainSettings(**row)
+    except OSError as error:
+        raise UserError(f"{args.settings!r} can't be read: {error.strerror}.") from None
+    except (yaml.YAMLError, TypeError) as error:
+        raise UserError(f"{args.settings!r} holds no training settings: {error}.") from None
+    return train(settings, args.out, args.say)
+
+
+def _export(args: Namespace) -> Any:
+    from ..distill.export import export
+
+    return export(_settings(args), Path(args.model), args.out, args.say)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
+    return text if len(text) < 200 else f"{text[:200]}…"

@@ -1,0 +1,162 @@
+"""More questions from one: other names and other numbers, in the question and its plan alike.
+
+A few thousand written plans teach a small model the style; seen many times over with the same
+names they would teach it the names. Swapped names and numbers can only be copied. After the
+counterfactual substitution of entities in question answering (Longpre et al., 2021,
+arXiv 2109.05052).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+from typing import cast
+
+from ..tools.calculator import CalculatorError, calculate, format_number
+from .generate import names
+from .records import Example, Line
+
+_NAME = re.compile(
+    r"(?<![\w#])[A-Z][\w'’.-]*[\w](?:(?: (?:of|the|de|and|in|von|al|du|la)){0,2} [A-Z0-9][\w'’.-]*\w|"
+    r" \([A-Z0-9][^)]{1,30}\)| [A-Z](?!\w))*"
+)
+_NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
+_IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
+_ADJECTIVE = re.compile(r"(?:ian|ish|ese|ican|ench|man|utch|ek|iss)$")
+_NOT_NAMES = frozenset(
+    """What Which Who Whom Whose When Where Why How Is Are Was Were Do Does Did Can Could Has Have Had
+    If In On At The A An Of For From To By With And Or But Then There They He She It His Her Their
+    Its Each Every All Both One Two Three Four Five Six Seven Eight Nine Ten This That These Those
+    After Before During While Since Until As Should Would Will Compare Tell Find Calculate Given
+    Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June
+    July August September October November December I We You My Our Your Mr Mrs Ms Dr Between Among
+    Name Express Out Per No Not Half Together Altogether Only Some Many Most More So Later Next First
+    Second Third Last Also Another Today Yesterday Tomorrow Christmas English""".split()
+)
+
+
+def swap_names(example: Example, rng: Random) -> Example:
+    """The example with other names; names that only its plan knows stay.
+
+    Example:
+        >>> swapped = swap_names(Example("1", "Who is Ann Lee's son?"), Random(1))
+        >>> "Ann Lee" in swapped.question
+        False
+    """
+    swaps: dict[str, str] = {}
+    texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
+    for found in _NAME.findall(example.problem):
+        name = _without_first_word(found)
+        if name not in swaps and _is_name(name, texts) and rng.random() < 0.85:
+            swaps[name] = _like(name, rng)
+    if not swaps:
+        return example
+    longest_first = sorted(swaps, key=len, reverse=True)
+    pattern = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
+    return _rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
+
+
+def _is_name(name: str, texts: str) -> bool:
+    """Whether it is a name and not a word that a sentence happens to begin with."""
+    if len(name) < 3 or (" " not in name and _ADJECTIVE.search(name)):
+        return False
+    return bool(re.search(rf"[\w,;:\"'] (?:\"|')?{re.escape(name)}(?!\w)", texts))
+
+
+def _without_first_word(name: str) -> str:
+    """The name without a capitalised word that only begins the sentence."""
+    words = name.removesuffix("'s").removesuffix("’s").split()
+    while words and (words[0].rstrip(".'’s") in _NOT_NAMES or words[0] in _NOT_NAMES):
+        words = words[1:]
+        while words and not words[0][0].isupper():
+            words = words[1:]
+    return " ".join(words) if words and words[0][0].isupper() else ""
+
+
+def _like(name: str, rng: Random) -> str:
+    """A new name of about the same shape."""
+    words = name.split()
+    if len(words) == 1:
+        return names.first_name(rng) if rng.random() < 0.7 else names.word(rng)
+    if "(" in name:
+        return f"{names.title(rng).split(' (')[0]} {name[name.index('(') :]}"
+    kind = (names.person, names.person, names.title, names.organisation, names.place)
+    new = rng.choice(kind)(rng).strip('"')
+    return new.removeprefix("the ")[0].upper() + new.removeprefix("the ")[1:]
+
+
+def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example | None:
+    """The arithmetic example with other numbers and the answers that follow; None if none fit.
+
+    Numbers of the question that no expression uses stay. Answers keep their kind: whole
+    stays whole, positive stays positive, and nothing grows beyond three times its digits.
+    """
+    used = {n for line in example.plan for n in _IN_EXPRESSION.findall(line.get("expr", ""))}
+    found = dict.fromkeys(_NUMBER.findall(example.question))
+    stated = [n for n in found if n in used and n not in ("1", "100")]
+    if not stated or not all("expr" in line for line in example.plan):
+        return None
+    for _ in range(attempts):
+        swaps = {n: _near(n, rng) for n in stated}
+        if len(set(swaps.values())) < len(swaps):
+            continue
+        swapped = _rewritten(
+            example,
+            lambda text, s=swaps: _NUMBER.sub(lambda m: s.get(m[0], m[0]), text),
+            lambda text, s=swaps: _IN_EXPRESSION.sub(lambda m: s.get(m[0], m[0]), text),
+        )
+        if recalculated := _recalculated(swapped, example):
+            return recalculated
+    return None
+
+
+def _near(number: str, rng: Random) -> str:
+    """Another number of about that size and kind."""
+    if "." in number:
+        value = float(number) * rng.uniform(0.5, 2.0)
+        return f"{max(value, 0.01):.{len(number.split('.')[1])}f}"
+    n = int(number)
+    if n > 20 and n % 10 == 0:
+        scale = 10 ** (len(number) - len(number.rstrip("0")))
+        return str(scale * rng.randint(max(1, n // scale // 2), 2 * n // scale + 1))
+    return str(rng.randint(max(2, n // 2), 2 * n + 3))
+
+
+def _recalculated(example: Example, before: Example) -> Example | None:
+    values: dict[int, str] = {}
+    lines: list[Line] = []
+    for line, old in zip(example.plan, before.plan, strict=True):
+        expression = line.get("expr", "")
+        shown = re.sub(r"#(\d+)", lambda m: f"({values.get(int(m[1]), '0/0')})", expression)
+        try:
+            value = calculate(shown)
+            was = calculate(old.get("answer", ""))
+        except CalculatorError:
+            return None
+        if not _alike(value, was):
+            return None
+        values[line["id"]] = format_number(value)
+        lines.append({**line, "answer": values[line["id"]]})
+    return replace(example, plan=tuple(lines), answer=values[lines[-1]["id"]]) if lines else None
+
+
+def _alike(value: Fraction, was: Fraction) -> bool:
+    whole = value.denominator == 1 or (was.denominator != 1 and 1000 % value.denominator == 0)
+    return whole and (value > 0) == (was > 0) and abs(value) < 1000 * max(abs(was), 1)
+
+
+def _rewritten(
+    example: Example,
+    rewrite: Callable[[str], str],
+    in_expression: Callable[[str], str] = lambda text: text,
+) -> Example:
+    plan = tuple(
+        {**line, "text": rewrite(line["text"])}
+        | ({"expr": in_expression(line["expr"])} if "expr" in line else {})
+        for line in example.plan
+    )
+    question, context = rewrite(example.question), rewrite(example.context)
+    return replace(example, question=question, context=context, plan=cast("tuple[Line, ...]", plan))

@@ -1,0 +1,82 @@
+"""Procedural questions with known plans, so that a student learns to copy and to split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+from ...errors import UserError
+from ..records import Example, Line
+from . import arithmetic, atomic, comparison, multi_hop, passage, practical
+from .wording import Draft
+
+KINDS: dict[str, Callable[[random.Random], Draft]] = {
+    "chain": multi_hop.chain,
+    "at_that_time": multi_hop.at_that_time,
+    "group": multi_hop.group,
+    "compare": comparison.compare,
+    "compare_related": comparison.compare_related,
+    "overlap": comparison.overlap,
+    "lifetime": comparison.lifetime,
+    "choice": practical.choice,
+    "by_two_measures": practical.by_two_measures,
+    "two_in_one": practical.two_in_one,
+    "cause_and_effect": practical.cause_and_effect,
+    "at_work": practical.at_work,
+    "single_fact": atomic.single_fact,
+    "wish": atomic.wish,
+    "passage": passage.over_a_passage,
+    "arithmetic": arithmetic.problem,
+}
+"""What can be generated, by name."""
+
+
+def generate(count: int, seed: int = 0, kinds: dict[str, float] | None = None) -> Iterator[Example]:
+    """Questions with plans, the same for the same seed.
+
+    Args:
+        count: How many.
+        seed: Another seed gives other questions.
+        kinds: How often each kind of `KINDS` comes, relative to the others; all alike if None.
+
+    Raises:
+        UserError: If a kind isn't known.
+
+    Example:
+        >>> example, = generate(1, seed=3, kinds={"compare": 1})
+        >>> len(example.plan)
+        3
+    """
+    kinds = kinds or dict.fromkeys(KINDS, 1.0)
+    if unknown := kinds.keys() - KINDS.keys():
+        raise UserError(
+            f"nothing called {min(unknown)!r} can be generated; use one of {', '.join(KINDS)}."
+        )
+    rng = random.Random(seed)
+    for number in range(count):
+        (kind,) = rng.choices(list(kinds), list(kinds.values()))
+        yield to_example(KINDS[kind](rng), f"generated:{seed}:{number}", kind)
+
+
+def to_example(draft: Draft, name: str, kind: str) -> Example:
+    """A draft as the other steps read it."""
+    plan: list[Line] = [
+        {"id": i, "text": text, "needs": sorted(needs)}
+        for i, (text, needs) in enumerate(draft.lines, 1)
+    ]
+    for line, (expression, answer) in zip(plan, draft.steps, strict=False):
+        line["expr"], line["answer"] = expression, answer
+    answer = draft.steps[-1][1] if draft.steps else ""
+    meta = {"kind": kind}
+    if draft.steps and not plan:
+        meta["expr"] = draft.steps[0][0]
+    return Example(
+        name,
+        draft.question,
+        draft.context,
+        tuple(plan),
+        answer,
+        source="generated",
+        licence="MIT",
+        meta=meta,
+    )

@@ -1,0 +1,193 @@
+"""`decompose distill run RECIPE.yaml`: sources, training, export and check in one go.
+
+    OUT/sources/NAME/    the examples of each source, made, screened and varied
+    OUT/train/           the student and its curves
+    OUT/export/          GGUF files
+    OUT/check/           the release gate: check.md, and the model card
+
+Each step is skipped if it was done before with the same settings and data, so that a run which
+was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingDependencyError, UserError
+from .export import ExportSettings, export
+from .records import read_examples
+from .sources import ExampleSource, make_source
+from .train import TrainSettings, check_machine, train
+
+RECIPES = Path(__file__).parent / "recipes"
+"""Recipes that come with the package, named without their `.yaml`."""
+
+MAX_RECIPE_BYTES = 1_000_000
+STEPS = ("sources", "train", "export", "check")
+_KEYS = {"name", "sources", "train", "export", "check"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is made from what.
+
+    Args:
+        name: Of the model.
+        sources: Where examples come from, by name.
+        train: Settings of the training; its stages name sources in place of files.
+        export: Settings of the export.
+        check: Settings of the release gate; `plans` names held-out sources.
+    """
+
+    name: str
+    sources: dict[str, ExampleSource]
+    train: dict[str, Any]
+    export: dict[str, Any]
+    check: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Any) -> Recipe:
+        """From parsed YAML.
+
+        Raises:
+            UserError: If something is missing or unknown.
+        """
+        if not isinstance(row, dict) or not {"name", "sources", "train"} <= row.keys():
+            raise UserError("a recipe is a mapping with 'name', 'sources' and 'train'.")
+        if unknown := row.keys() - _KEYS:
+            known = ", ".join(sorted(_KEYS))
+            raise UserError(f"{min(map(str, unknown))!r} is no part of a recipe; it has {known}.")
+        sections = [row.get(key) or {} for key in ("sources", "train", "export", "check")]
+        if not all(isinstance(section, dict) for section in sections):
+            raise UserError("'sources', 'train', 'export' and 'check' of a recipe are mappings.")
+        sources = {str(k): ExampleSource.of(str(k), v) for k, v in sections[0].items()}
+        recipe = cls(str(row["name"]), sources, *sections[1:])
+        recipe.training({name: Path(name) for name in sources})  # A mistake shows at once.
+        return recipe
+
+    def training(self, files: dict[str, Path]) -> TrainSettings:
+        """The training's settings with the sources' files put in."""
+        settings = dict(self.train)
+        try:
+            settings["stages"] = [
+                {**stage, "data": [_with_file(entry, files) for entry in stage["data"]]}
+                for stage in settings.get("stages", [])
+            ]
+            held_out = settings.get("eval_data", [])
+            settings["eval_data"] = [_with_file(entry, files) for entry in held_out]
+            return TrainSettings(**{"recipe": self.name, **settings})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"'train' of the recipe: {error}.") from None
+
+
+def load_recipe(name: str) -> Recipe:
+    """A recipe from a file, or one that comes with the package.
+
+    Raises:
+        UserError: If there is none, or it is no recipe.
+        MissingDependencyError: If PyYAML isn't installed.
+
+    Example:
+        >>> load_recipe("cpu").name  # doctest: +SKIP
+        'cpu'
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise MissingDependencyError(
+            "recipes need PyYAML: pip install 'langgraph-decompose[train]'."
+        ) from None
+    path = RECIPES / f"{name}.yaml" if (RECIPES / f"{name}.yaml").is_file() else Path(name)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_RECIPE_BYTES)
+        return Recipe.of(yaml.safe_load(text))
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise UserError(
+            f"the recipe {name!r} can't be read ({error.strerror}); name a file, or one of {known}."
+        ) from None
+    except yaml.YAMLError as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"the recipe {name!r} is no YAML: {why}.") from None
+
+
+def run_recipe(
+    recipe: Recipe,
+    out: Path,
+    data: Path,
+    say: Callable[[str], None] = lambda _: None,
+    until: str = "check",
+) -> dict[str, Any]:
+    """Do everything that isn't done yet.
+
+    Args:
+        recipe: What to make.
+        out: The directory of the run.
+        data: The folder that holds the third-party data sets.
+        say: Gets a line now and then.
+        until: The last step to do; one of `STEPS`.
+
+    Returns:
+        What each step counted, by step.
+
+    Raises:
+        UserError: If data, machine or disk aren't fit for it; what is done stays done.
+    """
+    if until not in STEPS:
+        raise UserError(f"there is no step {until!r}; the steps are {', '.join(STEPS)}.")
+    steps = STEPS[: STEPS.index(until) + 1]
+    settings = recipe.training({name: Path(name) for name in recipe.sources})
+    if "train" in steps:
+        check_machine(settings)  # Before hours of collecting.
+    files = {
+        name: make_source(source, data, out / "sources" / name, say)
+        for name, source in recipe.sources.items()
+    }
+    done: dict[str, Any] = {"sources": {name: str(path) for name, path in files.items()}}
+    if "train" in steps:
+        done["train"] = train(recipe.training(files), out / "train", say)
+    if "export" in steps:
+        how = _settings(ExportSettings, recipe.export, name=recipe.name)
+        done["export"] = export(how, out / "train" / "model", out / "export", say)
+    if "check" in steps:
+        done["check"] = _check(recipe, files, out, say)
+    return done
+
+
+def _check(
+    recipe: Recipe, files: dict[str, Path], out: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The release gate, with quality measured on the held-out sources that `check` names."""
+    from .check import CheckSettings, check
+    from .quality import quality
+
+    row = dict(recipe.check)
+    named = row.pop("held_out", [])
+    limit = row.pop("limit", None)
+    held_out = {name: list(read_examples(Path(_with_file(name, files)["path"]))) for name in named}
+    made = sorted((out / "export").glob("*.gguf"))
+    smallest = min(made, key=lambda path: path.stat().st_size)
+    rows = quality(smallest, held_out, {}, limit)
+    examples = [example for rows in held_out.values() for example in rows]
+    settings = _settings(CheckSettings, row)
+    return check(settings, out / "train" / "model", made, examples, out / "check", say, rows)
+
+
+def _settings(kind: type, row: dict[str, Any], **defaults: Any) -> Any:
+    try:
+        return kind(**{**defaults, **row})
+    except TypeError as error:
+        raise UserError(f"the recipe: {error}.") from None
+
+
+def _with_file(entry: Any, files: dict[str, Path]) -> dict[str, Any]:
+    """A stage's entry, `NAME` or `{source: NAME, weight: 2}`, with the file in it."""
+    row = {"source": entry} if isinstance(entry, str) else dict(entry)
+    name = row.pop("source", None)
+    if name not in files:
+        raise UserError(f"the training names a source {name!r} that the recipe doesn't have.")
+    return {**row, "path": str(files[name])}

@@ -1,0 +1,169 @@
+"""`Example`: a question with its plan, as every step of the pipeline reads and writes it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from ..errors import UserError
+from ..plan import Plan, PlanError
+
+MAX_LINE_BYTES = 4_000_000
+"""A longer line of JSONL is refused: nobody's question is that long."""
+
+
+class Line(TypedDict):
+    """A subquestion; `expr` is arithmetic with `#k` for earlier answers, `answer` its result."""
+
+    id: int
+    text: str
+    needs: list[int]
+    expr: NotRequired[str]
+    answer: NotRequired[str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question, its plan, and what is known of its answer.
+
+    Args:
+        id: Names the question within its source; attempts at one question share it.
+        question: The question.
+        context: A passage that it is asked about, or "".
+        plan: The lines; empty means atomic.
+        answer: The reference answer, or "".
+        predicted: The final answer that the plan led to, or "" if it wasn't solved.
+        solution: A worked solution in words, or "".
+        source: The data set.
+        licence: Its licence.
+        teacher: Who wrote the plan, or "" for people and rules.
+        attempt: From 0; which attempt of the teacher this is.
+
+    Raises:
+        ValueError: If the question is blank or the lines are no plan.
+    """
+
+    id: str
+    question: str
+    context: str = ""
+    plan: tuple[Line, ...] = ()
+    answer: str = ""
+    predicted: str = ""
+    solution: str = ""
+    source: str = ""
+    licence: str = ""
+    teacher: str = ""
+    attempt: int = 0
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("id", "question", "context", "answer", "predicted", "solution"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name!r} is no text")
+        if not self.question.strip():
+            raise ValueError("the question is empty")
+        try:
+            self.to_plan()
+        except (PlanError, KeyError, TypeError) as error:
+            raise ValueError(f"the plan can't be read: {error}") from None
+        object.__setattr__(self, "plan", tuple(self.plan))
+
+    def to_plan(self) -> Plan:
+        """The plan alone, validated."""
+        return Plan.from_rows(
+            [
+                {"id": row["id"], "text": row["text"], "needs": list(row["needs"])}
+                for row in self.plan
+            ]
+        )
+
+    @property
+    def problem(self) -> str:
+        """Context, a blank line, question: what models are shown."""
+        return f"{self.context}\n\n{self.question}" if self.context else self.question
+
+    def to_json(self) -> str:
+        """One line of JSONL; fields at their default are left out."""
+        row = {k: v for k, v in asdict(self).items() if v not in ("", 0, {}, ()) or k == "plan"}
+        return json.dumps(row, ensure_ascii=False)
+
+    @classmethod
+    def from_row(cls, row: Any) -> Example:
+        """From a parsed line of JSONL; unknown fields are left out.
+
+        Raises:
+            ValueError: If it is no example; the message says why.
+        """
+        if not isinstance(row, dict):
+            raise ValueError("not a JSON object")
+        known = {f.name for f in fields(cls)}
+        kept = {k: v for k, v in row.items() if k in known}
+        if not {"id", "question"} <= kept.keys():
+            raise ValueError("'id' or 'question' is missing")
+        kept["plan"] = tuple(kept.get("plan") or ())
+        return cls(**kept)
+
+
+def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, Any]]:
+    """Parsed lines of a JSONL file with their numbers, from 1; blank lines are passed over.
+
+    Args:
+        path: The file.
+        broken: Where to note lines that are no JSON, as `FILE:LINE: why`. Without it such
+            a line is refused.
+
+    Raises:
+        UserError: If the file can't be read, or a line is broken and `broken` is None.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    if len(line) > MAX_LINE_BYTES:
+                        raise ValueError(f"over {MAX_LINE_BYTES:,} bytes")
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    _refuse(path, number, error, broken)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+
+
+def read_examples(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
+    """The examples of a JSONL file, one at a time; see `read_rows` for broken lines."""
+    for number, row in read_rows(path, broken):
+        try:
+            example = Example.from_row(row)
+        except (ValueError, TypeError) as error:
+            _refuse(path, number, error, broken)
+        else:
+            yield example
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> int:
+    """Write a JSONL file, whole or not at all; returns how many were written."""
+    count = 0
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            for example in examples:
+                file.write(example.to_json() + "\n")
+                count += 1
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _refuse(path: Path, number: int, error: Exception, broken: list[str] | None) -> None:
+    message = f"{path}:{number}: {error}"
+    if broken is None:
+        raise UserError(f"{message}; mend the line, or allow broken lines to be skipped.")
+    broken.append(message)

@@ -1,0 +1,1 @@
+"""Measuring plans and answers: metrics, intervals, and questions answered end to end."""

@@ -1,0 +1,169 @@
+"""Questions answered by whole graphs, undivided and divided, compared on the same items.
+
+GSM8K and SVAMP are read in their original formats. An answer is right if it is the gold
+number exactly; a question that the solver refuses, or that fails, is answered wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..errors import PromptTooLongError, UserError
+from ..nodes.given_numbers import stated_number
+from ..tools.calculator import CalculatorError, calculate
+from .statistics import Interval, paired_difference, wilson
+
+STRATEGIES = ("direct", "dag")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question with the number that answers it."""
+
+    id: str
+    question: str
+    answer: Fraction
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of a question under one strategy."""
+
+    item: Item
+    answer: str | None
+    right: bool
+    split: bool
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Undivided against divided.
+
+    Attributes:
+        answers: Strategy to its answers, in the items' order.
+        accuracy: Strategy to its share of right answers.
+        difference: Accuracy of the last strategy less that of the first, paired by item.
+    """
+
+    answers: dict[str, list[Answered]]
+    accuracy: dict[str, Interval]
+    difference: Interval
+
+
+def compare(
+    items: Sequence[Item],
+    *,
+    decomposer: Any = "bundled",
+    solver: Any = "bundled",
+    strategies: Sequence[str] = STRATEGIES,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """Answer every item with every strategy.
+
+    Args:
+        items: What to ask.
+        decomposer: A model reference or chat model.
+        solver: Another one, or the same.
+        strategies: Strategies of `create_decomposition_graph`, the baseline first.
+        progress: Is told a line now and then.
+    """
+    answers: dict[str, list[Answered]] = {}
+    for strategy in strategies:
+        progress(f"{len(items)} questions, {strategy}")
+        answers[strategy] = list(_answer(items, strategy, decomposer, solver))
+    right = {strategy: [a.right for a in found] for strategy, found in answers.items()}
+    return Comparison(
+        answers,
+        {strategy: wilson(sum(found), len(items)) for strategy, found in right.items()},
+        paired_difference(right[strategies[0]], right[strategies[-1]]),
+    )
+
+
+def _answer(
+    items: Sequence[Item], strategy: Any, decomposer: Any, solver: Any
+) -> Iterator[Answered]:
+    from ..graphs.factory import create_decomposition_graph
+
+    graph = create_decomposition_graph(solver, decomposer=decomposer, strategy=strategy)
+    for item in items:
+        try:
+            result = graph.invoke({"question": item.question})
+        except PromptTooLongError:
+            yield Answered(item, None, right=False, split=False, tokens=0)
+            continue
+        yield Answered(
+            item,
+            result["answer"],
+            is_right(result["answer"], item.answer),
+            bool(result["plan"]),
+            sum(row["input_tokens"] + row["output_tokens"] for row in result["usage"]),
+        )
+
+
+def is_right(answer: str | None, gold: Fraction) -> bool:
+    """Whether an answer is the gold number, not merely near it.
+
+    Example:
+        >>> is_right("$1,800", Fraction(1800)), is_right("12.75", Fraction(12))
+        (True, False)
+    """
+    if answer is None:
+        return False
+    try:
+        return calculate(answer) == gold
+    except CalculatorError:
+        return stated_number(answer) == gold
+
+
+def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:
+    """GSM8K's JSON lines (Cobbe et al., 2021): the reference result follows `####`.
+
+    Raises:
+        UserError: If the file can't be read as such.
+    """
+
+    def items(text: str) -> list[Item]:
+        rows = [json.loads(line) for line in text.splitlines()[:limit] if line.strip()]
+        found = [(row["question"], row["answer"].rpartition("####")[2]) for row in rows]
+        return [Item(f"gsm8k:{k}", q, calculate(a)) for k, (q, a) in enumerate(found)]
+
+    return _read(path, items, "GSM8K")
+
+
+def read_svamp(path: Path, limit: int | None = None) -> list[Item]:
+    """SVAMP's JSON (Patel et al., 2021), each problem in one text.
+
+    Raises:
+        UserError: If the file can't be read as such.
+    """
+
+    def items(text: str) -> list[Item]:
+        return [
+            Item(row["ID"], _svamp_question(row), Fraction(str(row["Answer"])))
+            for row in json.loads(text)[:limit]
+        ]
+
+    return _read(path, items, "SVAMP")
+
+
+def _svamp_question(row: dict[str, str]) -> str:
+    """Body and question, the body ended by a full stop."""
+    body = row["Body"].strip()
+    return f"{body}{'' if body.endswith('.') else '.'} {row['Question'].strip()}"
+
+
+def _read(path: Path, items: Callable[[str], list[Item]], name: str) -> list[Item]:
+    try:
+        return items(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{str(path)!r} isn't {name} in its original format ({error!r}); check the file."
+        ) from None

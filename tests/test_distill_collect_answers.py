@@ -1,0 +1,81 @@
+"""Which final answers count as the reference answer."""
+
+from __future__ import annotations
+
+import pytest
+from langgraph_decompose.distill.answers import same_answer
+
+SAME = [
+    ("18", "18"),
+    ("18.0", "18"),
+    ("1,800", "1800"),
+    ("$18", "18"),
+    ("$1,800.00", "1800"),
+    ("-$5", "−5"),
+    ("$-5", "-5"),
+    ("**18**", "18"),
+    ("`18`", "18"),
+    (r"\boxed{18}", "18"),
+    (r"$\boxed{1,800}$", "1800"),
+    (r"\$18", "18"),
+    ("18.", "18"),
+    (" 18\n", "18"),
+    ("18 eggs", "18"),
+    ("18 eggs", "18 fresh eggs"),
+    ("$18 per day", "18 dollars"),
+    ("25%", "25"),
+    ("25 percent", "25%"),
+    ("£5", "5 pounds"),
+    ("5 €", "5"),
+    (".5", "0.5"),
+    ("1/2", "0.5"),
+    ("3 million", "3,000,000"),
+    ("2 dozen eggs", "24"),
+    ("60 km/h", "60"),
+    ("The Hague", "the hague."),
+    ("Jonathan  Glazer", "jonathan glazer"),
+    ("Yes", "yes."),
+    ("Yes, since both are men", "yes"),
+    ("True", "yes"),
+    ("false", "no"),
+    ("1914-1918", "1914–1918"),
+]
+OTHER = [
+    ("12.75", "12"),
+    ("12", "12.75"),
+    ("120", "12"),
+    ("1,2", "12"),
+    ("-5", "5"),
+    ("--5", "5"),
+    ("12 of the 18 eggs", "12"),
+    ("so she needs 12", "12"),
+    ("The answer is 18, not 12", "12"),
+    ("about 12", "12"),
+    ("12:30", "12"),
+    ("2024-05-01", "2024"),
+    ("1914-1918", "1914"),
+    ("5 hours", "5 minutes"),
+    ("5 million", "5"),
+    ("5k", "5"),
+    ("1/0", "0"),
+    ("12 3", "123"),
+    ("", ""),
+    ("", "12"),
+    ("no answer", "no"),
+    ("Nothing", "no"),
+    ("Robert", "Robert Rodriguez"),
+    ("unknown", "12"),
+    ("9" * 300, "9"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_these_mean_the_same(one: str, other: str) -> None:
+    assert same_answer(one, other)
+    assert same_answer(other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_these_do_not(one: str, other: str) -> None:
+    assert not same_answer(one, other)
+    assert not same_answer(other, one)

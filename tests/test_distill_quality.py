@@ -1,0 +1,112 @@
+"""The quality table of a model file: every role measured against gold examples."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from langgraph_decompose import bundled_model_path
+from langgraph_decompose.distill.predict import open_file, predict, solve_steps, transitive_needs
+from langgraph_decompose.distill.quality import (
+    main,
+    numeric_items,
+    quality,
+    side_by_side,
+    step_rows,
+    table,
+)
+from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.errors import UserError
+from langgraph_decompose.evals.end_to_end import Item
+
+MODEL = Path(bundled_model_path())
+PEARS = Example(
+    id="pears",
+    question="Ana has 4 bags with 6 pears each and eats 3 pears. How many pears are left?",
+    plan=(
+        {
+            "id": 1, "text": "How many pears are in the bags?", "needs": [],
+            "expr": "4*6", "answer": "24",
+        },
+        {
+            "id": 2, "text": "How many pears are left?", "needs": [1],
+            "expr": "#1-3", "answer": "21",
+        },
+    ),
+    answer="21",
+)  # fmt: skip
+HELLO = Example(id="hello", question="Good morning!", answer="")
+
+
+def test_every_role_is_measured() -> None:
+    item = Item("1", PEARS.question, Fraction(21))
+    rows = quality(MODEL, {"own": [PEARS, HELLO]}, {"pears": [item]})
+    found = {(row.dataset, row.metric): row.figure for row in rows}
+    assert found["own", "good"].n == 2
+    assert found["own", "step right"].n == 2, "a line with an expression is a step"
+    assert found["pears", "dag right"].n == 1
+    assert ("pears", "dag - direct") in found
+    assert "| good |" in table(rows)
+
+
+def test_a_limit_holds_for_every_set() -> None:
+    rows = quality(MODEL, {"own": [HELLO, PEARS]}, {}, limit=1)
+    assert {row.figure.n for row in rows} == {1}
+    assert not any(row.metric.startswith("step") for row in rows), "no line, no step"
+
+
+def test_steps_get_the_gold_answers_that_they_need() -> None:
+    with open_file(MODEL) as asked:
+        steps = list(solve_steps(asked, [PEARS]))
+    assert [step.line["id"] for step in steps] == [1, 2]
+    assert all(step.expression for step in steps), "what was written is kept for reading"
+    right = [row.figure.value for row in step_rows("own", steps) if row.metric == "step right"]
+    assert right == [sum(step.right for step in steps) / 2]
+
+
+def test_needs_are_followed_back_to_the_first_line() -> None:
+    rows = [{"id": k, "text": f"Line {k}?", "needs": needs} for k, needs in [(1, []), (2, [1])]]
+    last = {"id": 3, "text": "Line 3?", "needs": [2]}
+    example = Example.from_row({"id": "x", "question": "Q?", "plan": [*rows, last]})
+    assert transitive_needs(example, example.plan[2]) == {1, 2}
+
+
+def test_a_question_too_long_for_the_file_counts_as_no_plan() -> None:
+    long = Example(id="long", question="How many pears? " * 2000)
+    with open_file(MODEL) as asked:
+        [found] = predict(asked, [long])
+    assert found.plan is None
+    assert not found.score.valid
+    assert "no plan" in side_by_side([found])
+
+
+def test_predictions_do_not_depend_on_what_was_asked_before() -> None:
+    with open_file(MODEL) as asked:
+        alone = [str(found.plan) for found in predict(asked, [PEARS])]
+        after = [str(found.plan) for found in predict(asked, [HELLO, PEARS, HELLO])]
+    assert alone == [after[1]]
+
+
+def test_only_plain_questions_with_a_number_are_answered_end_to_end() -> None:
+    passage = Example(id="p", question="How many?", context="Ana has 3 pears.", answer="3")
+    assert [item.answer for item in numeric_items([PEARS, HELLO, passage])] == [21]
+
+
+def test_the_command_prints_plans_to_read_and_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_examples(tmp_path / "own.jsonl", [PEARS])
+    out = tmp_path / "figures.json"
+    main([str(MODEL), str(tmp_path / "own.jsonl"), "--show", "1", "--json", str(out)])
+    printed = capsys.readouterr().out
+    assert "gold:\n    #1 How many pears are in the bags?" in printed
+    assert "| metric | own |" in printed
+    assert {"dataset", "metric", "figure"} == set(json.loads(out.read_text())[0])
+
+
+def test_a_file_without_contract_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "no.gguf").write_bytes(b"no model")
+    with pytest.raises(UserError, match="GGUF"):
+        quality(tmp_path / "no.gguf", {}, {})
