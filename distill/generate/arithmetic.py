@@ -444,6 +444,7 @@ def _ratio_average_age(rng: Random, s: Story) -> None:
         )
     elif shape < 0.6:
         values = [rng.randint(5, 95) for _ in range(rng.choice((2, 3, 4)))]
+        values[-1] += -sum(values) % len(values)  # Whole on average.
         what, where = rng.choice(
             (
                 ("points", "games"),

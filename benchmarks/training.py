@@ -1,0 +1,182 @@
+"""What the train step costs beside a bare PyTorch loop, and on a GPU where its time goes.
+
+    python benchmarks/training.py [--width 256 --layers 8 --batch-tokens 4608 --steps 6]
+
+Both train the same model with the same optimiser on the same packed batches, which the bare
+loop finds ready in memory; steps of the two alternate, so that a busy machine is unfair to
+neither. On a GPU the share of the matrix rate is the model's arithmetic over what a large
+bfloat16 product reaches on the same device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from langgraph_decompose.distill.optimizer import Optimizers
+from langgraph_decompose.distill.packing import CompletionLoss, Rows
+from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.train import TrainSettings
+from langgraph_decompose.distill.training import Training
+
+NAMES = ("Ada", "Bo", "Cyd", "Dee", "Eli", "Fay", "Gus", "Hal")
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in {
+        "width": 256, "layers": 8, "heads": 4, "kv-heads": 2, "feed-forward": 768,
+        "vocab": 6144, "batch-tokens": 4608, "row-tokens": 256, "steps": 6,
+    }.items():  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        training = _training(args, Path(folder))
+        print(json.dumps(_measure(training, args.steps), indent=2))
+
+
+def _training(args: argparse.Namespace, folder: Path) -> Training:
+    write_examples(folder / "data.jsonl", [_example(k) for k in range(4000)])
+    settings = TrainSettings(
+        stages=({"data": [str(folder / "data.jsonl")]},),  # type: ignore[arg-type]
+        scratch={
+            "width": args.width, "layers": args.layers, "heads": args.heads,
+            "kv_heads": args.kv_heads, "feed_forward": args.feed_forward, "vocab": args.vocab,
+        },  # type: ignore[arg-type]
+        max_steps=10_000, batch_tokens=args.batch_tokens, row_tokens=args.row_tokens,
+        device=args.device, compile=args.compile,
+    )  # fmt: skip
+    return Training(settings, folder, print)
+
+
+def _example(k: int) -> Example:
+    """About as long as a word problem and its plan."""
+    name, other = NAMES[k % 8], NAMES[(k // 8 + 1) % 8]
+    return Example(
+        id=str(k),
+        question=(
+            f"{name} sold {k % 97} cups of tea in the morning and twice as many in the afternoon, "
+            f"while {other} sold {k % 31} fewer. If a cup costs {k % 7 + 1} dollars, "
+            "how much did both of them earn on that day?"
+        ),
+        plan=(
+            {"id": 1, "text": f"How many cups did {name} sell?", "needs": []},
+            {"id": 2, "text": f"How many cups did {other} sell?", "needs": [1]},
+            {"id": 3, "text": "How much did both of them earn?", "needs": [1, 2]},
+        ),
+    )
+
+
+def _measure(training: Training, steps: int) -> dict[str, Any]:
+    device = training.device
+    ours: list[float] = []
+    bare: list[float] = []
+    ready = [training._packed(training.curriculum.batch(0.0)) for _ in range(steps + 2)]
+    ready = [[rows.to(device) for rows in batch] for batch in ready]
+    step = _bare_loop(training)
+    for number, batch in enumerate(ready):
+        before = training.state.tokens
+        seconds = _timed(device, lambda: training._update(0.0))
+        ours.append((training.state.tokens - before) / seconds)
+        seconds = _timed(device, lambda b=batch: step(b))
+        bare.append(sum(rows.tokens for rows in batch) / seconds)
+        if number < 2:  # warming up
+            ours.clear(), bare.clear()
+    result = {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "train_tokens_per_second": round(statistics.median(ours)),
+        "bare_tokens_per_second": round(statistics.median(bare)),
+        "ratio": round(statistics.median(a / b for a, b in zip(ours, bare, strict=True)), 3),
+    }
+    batch = ready[-1]
+    flops = _flops(training, batch)
+    rate = flops / sum(rows.tokens for rows in batch) * statistics.median(ours)
+    peak = _matrix_rate(device)
+    result |= {"matrix_tflops": round(peak / 1e12, 2), "share_of_it": round(rate / peak, 3)}
+    return result | {"seconds": _breakdown(training, batch)}
+
+
+def _bare_loop(training: Training) -> Callable[[list[Rows]], None]:
+    """What one would write by hand: forward, backward, clip, step."""
+    model, settings = training.model, training.settings
+    loss_of = CompletionLoss(model, settings.compile)
+    optimizers = Optimizers(model, True, 3e-3, settings.muon_learning_rate, settings.weight_decay)
+
+    def step(batch: list[Rows]) -> None:
+        weight = sum(float(len(rows.labels)) for rows in batch)
+        for rows in batch:
+            with training._autocast():
+                loss = loss_of(rows) / weight
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizers.step(1.0)
+
+    return step
+
+
+def _flops(training: Training, batch: list[Rows]) -> float:
+    """Of one update: matrices of the layers, attention over whole rows, the head where used."""
+    config = training.model.config
+    hidden = sum(p.numel() for n, p in training.model.named_parameters() if "layers" in n)
+    total = 0.0
+    for rows in batch:
+        count, width = rows.ids.shape
+        attention = 4 * width * config.hidden_size * config.num_hidden_layers
+        total += 3 * count * width * (2 * hidden + attention)
+        total += 3 * 2 * len(rows.labels) * config.hidden_size * config.vocab_size
+    return total
+
+
+def _breakdown(training: Training, batch: list[Rows]) -> dict[str, float]:
+    """Seconds of one update's parts, the median of three."""
+    model, device = training.model, training.device
+    found: dict[str, list[float]] = {"pack": [], "forward": [], "backward": [], "optimizer": []}
+    for _ in range(3):
+        samples = training.curriculum.batch(0.0)
+        found["pack"].append(_timed(device, lambda s=samples: training._packed(s)))
+        losses: list[torch.Tensor] = []
+
+        def forward(losses: list[torch.Tensor] = losses) -> None:
+            with training._autocast():
+                losses.extend(training.loss(rows) for rows in batch)
+
+        found["forward"].append(_timed(device, forward))
+        total = torch.stack(losses).sum() / 1e4
+        found["backward"].append(_timed(device, total.backward))
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        found["optimizer"].append(_timed(device, lambda: training.optimizers.step(1.0)))
+    return {name: round(statistics.median(times), 4) for name, times in found.items()}
+
+
+def _matrix_rate(device: torch.device) -> float:
+    """Floating-point operations a second of a large product, the best of five."""
+    size = 8192 if device.type == "cuda" else 1024
+    kind = torch.bfloat16 if device.type == "cuda" else torch.float32
+    a = torch.randn(size, size, device=device, dtype=kind)
+    return 2 * size**3 / min(_timed(device, lambda: a @ a) for _ in range(6))
+
+
+def _timed(device: torch.device, call: Callable[[], Any]) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

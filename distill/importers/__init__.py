@@ -1,0 +1,71 @@
+"""Import: questions, solutions and decompositions as `Example`s, from their own formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ...errors import UserError
+from ..records import Example, read_examples
+from .break_qdmr import break_qdmr
+from .decompositions import gsm8k_socratic, musique, strategyqa
+from .plain import gsm8k, questions, svamp, webquestions
+from .splits import Split, split_of
+from .teacher import teacher
+
+__all__ = ["KINDS", "Split", "read_dataset", "split_of"]
+
+_Reader = Callable[[Path, "list[str] | None"], Iterator[Example]]
+
+_READERS: dict[str, _Reader] = {
+    "break": break_qdmr,
+    "examples": read_examples,
+    "gsm8k": gsm8k,
+    "gsm8k_socratic": gsm8k_socratic,
+    "hotpot_2wiki": partial(questions, licence="CC BY-SA 4.0"),
+    "musique": musique,
+    "questions": questions,
+    "strategyqa": strategyqa,
+    "svamp": svamp,
+    "webquestions": webquestions,
+}
+KINDS = (*sorted([*_READERS, "teacher"]),)
+"""The formats that can be read; `examples` is the pipeline's own."""
+
+
+def read_dataset(
+    kind: str,
+    path: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    broken: list[str] | None = None,
+) -> Iterator[Example]:
+    """The examples of a file in its original format, one at a time.
+
+    Args:
+        kind: One of `KINDS`.
+        path: The file.
+        data_dir: Where a teacher file's originals lie; by default the folder above its own.
+        broken: Where to note rows that can't be used. Without it such a row is refused.
+
+    Raises:
+        UserError: If the kind is unknown, the file can't be read, or a row is broken and
+            `broken` is None.
+    """
+    path = Path(path)
+    if kind == "teacher":
+        root = Path(data_dir) if data_dir is not None else path.resolve().parent.parent
+        return teacher(path, partial(_originals, root), broken)
+    if kind not in _READERS:
+        raise UserError(f"there is no format {kind!r}; known: {', '.join(KINDS)}.")
+    return _READERS[kind](path, broken)
+
+
+def _originals(root: Path, source: str) -> dict[int, Example]:
+    """The rows of an original file by number; its name must stay below the data folder."""
+    path = (root / source).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise UserError(f"the source {source!r} lies outside of {str(root)!r}; name a file in it.")
+    kind = "gsm8k" if Path(source).parts[0] == "gsm8k" else "hotpot_2wiki"
+    return {int(x.id.rpartition(":")[2]): x for x in read_dataset(kind, path, broken=[])}

@@ -1,0 +1,71 @@
+"""Plan files of this project: plans that a teacher wrote, for rows of other files or its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ...tools.calculator import CalculatorError, calculate, format_number
+from ..records import Example, Line
+from .files import json_rows, note
+
+Originals = Callable[[str], dict[int, Example]]
+"""The examples of an original file by row, given its path below the data folder."""
+
+
+def teacher(path: Path, originals: Originals, broken: list[str] | None = None) -> Iterator[Example]:
+    """Rows with a question of their own, or with the file and row that hold it.
+
+    A row joined with an original has the original's id, so that both fall into one split.
+    """
+    cached = cache(originals)
+    for row, value in json_rows(path, broken):
+        try:
+            yield _joined(value, cached) if "source" in value else _own(value, path, row)
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UserError):
+                raise
+            note(path, row, error, broken)
+
+
+def _own(value: dict[str, Any], path: Path, row: int) -> Example:
+    plan = tuple(map(_line, value["plan"]))
+    expr = value.get("expr", "")
+    return Example(
+        f"{path.stem}:{value.get('id', row)}", value["question"], context=value.get("context", ""),
+        plan=plan, answer=_answer(plan, expr), source=f"teacher/{path.name}", licence="MIT",
+        teacher="project", meta={"expr": expr} if expr else {},
+    )  # fmt: skip
+
+
+def _joined(value: dict[str, Any], originals: Originals) -> Example:
+    original = originals(value["source"]).get(value["row"])
+    if original is None:
+        raise ValueError(f"{value['source']} has no row {value['row']}")
+    plan = tuple(map(_line, value["plan"]))
+    expr = value.get("expr", "")
+    answer = _answer(plan, expr) or original.answer
+    meta = {**original.meta, **({"expr": expr} if expr else {})}
+    return replace(original, plan=plan, answer=answer, teacher="project", meta=meta)
+
+
+def _line(row: dict[str, Any]) -> Line:
+    line: Line = {"id": row["id"], "text": row["text"], "needs": list(row["needs"])}
+    if row.get("expr"):
+        line["expr"] = row["expr"]
+    if row.get("value"):
+        line["answer"] = row["value"]
+    return line
+
+
+def _answer(plan: tuple[Line, ...], expr: str) -> str:
+    if plan:
+        return plan[-1].get("answer", "")
+    try:
+        return format_number(calculate(expr)) if expr else ""
+    except CalculatorError as error:
+        raise ValueError(f"the expression {expr!r} can't be calculated: {error}") from None

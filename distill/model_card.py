@@ -1,0 +1,144 @@
+"""Reports for people: what a check found, and the card that goes with a model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_FILE_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1",
+               14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K"}  # fmt: skip
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a Markdown table; the first row's keys are its head.
+
+    Example:
+        >>> print(table([{"set": "DEV", "good": 0.5}]))
+        | set | good |
+        | --- | --- |
+        | DEV | 0.5 |
+    """
+    if not rows:
+        return ""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([row.get(key, "") for key in head] for row in rows)]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def report_text(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """check.md: every check of every file, with examples of what went wrong."""
+    parts = ["# Check"]
+    for name, report in reports.items():
+        verdict = "failed" if report["failures"] else "passed"
+        parts += [f"## {name}: {verdict}", _findings(report), _speed(report)]
+        parts += [
+            f"{finding['name']}, examples:\n\n" + _items(map(repr, finding["examples"]))
+            for finding in report["findings"]
+            if finding["examples"]
+        ]
+    return _page(parts)
+
+
+def model_card(
+    metadata: Mapping[str, Any],
+    report: Mapping[str, Any],
+    quality: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A model file's card: what it is, made from what, checked how, how good, its limits.
+
+    Args:
+        metadata: Of the GGUF file.
+        report: Of this file, from check.json.
+        quality: Rows of measurements.
+    """
+    parts = [
+        f"# {metadata.get('general.name', 'model')}",
+        table(_facts(metadata, report)),
+        "## Made from",
+        f"Recipe: {metadata.get('decompose.recipe', 'not recorded')}",
+        table(_training_data(metadata)) or "Not recorded.",
+        "## Checks",
+        _findings(report),
+        _speed(report),
+        "## Quality",
+        table(quality) or "Not measured.",
+        "## Limits",
+        _items(_limits(metadata)),
+    ]
+    return _page(parts)
+
+
+def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    architecture = str(metadata.get("general.architecture", ""))
+    layers = metadata.get(f"{architecture}.block_count", "?")
+    width = metadata.get(f"{architecture}.embedding_length", "?")
+    kind = _FILE_TYPES.get(metadata.get("general.file_type", -1), "quantised")
+    licences = metadata.get("decompose.licences", [])
+    facts = {
+        "what": " and ".join(metadata.get("decompose.roles", [])) or "general model",
+        "domain": metadata.get("decompose.domain", ""),
+        "size": f"{report['parameters'] / 1e6:.1f} M parameters ({architecture}, {layers} layers, "
+        f"{width} wide); {kind}, {report['bytes'] / 1e6:.1f} MB",
+        "context": f"trained on up to {metadata.get('decompose.n_ctx_trained', '?')} tokens",
+        "plans end": f"`{metadata.get('decompose.final', 'compose')}`",
+        "licences of the data": licences if isinstance(licences, str) else ", ".join(licences),
+        "SHA-256": f"`{report['sha256']}`",
+    }
+    return [{"": key, " ": value} for key, value in facts.items() if value]
+
+
+def _training_data(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(metadata.get("decompose.data", "[]"))
+    except ValueError:
+        return []
+    if isinstance(found, dict):
+        return [{"source": key, "examples": value} for key, value in found.items()]
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _findings(report: Mapping[str, Any]) -> str:
+    return table(
+        [
+            {
+                "check": row["name"],
+                "found": row["found"],
+                "limit": row["limit"],
+                "passed": "yes" if row["passed"] else "**no**",
+            }
+            for row in report["findings"]
+        ]
+    )
+
+
+def _speed(report: Mapping[str, Any]) -> str:
+    return _items(
+        f"{role}: {figures['tokens_per_second']:,.0f} tokens/s, "
+        f"{figures['seconds_per_reply']:.2f} s a reply, on the machine of the check"
+        for role, figures in report["speed"].items()
+    )
+
+
+def _limits(metadata: Mapping[str, Any]) -> list[str]:
+    limits = ["Plans may be wrong: look at them where something hangs on the answer."]
+    if trained := metadata.get("decompose.n_ctx_trained"):
+        limits.append(f"Question, passage and reply have at most {trained} tokens together.")
+    if domain := metadata.get("decompose.domain"):
+        limits.append(f"Outside its domain ({domain}) it wasn't trained.")
+    if "solver" in metadata.get("decompose.roles", []):
+        limits.append("As solver it does arithmetic only.")
+    return limits
+
+
+def _items(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"

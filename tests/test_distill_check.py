@@ -1,0 +1,251 @@
+"""check, the release gate: a good file passes, and every kind of damage is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+gguf = pytest.importorskip("gguf")
+torch = pytest.importorskip("torch")
+
+import numpy as np  # noqa: E402
+from langgraph_decompose.distill import gate  # noqa: E402
+from langgraph_decompose.distill.check import CheckSettings, check, publish  # noqa: E402
+from langgraph_decompose.distill.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.greedy import Reply  # noqa: E402
+from langgraph_decompose.distill.records import Example  # noqa: E402
+from langgraph_decompose.distill.samples import Sample  # noqa: E402
+from langgraph_decompose.errors import UserError  # noqa: E402
+from langgraph_decompose.models.gguf_file import read_contract  # noqa: E402
+from langgraph_decompose.plan import parse_plan  # noqa: E402
+
+from . import distill_students as students  # noqa: E402
+
+SETTINGS = CheckSettings(strings=1000, samples=50, prompts=20)
+EXAMPLES = [
+    Example(id=str(i), question=question, plan=tuple(parse_plan(plan).to_rows()))
+    for i, (question, plan) in enumerate(students.SAMPLES)
+]
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaMA that has learnt its fifty plans."""
+    torch.set_num_threads(1)
+    tok = students.tokenizer()
+    model = students.student("llama", len(tok))
+    students.tune(model, tok, students.SAMPLES, rate=3e-3, steps=150)
+    return students.save(model, tok, tmp_path_factory.mktemp("student") / "model")
+
+
+@pytest.fixture(scope="module")
+def exported(model_dir: Path) -> Path:
+    export(ExportSettings(), model_dir, model_dir.parent / "gguf")
+    return model_dir.parent / "gguf"
+
+
+@pytest.fixture(scope="module")
+def checked(model_dir: Path, exported: Path) -> Path:
+    """The reports on the two good files."""
+    files = [exported / "model-f16.gguf", exported / "model-q8_0.gguf"]
+    rows = [{"set": "DEV", "good plans": 0.8}]
+    out = model_dir.parent / "check"
+    assert check(SETTINGS, model_dir, files, EXAMPLES, out, quality=rows) == {
+        "passed": True,
+        "failures": {},
+    }
+    return out
+
+
+def test_a_good_file_passes_every_check(checked: Path) -> None:
+    reports = json.loads((checked / "check.json").read_text())
+    assert set(reports) == {"model-f16.gguf", "model-q8_0.gguf"}
+    f16 = reports["model-f16.gguf"]
+    assert {finding["name"] for finding in f16["findings"]} == {
+        "tokenisation",
+        "same likeliest token",
+        "difference of log-probabilities",
+        "chat template",
+        "prompts as in training",
+        "same replies (decomposer)",
+        "valid under the grammar (decomposer)",
+        "made-up names and numbers",
+    }
+    assert f16["agreement"]["equal"] == f16["agreement"]["tokens"] > 500
+    assert f16["agreement"]["max_difference"] < 0.02
+    assert f16["speed"]["decomposer"]["tokens_per_second"] > 0
+    assert "model-f16.gguf: passed" in (checked / "check.md").read_text()
+
+
+def test_the_card_says_what_a_user_has_to_know(checked: Path) -> None:
+    card = (checked / "model-q8_0.md").read_text()
+    for text in ("decomposer", "films", "256 tokens", "Q8_0", "MIT", "| films |", "| DEV | 0.8 |",
+                 "same likeliest token", "tokens/s"):  # fmt: skip
+        assert text in card
+
+
+def test_a_finished_check_isn_t_repeated(model_dir: Path, exported: Path, checked: Path) -> None:
+    files = [exported / "model-f16.gguf", exported / "model-q8_0.gguf"]
+    told: list[str] = []
+    rows = [{"set": "DEV", "good plans": 0.8}]
+    found = check(SETTINGS, model_dir, files, EXAMPLES, checked, told.append, rows)
+    assert found["passed"]
+    assert not told
+
+
+def test_only_the_file_that_passed_is_published(
+    exported: Path, checked: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "decompose.gguf"
+    publish(exported / "model-q8_0.gguf", target, checked)
+    assert read_contract(target) is not None
+    assert (tmp_path / "decompose.md").read_text() == (checked / "model-q8_0.md").read_text()
+    changed = tmp_path / "model-q8_0.gguf"
+    changed.write_bytes(target.read_bytes() + b"x")
+    with pytest.raises(UserError, match="isn't what was checked"):
+        publish(changed, tmp_path / "other.gguf", checked)
+    assert not (tmp_path / "other.gguf").exists()
+
+
+def rows_unpermuted(file: Path, _: Path) -> None:
+    """What forgetting llama.cpp's order of q and k gives."""
+    for tensor in gguf.GGUFReader(file, "r+").tensors:
+        heads = {"attn_q": 4, "attn_k": 2}.get(tensor.name.split(".")[-2], 0)
+        if heads:
+            pairs = tensor.data.reshape(heads, -1, 2, tensor.data.shape[-1])
+            tensor.data[:] = pairs.swapaxes(1, 2).reshape(tensor.data.shape).copy()
+
+
+def block_negated(file: Path, _: Path) -> None:
+    for tensor in gguf.GGUFReader(file, "r+").tensors:
+        if tensor.name == "blk.1.ffn_down.weight":
+            tensor.data[:32] *= -1
+
+
+def norms_forgotten(file: Path, _: Path) -> None:
+    for tensor in gguf.GGUFReader(file, "r+").tensors:
+        if tensor.name.endswith("_norm.weight"):
+            tensor.data[:] = 1
+
+
+def export_changed(file: Path, model_dir: Path, change: Callable[[Any], None]) -> None:
+    """The file of a student whose tokenizer is another one."""
+    copy = file.parent / "changed"
+    shutil.copytree(model_dir, copy)
+    change(copy)
+    export(ExportSettings(()), copy, file.parent / "again")
+    shutil.move(file.parent / "again" / "model-f16.gguf", file)
+
+
+def tokens_swapped(file: Path, model_dir: Path) -> None:
+    def swap(copy: Path) -> None:
+        path = copy / "tokenizer.json"
+        parts = json.loads(path.read_text())
+        vocabulary = parts["model"]["vocab"]
+        vocabulary["a"], vocabulary["e"] = vocabulary["e"], vocabulary["a"]
+        path.write_text(json.dumps(parts))
+
+    export_changed(file, model_dir, swap)
+
+
+def digits_together(file: Path, model_dir: Path) -> None:
+    """Digits cut by threes where the student learnt them one by one, and merged."""
+
+    def cut(copy: Path) -> None:
+        path = copy / "tokenizer.json"
+        parts = json.loads(path.read_text())
+        split = parts["pre_tokenizer"]["pretokenizers"][0]["pattern"]
+        split["Regex"] = split["Regex"].replace(r"\p{N}|", r"\p{N}{1,3}|")
+        vocabulary = parts["model"]["vocab"]
+        last = max(vocabulary, key=vocabulary.get)
+        vocabulary["12"] = vocabulary.pop(last)
+        parts["model"]["merges"][-1] = ["1", "2"]
+        path.write_text(json.dumps(parts))
+
+    export_changed(file, model_dir, cut)
+
+
+def other_template(file: Path, model_dir: Path) -> None:
+    def strict(copy: Path) -> None:
+        text = "{% if messages[0]['role'] != 'system' %}{{ raise_exception('no') }}{% endif %}"
+        (copy / "chat_template.jinja").write_text(text + students.TEMPLATE)
+
+    export_changed(file, model_dir, strict)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (rows_unpermuted, "same likeliest token"),
+        (block_negated, "same likeliest token"),
+        (norms_forgotten, "difference of log-probabilities"),
+        (tokens_swapped, "tokenisation"),
+        (digits_together, "tokenisation"),
+        (other_template, "chat template"),
+    ],
+)
+def test_a_damaged_file_fails_and_isn_t_published(
+    damage: Callable[[Path, Path], None],
+    found: str,
+    model_dir: Path,
+    exported: Path,
+    tmp_path: Path,
+) -> None:
+    file = Path(shutil.copy(exported / "model-f16.gguf", tmp_path / "model.gguf"))
+    damage(file, model_dir)
+    result = check(SETTINGS, model_dir, [file], EXAMPLES, tmp_path / "check")
+    assert not result["passed"]
+    assert any(sentence.startswith(found) for sentence in result["failures"]["model.gguf"])
+    assert "model.gguf: failed" in (tmp_path / "check" / "check.md").read_text()
+    with pytest.raises(UserError, match="isn't published: "):
+        publish(file, tmp_path / "published.gguf", tmp_path / "check")
+    assert not (tmp_path / "published.gguf").exists()
+
+
+def test_made_up_names_are_counted_by_the_line() -> None:
+    asked = [Sample(students.messages(f"Who directed {work}?"), "") for work in students.WORKS]
+    good = [Reply(f"#1 Who directed {w}?\n#2 Is #1 alive?", True, 9, 0.1) for w in students.WORKS]
+    assert gate.grounding(asked, good, 0.05).passed
+    bad = [*good[:-1], Reply("#1 Who directed Vertigo?\n#2 Is #1 alive?", True, 9, 0.1)]
+    finding = gate.grounding(asked, bad, 0.05)
+    assert not finding.passed
+    assert finding.found == "6.2% of 16 lines"
+    assert finding.examples == ("Who directed Vertigo?",)
+
+
+def test_a_reply_that_doesn_t_end_is_no_valid_one() -> None:
+    asked = [Sample(students.messages("Who directed Jaws?"), "")]
+    cut_off = [Reply("#1 Who directed", finished=False, tokens=4, seconds=0.1)]
+    assert not gate.grammar("decomposer", asked, cut_off, 8).passed
+    whole = [Reply("atomic", finished=True, tokens=1, seconds=0.1)]
+    assert gate.grammar("decomposer", asked, whole, 8).passed
+
+
+def test_nothing_to_compare_is_said(model_dir: Path, exported: Path, tmp_path: Path) -> None:
+    file = exported / "model-f16.gguf"
+    with pytest.raises(UserError, match="no held-out question fits"):
+        check(SETTINGS, model_dir, [file], [], tmp_path / "check")
+    with pytest.raises(UserError, match="there is no GGUF file"):
+        check(SETTINGS, model_dir, [], EXAMPLES, tmp_path / "other")
+    with pytest.raises(UserError, match="there is no model directory"):
+        check(SETTINGS, tmp_path / "nowhere", [file], EXAMPLES, tmp_path / "third")
+
+
+@pytest.mark.parametrize("settings", [{"strings": 0}, {"prompts": 1.5}, {"ungrounded": 2}])
+def test_settings_are_checked(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="is a"):
+        CheckSettings(**settings)
+
+
+def test_the_difference_of_a_quantised_file_is_reported(checked: Path) -> None:
+    reports = json.loads((checked / "check.json").read_text())
+    differences = [reports[f"model-{kind}.gguf"]["agreement"]["mean_difference"]
+                   for kind in ("f16", "q8_0")]  # fmt: skip
+    assert 0 < differences[0] < differences[1] < 0.05
+    assert np.isfinite(differences).all()

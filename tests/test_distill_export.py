@@ -1,0 +1,354 @@
+"""export: a checkpoint becomes a GGUF file that says the same, token for token."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("transformers")
+pytest.importorskip("gguf")
+torch = pytest.importorskip("torch")
+
+import numpy as np  # noqa: E402
+from langgraph_decompose.distill.agreement import (  # noqa: E402
+    open_logits,
+    reference_log_probabilities,
+)
+from langgraph_decompose.distill.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.gguf_tokenizer import THREE_DIGITS  # noqa: E402
+from langgraph_decompose.distill.quantize import quantize  # noqa: E402
+from langgraph_decompose.distill.tokenisation import differing, strings  # noqa: E402
+from langgraph_decompose.errors import UserError  # noqa: E402
+from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
+from tokenizers import Regex, models, normalizers, pre_tokenizers  # noqa: E402
+
+from . import distill_students as students  # noqa: E402
+
+F16_TOLERANCE = 0.02
+"""Largest difference of a log-probability: weights and the KV cache are rounded to F16."""
+ONLY_F16 = ExportSettings(quantisations=())
+
+LLAMA3 = {
+    "rope_type": "llama3", "rope_theta": 500_000.0, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+}  # fmt: skip
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("llama", {}),
+    "llama with biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
+    "llama, heads wider than the model": ("llama", {"head_dim": 32}),
+    "llama, tied embeddings": ("llama", {"tie_word_embeddings": True}),
+    "llama, a KV head for each head": ("llama", {"num_key_value_heads": 4}),
+    "llama 3 rope": ("llama", {"rope_parameters": LLAMA3}),
+    "linear rope": (
+        "llama",
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 4.0}},
+    ),
+    "mistral": ("mistral", {"head_dim": 32, "sliding_window": 64}),
+    "qwen2": ("qwen2", {}),
+    "qwen2, tied, rows to spare": ("qwen2", {"tie_word_embeddings": True, "spare": 13}),
+    "qwen3": ("qwen3", {"head_dim": 32}),
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    torch.set_num_threads(1)
+    return students.tokenizer()
+
+
+@pytest.fixture
+def model_dir(tokenizer: Any, tmp_path: Path) -> Path:
+    """An untrained LLaMA, as train leaves one."""
+    model = students.student("llama", len(tokenizer))
+    return students.save(model, tokenizer, tmp_path / "model")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_log_probabilities_are_those_of_transformers(
+    variant: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    kind, more = VARIANTS[variant]
+    model = students.student(kind, len(tokenizer) + more.pop("spare", 0), **more)
+    export(ONLY_F16, students.save(model, tokenizer, tmp_path / "hf"), tmp_path / "gguf")
+    ids = np.random.RandomState(0).randint(7, len(tokenizer), 60).tolist()
+    with open_logits(str(tmp_path / "gguf" / "model-f16.gguf"), 64) as gguf:
+        found = gguf.log_probabilities(ids)
+    expected = reference_log_probabilities(model, ids)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < F16_TOLERANCE
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+
+
+def test_a_model_with_a_window_is_exported_up_to_its_length(tokenizer: Any, tmp_path: Path) -> None:
+    model = students.student("mistral", len(tokenizer), sliding_window=64)
+    export(ONLY_F16, students.save(model, tokenizer, tmp_path / "hf"), tmp_path / "gguf")
+    assert read_metadata(tmp_path / "gguf" / "model-f16.gguf")["llama.context_length"] == 64
+
+
+CUTS: dict[str, tuple[Any, bool]] = {
+    "qwen2": (None, False),
+    "gpt-2": (pre_tokenizers.ByteLevel(add_prefix_space=False), False),
+    "smollm": (
+        students.words(
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ),
+        False,
+    ),
+    "llama-bpe": (students.by_regex(THREE_DIGITS), True),
+    "dbrx": (students.by_regex(THREE_DIGITS), False),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_the_way_a_tokenizer_cuts_text_is_recognised(name: str, tmp_path: Path) -> None:
+    cuts, ignore_merges = CUTS[name]
+    tok = students.tokenizer(cuts, ignore_merges=ignore_merges)
+    model = students.student("llama", len(tok))
+    export(ONLY_F16, students.save(model, tok, tmp_path / "hf"), tmp_path / "gguf")
+    file = tmp_path / "gguf" / "model-f16.gguf"
+    assert read_metadata(file)["tokenizer.ggml.pre"] == name
+    words = [word for pair in students.SAMPLES for word in pair[0].split()]
+    assert not differing(tok, str(file), strings(2000, words, students.SPECIAL, seed=1))
+
+
+def test_the_file_says_what_it_was_trained_for(model_dir: Path, tmp_path: Path) -> None:
+    counts = export(ExportSettings(name="films"), model_dir, tmp_path / "gguf")
+    for name, row in counts.items():
+        file = tmp_path / "gguf" / name
+        contract = read_contract(file)
+        assert contract is not None
+        assert (contract.roles, contract.final) == (("decomposer",), "last")
+        assert (contract.n_ctx_trained, contract.domain) == (256, "films")
+        metadata = read_metadata(file)
+        assert metadata["general.name"] == "films"
+        assert metadata["decompose.licences"] == ["MIT"]
+        assert json.loads(metadata["decompose.data"])[0]["examples"] == len(students.SAMPLES)
+        assert row["bytes"] == file.stat().st_size
+    assert counts["model-q8_0.gguf"]["bytes"] < 0.6 * counts["model-f16.gguf"]["bytes"]
+    assert set(counts["model-q8_0.gguf"]["tensors"]) == {"Q8_0", "F32"}
+
+
+def test_a_student_without_a_role_of_the_contract_is_a_general_model(
+    tokenizer: Any, tmp_path: Path
+) -> None:
+    model = students.student("llama", len(tokenizer))
+    source = students.save(model, tokenizer, tmp_path / "hf", roles=[])
+    export(ONLY_F16, source, tmp_path / "gguf")
+    assert read_contract(tmp_path / "gguf" / "model-f16.gguf") is None
+
+
+def test_rows_that_fill_no_block_get_a_larger_type(tokenizer: Any, tmp_path: Path) -> None:
+    model = students.student("llama", len(tokenizer), intermediate_size=72)
+    source = students.save(model, tokenizer, tmp_path / "hf")
+    counts = export(ExportSettings(("q8_0", "q4_k_m")), source, tmp_path / "gguf")
+    assert counts["model-q8_0.gguf"]["tensors"]["F16"] == 2, "ffn_down of both layers"
+    assert "Q4_K" not in counts["model-q4_k_m.gguf"]["tensors"], "no row has 256 numbers"
+
+
+def test_an_interrupted_export_goes_on(model_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gguf"
+    counts = export(ExportSettings(), model_dir, out)
+    before = (out / "model-f16.gguf").read_bytes()
+    (out / "model-q8_0.gguf").unlink()
+    (out / ".model-q8_0.gguf.part").write_bytes(b"GGUF of a killed run")
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps(manifest | {"finished": False}))
+    told: list[str] = []
+    assert export(ExportSettings(), model_dir, out, told.append) == counts
+    assert told == ["writing model-q8_0.gguf"]
+    assert (out / "model-f16.gguf").read_bytes() == before
+    assert not list(out.glob(".model*"))
+    assert export(ExportSettings(), model_dir, out, told.append) == counts
+    assert len(told) == 1, "a finished one isn't repeated"
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """What a full disk does: no file grows beyond this."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "gguf"
+    with files_up_to(60_000), pytest.raises(UserError, match="can't be written") as caught:
+        export(ONLY_F16, model_dir, out)
+    assert "\n" not in str(caught.value)
+    assert not list(out.glob("*model*"))
+    export(ONLY_F16, model_dir, out)
+    with files_up_to(60_000), pytest.raises(UserError, match="can't quantise 'model-f16.gguf'"):
+        quantize(out / "model-f16.gguf", out / "model-q8_0.gguf", "q8_0")
+    assert [path.name for path in out.glob("*model*")] == ["model-f16.gguf"]
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def gpt_neox(model_dir: Path) -> None:
+    edit(model_dir / "config.json", model_type="gpt_neox")
+
+
+def no_config(model_dir: Path) -> None:
+    (model_dir / "config.json").unlink()
+
+
+def no_tokenizer(model_dir: Path) -> None:
+    (model_dir / "tokenizer.json").unlink()
+
+
+def no_template(model_dir: Path) -> None:
+    for path in (model_dir / "chat_template.jinja", model_dir / "tokenizer_config.json"):
+        if path.suffix == ".jinja":
+            path.unlink(missing_ok=True)
+        else:
+            edit(path, chat_template=None)
+
+
+def broken_tokenizer(model_dir: Path) -> None:
+    (model_dir / "tokenizer.json").write_text("{")
+
+
+def broken_weights(model_dir: Path) -> None:
+    path = model_dir / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def no_weights(model_dir: Path) -> None:
+    (model_dir / "model.safetensors").unlink()
+
+
+def with_parts(model_dir: Path, **changes: Any) -> None:
+    tok = students.tokenizer()
+    for name, value in changes.items():
+        setattr(tok.backend_tokenizer, name, value)
+    tok.save_pretrained(model_dir)
+
+
+def other_cuts(model_dir: Path) -> None:
+    with_parts(model_dir, pre_tokenizer=pre_tokenizers.Split(Regex(r"\w+"), "isolated"))
+
+
+def lower_case(model_dir: Path) -> None:
+    with_parts(model_dir, normalizer=normalizers.Lowercase())
+
+
+def unigram(model_dir: Path) -> None:
+    with_parts(model_dir, model=models.Unigram([("a", 0.0)]))
+
+
+def yarn(model_dir: Path) -> None:
+    rope = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0}
+    edit(model_dir / "config.json", rope_parameters=rope)
+
+
+def gelu(model_dir: Path) -> None:
+    edit(model_dir / "config.json", hidden_act="gelu")
+
+
+def a_tensor_too_many(model_dir: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = model_dir / "model.safetensors"
+    save_file(load_file(path) | {"model.layers.0.adapter.weight": torch.zeros(2, 2)}, path)
+
+
+def not_a_number(model_dir: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = model_dir / "model.safetensors"
+    found = load_file(path)
+    found["model.norm.weight"][3] = float("nan")
+    save_file(found, path)
+
+
+def wrong_role(model_dir: Path) -> None:
+    edit(model_dir / "decompose.json", roles=["planner"])
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (gpt_neox, "architecture 'gpt_neox' isn't exported here .* name llama.cpp's"),
+        (no_config, "holds no config.json"),
+        (no_tokenizer, "has no tokenizer; save it beside"),
+        (no_template, "has no chat template"),
+        (broken_tokenizer, "tokenizer in .* can't be read"),
+        (broken_weights, "model.safetensors' is damaged"),
+        (no_weights, "holds no .safetensors weights"),
+        (other_cuts, "cuts text in a way not known here"),
+        (lower_case, "doesn't know the tokenizer's normaliser 'Lowercase'"),
+        (unigram, "no byte-level BPE"),
+        (yarn, "rope scaling 'yarn' isn't exported here"),
+        (gelu, "activation 'gelu' can't be exported"),
+        (a_tensor_too_many, "'model.layers.0.adapter.weight' belongs to no llama model"),
+        (not_a_number, "'output_norm.weight' holds NaN"),
+        (wrong_role, "roles in .* aren't decomposer, solver"),
+    ],
+)
+def test_what_can_t_be_exported_is_refused_in_one_sentence(
+    break_it: Any, reason: str, model_dir: Path, tmp_path: Path
+) -> None:
+    break_it(model_dir)
+    with pytest.raises(UserError, match=reason) as caught:
+        export(ONLY_F16, model_dir, tmp_path / "gguf")
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "gguf").glob("*model*"))
+
+
+def test_a_wrong_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no model directory"):
+        export(ONLY_F16, tmp_path / "nowhere", tmp_path / "gguf")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"quantisations": ["q9"]}, {"quantisations": "q8_0"}, {"converter": "no.py"}]
+)
+def test_settings_are_checked(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"q8_0|converter"):
+        ExportSettings(**settings)
+
+
+CONVERTER = """
+import shutil, sys
+source, _, target, _, kind = sys.argv[1:]
+assert kind == "f16"
+shutil.copy(source + "/converted.gguf", target)
+"""
+
+
+def test_the_user_s_converter_writes_what_isn_t_exported_here(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    export(ONLY_F16, model_dir, tmp_path / "first")
+    shutil.copy(tmp_path / "first" / "model-f16.gguf", model_dir / "converted.gguf")
+    gpt_neox(model_dir)
+    edit(model_dir / "decompose.json", domain="books")
+    converter = tmp_path / "convert_hf_to_gguf.py"
+    converter.write_text(CONVERTER)
+    export(ExportSettings(converter=str(converter)), model_dir, tmp_path / "gguf")
+    for name in ("model-f16.gguf", "model-q8_0.gguf"):
+        contract = read_contract(tmp_path / "gguf" / name)
+        assert contract is not None
+        assert contract.domain == "books"
+
+
+def test_a_converter_that_fails_is_quoted(model_dir: Path, tmp_path: Path) -> None:
+    converter = tmp_path / "convert_hf_to_gguf.py"
+    converter.write_text("raise SystemExit('Model GPTNeoX is not supported')")
+    with pytest.raises(UserError, match="failed: Model GPTNeoX is not supported"):
+        export(ExportSettings(converter=str(converter)), model_dir, tmp_path / "gguf")

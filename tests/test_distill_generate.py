@@ -1,0 +1,54 @@
+"""Procedural questions: plans that are right by construction, names that can only be copied."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langgraph_decompose import UserError
+from langgraph_decompose.distill.generate import KINDS, generate
+from langgraph_decompose.tools.calculator import calculate, format_number
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_makes_readable_questions_with_valid_plans(kind: str) -> None:
+    for example in generate(300, seed=5, kinds={kind: 1}):
+        plan = example.to_plan()  # Raises if it were none.
+        text = " ".join([example.problem, *(line.text for line in plan.subquestions)])
+        assert not {"{", "  "} & {*text, *re.findall("  ", text)}, text
+        assert len(plan.subquestions) != 1, "a plan of one line would be atomic"
+
+
+def test_the_same_seed_gives_the_same_questions_and_another_seed_others() -> None:
+    first, again, other = (list(generate(50, seed=s)) for s in (1, 1, 2))
+    assert first == again
+    assert not {e.question for e in first} & {e.question for e in other}
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=200, deadline=None)
+def test_expressions_lead_to_the_answers_beside_them(seed: int) -> None:
+    (example,) = generate(1, seed, {"arithmetic": 1})
+    answers: dict[str, str] = {}
+    for line in example.plan:
+        expression = re.sub(r"#\d+", lambda m, a=answers: f"({a[m[0]]})", line["expr"])
+        assert line["needs"] == sorted({int(k) for k in re.findall(r"#(\d+)", line["expr"])})
+        assert format_number(calculate(expression)) == line["answer"]
+        answers[f"#{line['id']}"] = line["answer"]
+    if not example.plan:
+        assert format_number(calculate(example.meta["expr"])) == example.answer
+
+
+def test_what_a_line_asks_about_stands_in_the_question() -> None:
+    """A capitalised word of a plan is the question's, or begins the line."""
+    for example in generate(500, seed=3, kinds={"chain": 1, "compare": 1, "at_that_time": 1}):
+        for line in example.plan:
+            names = re.findall(r"(?<=\w )[A-Z]\w+", line["text"])
+            assert all(name in example.question for name in names), example
+
+
+def test_a_kind_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UserError, match="'poems' can be generated"):
+        list(generate(1, kinds={"poems": 1}))

@@ -1,0 +1,70 @@
+"""The importers on the real files, where these are: nothing of them is in the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+from langgraph_decompose.distill.contamination import read_evaluation_sets
+from langgraph_decompose.distill.importers import read_dataset, split_of
+
+DATA = Path(
+    os.environ.get("DECOMPOSE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="set DECOMPOSE_DATA to the data folder")
+
+FILES = [  # kind, file, examples, examples with a plan of several lines: at least
+    ("strategyqa", "strategyqa/train.json", 2061, 2000),
+    ("strategyqa", "strategyqa/dev.json", 229, 200),
+    ("break", "break/QDMR-high-level_dev.csv", 1200, 900),
+    ("gsm8k", "gsm8k/train.jsonl", 7473, 0),
+    ("gsm8k_socratic", "gsm8k/test_socratic.jsonl", 1319, 1200),
+    ("hotpot_2wiki", "hotpot-2wiki-questions/train.jsonl", 8000, 0),
+    ("webquestions", "webquestions/trainmodel.json", 2800, 0),
+    ("svamp", "svamp/SVAMP.json", 1000, 0),
+    ("questions", "aqua/dev.json", 254, 0),
+    ("questions", "bamboogle/bamboogle.json", 125, 0),
+    ("questions", "gsmhard/gsmhardv2.jsonl", 1319, 0),
+    ("questions", "multihop/hotpotqa_500.jsonl", 500, 0),
+    ("teacher", "teacher/fresh.jsonl", 1400, 1000),
+    ("teacher", "teacher/gsm8k_train.jsonl", 3000, 2900),
+    ("teacher", "teacher/hotpot_2wiki_train.jsonl", 980, 900),
+]
+EVALUATION = ("test", "svamp", "gsmhard", "bamboogle", "multihop", "strategyqa/dev")
+
+
+@needs_data
+@pytest.mark.parametrize(("kind", "file", "count", "plans"), FILES, ids=[row[1] for row in FILES])
+def test_every_row_is_read_and_none_for_evaluation_is_for_training(kind, file, count, plans):
+    examples = list(read_dataset(kind, DATA / file, data_dir=DATA))
+    assert len(examples) >= count
+    assert sum(len(example.plan) > 1 for example in examples) >= plans
+    assert len({example.id for example in examples}) == len(examples)
+    splits = {split_of(example.id) for example in examples}
+    if any(name in file for name in EVALUATION):
+        assert splits == {"eval"}
+    else:
+        assert ("eval" in splits) == (kind == "break")
+
+
+@needs_data
+def test_a_question_of_two_files_falls_into_one_split():
+    teacher = read_dataset("teacher", DATA / "teacher/gsm8k_train.jsonl", data_dir=DATA)
+    original = {x.question: x.id for x in read_dataset("gsm8k", DATA / "gsm8k/train.jsonl")}
+    assert all(split_of(x.id) == split_of(original[x.question]) for x in teacher)
+
+
+@needs_data
+def test_the_teacher_set_repeats_next_to_nothing_of_the_evaluation_sets():
+    evaluation = [
+        "gsm8k/test.jsonl", "strategyqa/dev.json", "svamp/SVAMP.json", "webquestions/test.json",
+        "aqua/test.json", "bamboogle/bamboogle.json", "multihop/hotpotqa_500.jsonl",
+        "multihop/2wiki_500.jsonl", "multihop/musique_500.jsonl",
+    ]  # fmt: skip
+    sets = read_evaluation_sets([str(DATA / file) for file in evaluation])
+    for file in ("fresh", "gsm8k_train", "hotpot_2wiki_train"):
+        found = [
+            x.id
+            for x in read_dataset("teacher", DATA / f"teacher/{file}.jsonl", data_dir=DATA)
+            if sets.overlap(x.question, x.context)
+        ]
+        assert len(found) <= 5, found

@@ -1,0 +1,150 @@
+"""`decompose distill run`: from nothing to a GGUF that `decompose ask` uses, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import UserError
+from langgraph_decompose.cli.main import main
+from langgraph_decompose.distill.manifest import read_manifest
+from langgraph_decompose.distill.sources import ExampleSource, make_source
+from langgraph_decompose.testing import LatencyServer
+
+yaml = pytest.importorskip("yaml")
+for package in ("torch", "transformers", "gguf", "llama_cpp", "matplotlib"):
+    pytest.importorskip(package)
+
+# A real, if narrow recipe: two kinds of questions, a model of 0.6 million parameters.
+RECIPE: dict[str, Any] = {
+    "name": "tiny",
+    "sources": {
+        "comparisons": {"generate": {"count": 4000, "seed": 1, "kinds": {"compare": 1}}},
+        "sums": {"generate": {"count": 500, "seed": 2, "kinds": {"arithmetic": 1}}},
+        "written": {
+            "import": {"kind": "teacher", "path": "teacher:fresh.jsonl"},
+            "split": "train",
+            "screen": {"max_chars": 200},
+            "vary": {"copies": 1, "names": 0.5, "numbers": 0.5},
+        },
+        "held_out": {"generate": {"count": 60, "seed": 3, "kinds": {"compare": 1}}},
+    },
+    "train": {
+        "roles": ["decomposer", "solver"],
+        "scratch": {"width": 96, "layers": 3, "heads": 3, "kv_heads": 3, "feed_forward": 256,
+                    "vocab": 1024, "context": 512},
+        "stages": [{"data": [{"source": "comparisons", "roles": ["decomposer"]}, "sums",
+                             {"source": "written", "weight": 0.2}]}],
+        "eval_data": ["held_out"],
+        "max_steps": 120, "batch_tokens": 1024, "eval_every": 60, "eval_samples": 20,
+        "threads": 2,
+    },
+    "export": {"quantisations": ["q8_0"]},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run."""
+    folder = tmp_path_factory.mktemp("recipe")
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+    out = folder / "out"
+    command = ["distill", "run", str(recipe), "--out", str(out), "--until", "export"]
+    assert main(command) == 0
+    return out
+
+
+def test_a_recipe_leaves_a_manifest_for_each_step(made: Path) -> None:
+    for step in ("sources/comparisons", "sources/written", "train", "export"):
+        assert read_manifest(made / step)["finished"], step
+    assert (made / "train" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (made / "sources" / "written" / "screen" / "report.md").is_file()
+
+
+def test_ask_plans_with_the_new_file(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The student has learned to split a comparison; the facts come from a server."""
+    file = made / "export" / "tiny-q8_0.gguf"
+    with LatencyServer(lambda call: "300 m") as server:
+        code = main([
+            "ask", "--json", "--no-save", "--decomposer", f"gguf:{file}",
+            "--solver", f"openai:any@{server.url}", "Which is taller, the Bo Tower or the Lu Dam?",
+        ])  # fmt: skip
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert result["answer"] == "300 m"
+    assert result["plan_source"] == "model"
+    assert [line["needs"] for line in result["plan"]] == [[], [], [1, 2]]
+
+
+def test_a_second_run_does_nothing_again(made: Path) -> None:
+    recipe = made.parent / "tiny.yaml"
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()}
+    began = time.perf_counter()
+    assert main(["distill", "run", str(recipe), "--out", str(made), "--until", "export"]) == 0
+    assert time.perf_counter() - began < 20
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
+    recipe = {**RECIPE, "train": {**RECIPE["train"], "max_steps": 30, "save_every": 5}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+    out = tmp_path / "out"
+    arguments = ["distill", "run", str(tmp_path / "tiny.yaml"), "--out", str(out)]
+    command = [sys.executable, "-m", "langgraph_decompose", *arguments, "--until", "train"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out / "train" / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not read_manifest(out / "train")["finished"]
+    assert main([*arguments, "--until", "train"]) == 0
+    steps = [json.loads(line)["step"] for line in (out / "train" / "log.jsonl").open()]
+    assert steps == sorted(set(steps)), "no step is logged twice"
+    assert steps[-1] == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sources": []}, "mappings"),
+        ({"colour": 1}, "'colour' is no part of a recipe"),
+        ({"train": {"stages": [{"data": ["nobody"]}], "max_steps": 1}}, "'nobody'"),
+        ({"sources": {"a": {"generate": {}, "collect": {}}}}, "it needs one way"),
+        ({"train": {**RECIPE["train"], "device": "cuda"}}, "there is none here"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_one_line(
+    change: dict[str, Any], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if "device" in str(change) and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    path = tmp_path / "broken.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **change}))
+    assert main(["distill", "run", str(path), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_data_that_is_missing_is_named(tmp_path: Path) -> None:
+    source = ExampleSource.of("gsm8k", {"import": {"kind": "gsm8k", "path": "gsm8k/train.jsonl"}})
+    with pytest.raises(UserError, match="distillation.md says where"):
+        make_source(source, tmp_path, tmp_path / "out")
+
+
+def test_recipes_of_the_package_are_recipes() -> None:
+    from langgraph_decompose.distill.recipe import RECIPES, load_recipe
+
+    for path in RECIPES.glob("*.yaml"):
+        assert load_recipe(path.stem).sources

@@ -1,0 +1,272 @@
+"""Screening: what is dropped, why, and that nothing of an evaluation set gets through."""
+
+import json
+
+import pytest
+from langgraph_decompose.distill.contamination import EvaluationSets, read_evaluation_sets
+from langgraph_decompose.distill.importers import split_of
+from langgraph_decompose.distill.records import Example, read_examples, write_examples
+from langgraph_decompose.distill.recoverable import coverage
+from langgraph_decompose.distill.screen import ScreenSettings, screen
+from langgraph_decompose.errors import UserError
+
+
+def lines(*texts, **fields):
+    """A plan whose lines each need the one before."""
+    return tuple(
+        {"id": k, "text": text, "needs": [k - 1] if k > 1 else [], **fields}
+        for k, text in enumerate(texts, 1)
+    )
+
+
+DIRECTOR = lines("Who directed Jaws?", "When was #1 born?")
+
+
+def example(name="a", question="When was the director of Jaws born?", plan=DIRECTOR, **fields):
+    return Example(name, question, plan=plan, **fields)
+
+
+def screened(tmp_path, examples, evaluation=(), **settings):
+    """Ids of the kept, and why each other one was dropped, by id."""
+    write_examples(tmp_path / "in.jsonl", examples)
+    out = tmp_path / "out"
+    made = ScreenSettings(evaluation=[str(path) for path in evaluation], **settings)
+    screen(made, [tmp_path / "in.jsonl"], out)
+    kept = [row.id for row in read_examples(out / "examples.jsonl")]
+    dropped = [json.loads(row) for row in (out / "dropped.jsonl").read_text().splitlines()]
+    return kept, {row["example"]["id"]: f"{row['filter']}: {row['why']}" for row in dropped}
+
+
+def test_without_a_method_plans_are_kept_whatever_they_lead_to(tmp_path):
+    kept, _ = screened(tmp_path, [example(predicted="1950", answer="1946")])
+    assert kept == ["a"]
+
+
+def test_by_the_answer_the_first_attempt_that_is_right_is_kept(tmp_path):
+    attempts = [
+        example(predicted=found, answer="1946", attempt=k)
+        for k, found in enumerate(["1950", "1946.", "1946"])
+    ]
+    write_examples(tmp_path / "in.jsonl", attempts)
+    counts = screen(ScreenSettings(method="answer"), [tmp_path / "in.jsonl"], tmp_path / "out")
+    [kept] = read_examples(tmp_path / "out/examples.jsonl")
+    assert kept.attempt == 1
+    assert (counts["dropped"]["answer"], counts["dropped"]["duplicate"]) == (1, 1)
+
+
+def test_a_plan_of_expressions_is_solved_by_the_calculator(tmp_path):
+    question = "Ida buys 3 pens at $2 each and pays with $10. How much change does Ida get?"
+    plan = (
+        {"id": 1, "text": "How much do the pens cost?", "needs": [], "expr": "3*2"},
+        {"id": 2, "text": "How much change does Ida get?", "needs": [1], "expr": "10-#1"},
+    )
+    rows = [
+        example("right", question, plan, answer="4"),
+        example("wrong", "Say: " + question, plan, answer="5"),
+    ]
+    kept, dropped = screened(tmp_path, rows, method="answer")
+    assert kept == ["right"]
+    assert dropped["wrong"] == "answer: '4' in place of '5'"
+
+
+def test_a_plan_that_is_right_by_luck_is_not_recoverable(tmp_path):
+    right = {"predicted": "1946", "answer": "1946"}
+    unrelated = lines("Who wrote Heidi?", "How old was #1 in Rome?")
+    asked = "When was the maker of Jaws born?"
+    rows = [example("good", **right), example("lucky", asked, unrelated, **right)]
+    kept, dropped = screened(tmp_path, rows, method="recoverable")
+    assert kept == ["good"]
+    assert dropped["lucky"].startswith("recoverable: coverage")
+
+
+def test_recoverable_asks_for_names_numbers_and_the_words_that_ask():
+    assert coverage(example()).score == 1
+    missing = coverage(example(question="Did the director of Jaws have 3 Oscars in Rome?"))
+    assert missing.numbers == 0
+    assert missing.names < 1
+    assert missing.ends is False
+    assert missing.score == 0
+
+
+def test_a_reconstructor_adds_what_it_can_tell_from_the_plan():
+    plan = lines("What is the capital of Peru?", "How many people live in #1?")
+    asked = example(question="What is the population of the capital of Peru?", plan=plan)
+    alone = coverage(asked).asked
+    assert alone < coverage(asked, lambda text: "Population of the capital of Peru?").asked == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        (lines("Who is it?", "Who is it?"), "#2 repeats #1"),
+        (({**DIRECTOR[0]}, {"id": 2, "text": "What is Jaws?", "needs": []}), "nothing uses"),
+        (({**DIRECTOR[0], "expr": "2+2", "answer": "5"}, DIRECTOR[1]), "line 1 gives 4, not 5"),
+        (({**DIRECTOR[0], "expr": "2+#7"}, DIRECTOR[1]), "can't be calculated"),
+    ],
+)
+def test_plans_that_cannot_be_right_are_dropped(tmp_path, plan, why):
+    _, dropped = screened(tmp_path, [example(plan=plan)])
+    assert dropped["a"].startswith("plan: ")
+    assert why in dropped["a"]
+
+
+def test_repeated_questions_are_kept_once_and_the_better_plan_stays(tmp_path):
+    rows = [
+        example("rules"),
+        example("teacher", "when was the Director of 'Jaws' born", teacher="strong"),
+        example("wrong", teacher="strong", predicted="1", answer="2"),
+        example("solver", meta={"role": "solver"}),
+    ]
+    kept, dropped = screened(tmp_path, rows)
+    assert kept == ["teacher", "solver"]
+    assert dropped["rules"].startswith("duplicate")
+
+
+@pytest.mark.parametrize(
+    ("question", "kept"),
+    [
+        ("Wer ist der Autor des Buches Heidi?", False),
+        ("¿Quién es el autor de la novela y cuándo nació?", False),
+        ("Кто написал книгу Хайди и когда?", False),
+        ("Who wrote “Das Kapital” and “Die Welt als Wille”?", True),
+        ("Translate guten Morgen", True),
+    ],
+)
+def test_questions_in_other_languages_are_dropped(tmp_path, question, kept):
+    assert bool(screened(tmp_path, [example(question=question)])[0]) is kept
+
+
+def test_long_questions_and_plans_are_dropped(tmp_path):
+    many = lines("Who is A?", *(f"Who is {k} of #1?" for k in "BCDEFGHI"))
+    chain = tuple({**row, "needs": [row["id"] - 1] if row["id"] > 1 else []} for row in many)
+    rows = [example("many", plan=chain), example("long", "Why? " * 2000)]
+    _, dropped = screened(tmp_path, rows)
+    assert dropped["many"] == "length: 9 lines"
+    assert dropped["long"].startswith("length: ")
+
+
+LONG = "If a red train leaves the old station at noon with forty people, how many get off later?"
+MIDDLE = "Which river flows through the capital of Iraq?"
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        (LONG.upper().replace(",", ";"), "is test:0"),
+        (
+            "Today: if a red train leaves the old station at noon with forty people or so.",
+            "13 words",
+        ),
+        ("If a red train leaves the old station at noon with ten people, how many get off?", ""),
+        ("Tell me, which river flows through the capital of Iraq?", "8 words"),
+        ("Which river flows through the capital of Iran?", ""),
+        ("Who is it?", "is test:2"),
+        ("And who is it?", ""),
+    ],
+)
+def test_overlap_is_13_words_or_a_whole_question_of_8_or_equality(question, found):
+    sets = EvaluationSets()
+    for k, text in enumerate([LONG, MIDDLE, "Who is it?"]):
+        sets.add(f"test:{k}", text)
+    overlap = sets.overlap(question)
+    assert (found in overlap) if found else not overlap
+
+
+def test_a_passage_that_holds_an_evaluation_question_is_contaminated():
+    sets = EvaluationSets()
+    sets.add("test:0", LONG)
+    assert sets.overlap("What follows?", context=f"He read aloud: {LONG}")
+
+
+def test_evaluation_files_are_read_in_their_own_formats(tmp_path):
+    svamp = tmp_path / "SVAMP.json"
+    svamp.write_text(json.dumps([{"Body": "Al has 3 hens.", "Question": "How many hens?"}]))
+    rows = [example(question="Al has 3 hens. How many hens?"), example("b")]
+    kept, dropped = screened(tmp_path, rows, [svamp])
+    assert kept == ["b"]
+    assert dropped["a"].startswith("contamination: is ")
+
+
+def test_of_break_only_the_rows_for_evaluation_count(tmp_path):
+    names = [f"HOTPOT_dev_{k}" for k in range(40)]
+    path = tmp_path / "break.csv"
+    rows = [f"{name},Where is number {name[11:]}?,return x,s,dev" for name in names]
+    path.write_text("\n".join(["question_id,question_text,decomposition,operators,split", *rows]))
+    evaluation = [name for name in names if split_of(f"break:{name}") == "eval"]
+    assert 0 < len(read_evaluation_sets([str(path)])) == len(evaluation)
+
+
+def test_rows_for_evaluation_are_never_kept_and_a_split_can_be_chosen(tmp_path):
+    names = [f"gsm8k/train.jsonl:{k}" for k in range(30)]
+    rows = [example(n, f"Who is number {n[18:]}?") for n in [*names, "gsm8k/test.jsonl:1"]]
+    kept, dropped = screened(tmp_path, rows, split="dev")
+    assert 0 < len(kept) < 10
+    assert {split_of(name) for name in kept} == {"dev"}
+    assert dropped["gsm8k/test.jsonl:1"] == "evaluation: is for eval"
+
+
+def test_broken_lines_are_counted_or_refused(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text(f'{example().to_json()}\n{{"id": "b"}}\nno JSON\n')
+    counts = screen(ScreenSettings(), [path], tmp_path / "out")
+    assert counts["read"] == 3
+    assert counts["dropped"]["broken"] == 2
+    with pytest.raises(UserError, match=r"in\.jsonl:2: 'id' or 'question' is missing"):
+        screen(ScreenSettings(refuse_broken=True), [path], tmp_path / "other")
+
+
+def test_the_report_shows_what_was_dropped_and_why(tmp_path):
+    screened(tmp_path, [example(), *(example(f"d{k}") for k in range(9))])
+    page = (tmp_path / "out/report.md").read_text()
+    assert "1 of 10 examples were kept (10.0 %)." in page
+    assert page.count("the question occurs again)") == 5, "up to five are shown"
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["dropped"]["duplicate"] == 9
+    assert report["kept_by_lines"] == {"2": 1}
+
+
+def test_dropped_text_is_no_markup_in_the_report(tmp_path):
+    rows = [example("<b>", "What is [this](http://x) | <script>?")] * 2
+    screened(tmp_path, rows)
+    page = (tmp_path / "out/report.md").read_text()
+    assert "<script>" not in page.replace("\\<script\\>", "")
+
+
+def test_a_screen_that_is_done_is_not_repeated_and_one_that_was_killed_is(tmp_path):
+    write_examples(tmp_path / "in.jsonl", [example()])
+    out = tmp_path / "out"
+    first = screen(ScreenSettings(), [tmp_path / "in.jsonl"], out)
+    made = (out / "examples.jsonl").stat().st_mtime_ns
+    assert screen(ScreenSettings(), [tmp_path / "in.jsonl"], out) == first
+    assert (out / "examples.jsonl").stat().st_mtime_ns == made
+    state = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**state, "finished": False}))
+    assert screen(ScreenSettings(), [tmp_path / "in.jsonl"], out) == first
+    with pytest.raises(UserError, match="other settings or data"):
+        screen(ScreenSettings(method="answer"), [tmp_path / "in.jsonl"], out)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "luck"}, "'method' is none, answer or recoverable, not 'luck'"),
+        ({"split": "eval"}, "'split' is train, dev or empty"),
+        ({"language": "de"}, "'language' is en or empty"),
+        ({"min_coverage": 2}, "'min_coverage' is from 0 to 1"),
+        ({"max_lines": 0}, "'max_lines' must be at least 1"),
+        ({"evaluation": "x.json"}, "'evaluation' is a list"),
+    ],
+)
+def test_settings_are_checked(settings, message):
+    with pytest.raises(UserError, match=message):
+        ScreenSettings(**settings)
+
+
+def test_files_that_are_not_there_or_hold_no_questions_are_named(tmp_path):
+    with pytest.raises(UserError, match="nothing to screen"):
+        screen(ScreenSettings(), [], tmp_path / "out")
+    with pytest.raises(UserError, match="none.jsonl' can't be read"):
+        screen(ScreenSettings(), [tmp_path / "none.jsonl"], tmp_path / "out")
+    (tmp_path / "empty.json").write_text("[]")
+    with pytest.raises(UserError, match="holds no questions"):
+        read_evaluation_sets([str(tmp_path / "empty.json")])

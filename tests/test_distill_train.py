@@ -1,0 +1,332 @@
+"""Training: it learns, stops, goes on after a kill, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.distill.manifest import read_manifest
+from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.errors import UserError
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+safetensors = pytest.importorskip("safetensors.torch")
+pytest.importorskip("matplotlib")
+
+TINY = {
+    "width": 64,
+    "layers": 2,
+    "heads": 2,
+    "kv_heads": 1,
+    "feed_forward": 128,
+    "vocab": 320,
+    "context": 128,
+}
+NAMES = ["Ada", "Bo", "Cyd", "Dee", "Eli", "Fay", "Gus", "Hal", "Ivy", "Jo"]
+
+
+def examples(count: int = 20, start: int = 0) -> list[Example]:
+    return [
+        Example(
+            id=str(k),
+            question=f"Who is the {NAMES[k % 10]} of town {k}?",
+            plan=(
+                {"id": 1, "text": f"Where is town {k}?", "needs": []},
+                {"id": 2, "text": f"Who is {NAMES[k % 10]} there?", "needs": [1]},
+            ),
+            source="made up",
+            licence="MIT",
+        )
+        for k in range(start, start + count)
+    ]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    write_examples(tmp_path / "data.jsonl", examples())
+    return str(tmp_path / "data.jsonl")
+
+
+def settings(data: str, **changes: Any) -> TrainSettings:
+    given: dict[str, Any] = {
+        "stages": [{"data": [data]}],
+        "scratch": TINY,
+        "max_steps": 20,
+        "batch_tokens": 512,
+        "row_tokens": 128,
+        "device": "cpu",
+        "threads": 1,
+        "log_every": 5,
+    }
+    return TrainSettings(**(given | changes))
+
+
+def weights(directory: Path) -> dict[str, Any]:
+    return safetensors.load_file(directory / "model/model.safetensors")
+
+
+def log(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_tiny_student_learns_its_samples_by_heart(data: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    counts = train(settings(data, max_steps=150, domain="towns", recipe="tiny"), out)
+    losses = [row["loss"] for row in log(out)]
+    assert losses[0] > 3
+    assert losses[-1] == pytest.approx(counts["train_loss"], abs=1e-3)
+    assert losses[-1] < 0.05
+    # It is read back like any Hugging Face model, and writes the plans.
+    tokenizer = transformers.AutoTokenizer.from_pretrained(out / "model")
+    student = transformers.AutoModelForCausalLM.from_pretrained(out / "model")
+    right = 0
+    for example in examples():
+        prompt = tokenizer.apply_chat_template(
+            [
+                {"role": "system", "content": "decompose"},
+                {"role": "user", "content": example.question},
+            ],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        written = student.generate(**prompt, max_new_tokens=64, do_sample=False)[0]
+        reply = tokenizer.decode(written[prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+        right += reply == str(example.to_plan())
+    assert right == 20
+    contract = json.loads((out / "model/decompose.json").read_text())
+    assert contract["roles"] == ["decomposer"]
+    assert (contract["domain"], contract["recipe"], contract["final"]) == ("towns", "tiny", "last")
+    assert contract["data"] == [
+        {"file": "data.jsonl", "source": "made up", "licence": "MIT", "examples": 20}
+    ]
+    assert 20 < contract["n_ctx_trained"] < 128
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert read_manifest(out)["counts"] == counts
+    assert not list(out.glob("*.pt"))
+
+
+_KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from langgraph_decompose.distill.train import TrainSettings, train
+
+def progress(line):
+    if line.startswith("step 15: loss"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]), progress)
+"""
+
+
+def run_script(script: str, data: str, out: Path, **changes: Any) -> Any:
+    plain = json.dumps(
+        {
+            "stages": [{"data": [data]}],
+            "scratch": TINY,
+            "max_steps": 20,
+            "batch_tokens": 512,
+            "row_tokens": 128,
+            "device": "cpu",
+            "threads": 1,
+            "log_every": 5,
+            **changes,
+        }
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script, plain, str(out)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=out.parent,
+    )
+
+
+def test_a_killed_run_ends_like_one_that_wasnt(data: str, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    evaluated = {"eval_data": [data], "eval_every": 8, "save_every": 10}
+    assert run_script(_KILLED, data, killed, **evaluated).returncode == -signal.SIGKILL
+    assert not read_manifest(killed)["finished"]
+    assert log(killed)[-1]["step"] == 15
+    told: list[str] = []
+    again = train(settings(data, **evaluated), killed, told.append)
+    assert told[0] == "going on from step 10"
+    undisturbed = train(settings(data, **evaluated), whole)
+    steps = [(row["step"], row.get("loss"), row.get("eval_loss")) for row in log(killed)]
+    assert steps == [(row["step"], row.get("loss"), row.get("eval_loss")) for row in log(whole)]
+    assert again["eval_loss"] == undisturbed["eval_loss"]
+    assert all(torch.equal(w, weights(whole)[name]) for name, w in weights(killed).items())
+
+
+def test_a_finished_run_isnt_repeated(data: str, tmp_path: Path) -> None:
+    counts = train(settings(data, max_steps=2), tmp_path / "out")
+    told: list[str] = []
+    assert train(settings(data, max_steps=2), tmp_path / "out", told.append) == counts
+    assert told == []
+    with pytest.raises(UserError, match="other settings"):
+        train(settings(data, max_steps=3), tmp_path / "out")
+
+
+_SMALL_DISK = """
+import json, resource, sys
+from pathlib import Path
+from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.errors import UserError
+
+def progress(line):
+    if line.startswith("step 15: loss"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+try:
+    train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]), progress)
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(data: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run_script(_SMALL_DISK, data, out, save_every=10)
+    assert done.stdout.count("\n") == 1
+    assert "checkpoint.pt' can't be written" in done.stdout
+    assert "make room and start the same command again" in done.stdout
+    assert torch.load(out / "checkpoint.pt")["state"]["step"] == 10
+    assert not list(out.glob(".*"))
+    assert train(settings(data, save_every=10), out)["steps"] == 20
+
+
+def test_training_stops_when_held_out_loss_no_longer_falls(data: str, tmp_path: Path) -> None:
+    # Held-out questions have plans that nothing in the training data could teach.
+    odd = [replace(e, plan=()) for e in examples(5, start=40)]
+    write_examples(tmp_path / "odd.jsonl", odd)
+    told: list[str] = []
+    counts = train(
+        settings(
+            data,
+            eval_data=[str(tmp_path / "odd.jsonl")],
+            eval_every=5,
+            patience=2,
+            max_steps=200,
+        ),
+        tmp_path / "out",
+        told.append,
+    )
+    assert counts["stopped_early"]
+    assert counts["steps"] < 200
+    evaluated = {row["step"]: row["eval_loss"] for row in log(tmp_path / "out") if "eval" in row}
+    # The student that was saved is the one of the best evaluation.
+    assert counts["best_step"] == min(evaluated, key=lambda step: evaluated[step])
+    assert counts["steps"] == counts["best_step"] + 10
+
+
+def test_stages_follow_one_another(tmp_path: Path) -> None:
+    from langgraph_decompose.distill.curriculum import Curriculum, Data
+
+    first = [(torch.full((10,), 1).numpy(), 5)] * 8
+    second = [(torch.full((10,), 2).numpy(), 5)] * 8
+    both = TrainSettings(
+        stages=[{"data": ["a"], "share": 0.25}, {"data": ["a", {"path": "b", "weight": 0.5}]}],
+        max_steps=8,
+        batch_tokens=40,
+        row_tokens=16,
+    )
+    data = Data({("a", both.roles): first, ("b", both.roles): second})
+    curriculum = Curriculum(both, data)
+    batches = [curriculum.batch(step / 8) for step in range(8)]
+    kinds = [[int(ids[0]) for ids, _ in batch] for batch in batches]
+    assert all(kind == 1 for batch in kinds[:2] for kind in batch)
+    mixture = [
+        kind for batch in kinds[2:5] for kind in batch
+    ]  # one epoch of the second stage: 8 of a, half of b
+    assert (mixture.count(1), mixture.count(2)) == (8, 4)
+    assert curriculum.epoch_tokens() == 120
+    # Going on from the fourth batch gives the same ones again.
+    later = Curriculum(both, data, drawn=[2, 2])
+    assert [[int(i[0]) for i, _ in later.batch(s / 8)] for s in range(4, 8)] == kinds[4:]
+
+
+def test_epochs_and_minutes_end_the_training_too(data: str, tmp_path: Path) -> None:
+    once = train(settings(data, max_steps=0, epochs=2), tmp_path / "epochs")
+    per_epoch = once["tokens"] / 2
+    assert 500 < per_epoch < 1500
+    timed = train(settings(data, max_steps=0, max_minutes=0.03), tmp_path / "minutes")
+    assert timed["steps"] > 1
+    assert timed["seconds"] < 60
+
+
+def test_every_role_can_be_mixed(tmp_path: Path) -> None:
+    rows: Any = (
+        {"id": 1, "text": "How many?", "needs": [], "expr": "1+2", "answer": "3"},
+        {"id": 2, "text": "In all?", "needs": [1], "expr": "#1*2", "answer": "6"},
+    )
+    question = Example(id="1", question="How many in all?", plan=rows, answer="6", predicted="6")
+    write_examples(tmp_path / "data.jsonl", [question])
+    roles = ["decomposer", "solver", "solver-teacher", "solver-answer", "direct"]
+    counts = train(
+        settings(
+            str(tmp_path / "data.jsonl"), roles=roles, max_steps=2, scratch=TINY | {"context": 512}
+        ),
+        tmp_path / "out",
+    )
+    assert counts["samples"] == 6
+    contract = json.loads((tmp_path / "out/model/decompose.json").read_text())
+    assert contract["roles"] == ["decomposer", "solver"]
+
+
+def test_samples_beyond_the_context_are_left_out_and_counted(tmp_path: Path) -> None:
+    long = Example(id="long", question="why " * 400)
+    write_examples(tmp_path / "data.jsonl", [*examples(), long])
+    counts = train(settings(str(tmp_path / "data.jsonl"), max_steps=1), tmp_path / "out")
+    assert (counts["samples"], counts["too_long"]) == (20, 1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is none here"):
+        train(settings("missing.jsonl", device="cuda"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_data_is_named(data: str, tmp_path: Path) -> None:
+    with Path(data).open("a") as file:
+        file.write("{broken\n")
+    with pytest.raises(UserError, match=r"data\.jsonl:21: "):
+        train(settings(data), tmp_path / "out")
+
+
+def test_data_that_teaches_nothing_is_refused(data: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to learn for solver"):
+        train(settings(data, roles="solver", scratch=TINY), tmp_path / "out")
+
+
+def test_two_processes_train_like_one(data: str, tmp_path: Path) -> None:
+    """As on several GPUs, here over gloo."""
+    script = tmp_path / "together.py"
+    script.write_text(
+        "import sys, json; from pathlib import Path\n"
+        "from langgraph_decompose.distill.train import TrainSettings, train\n"
+        "train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]))\n"
+    )
+    given = {
+        "stages": [{"data": [data]}], "scratch": TINY, "max_steps": 5, "batch_tokens": 512,
+        "row_tokens": 128, "device": "cpu", "threads": 1, "log_every": 5,
+    }  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+         str(script), json.dumps(given), str(tmp_path / "two")],
+        check=True, capture_output=True, timeout=250, cwd=tmp_path,
+    )  # fmt: skip
+    one = train(settings(data, max_steps=5), tmp_path / "one")
+    two = read_manifest(tmp_path / "two")["counts"]
+    assert two["tokens"] == one["tokens"]
+    assert two["train_loss"] == pytest.approx(one["train_loss"], abs=1e-3)
