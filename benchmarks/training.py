@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from langgraph_decompose.distill.optimizer import Optimizers
-from langgraph_decompose.distill.packing import CompletionLoss, Rows
 from langgraph_decompose.distill.records import Example, write_examples
-from langgraph_decompose.distill.train import TrainSettings
-from langgraph_decompose.distill.training import Training
+from langgraph_decompose.distill.train.optimizer import Optimizers
+from langgraph_decompose.distill.train.packing import CompletionLoss, Rows
+from langgraph_decompose.distill.train.train import TrainSettings
+from langgraph_decompose.distill.train.training import Training
 
 NAMES = ("Ada", "Bo", "Cyd", "Dee", "Eli", "Fay", "Gus", "Hal")
 

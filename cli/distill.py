@@ -56,8 +56,9 @@ def _saying() -> Iterator[Callable[[Any], None]]:
 
 
 def _parser() -> ArgumentParser:
-    from ..distill.collect import CollectSettings
-    from ..distill.export import ExportSettings
+    from ..distill.check.check import CheckSettings
+    from ..distill.collect.collect import CollectSettings
+    from ..distill.export.export import ExportSettings
 
     parser = ArgumentParser(prog="decompose distill", description="Make a small decomposer.")
     steps = parser.add_subparsers(metavar="STEP")
@@ -87,7 +88,7 @@ def _parser() -> ArgumentParser:
 
     kept = _step(steps, "screen", "leave out what shouldn't be learned", _screen)
     kept.add_argument("files", nargs="+", help="JSONL files of examples")
-    from ..distill.screen import ScreenSettings
+    from ..distill.screen.screen import ScreenSettings
 
     _add_settings(kept, ScreenSettings)
 
@@ -97,6 +98,16 @@ def _parser() -> ArgumentParser:
     out = _step(steps, "export", "write GGUF files", _export)
     out.add_argument("model", help="folder of a Hugging Face model or adapter")
     _add_settings(out, ExportSettings)
+
+    gate = _step(steps, "check", "hold GGUF files against their checkpoint", _check)
+    gate.add_argument("model", help="folder of the checkpoint")
+    gate.add_argument("--gguf", metavar="FILE", nargs="+", type=Path, required=True)
+    gate.add_argument("--examples", metavar="FILE", type=Path, required=True, help="held out")
+    _add_settings(gate, CheckSettings)
+
+    public = _step(steps, "publish", "copy a file that passed its check, with its card", _publish)
+    public.add_argument("gguf", type=Path, help="the file")
+    public.add_argument("--check", metavar="DIR", type=Path, required=True, help="of the check")
     return parser
 
 
@@ -153,7 +164,7 @@ def _run(args: Namespace) -> Any:
 
 
 def _collect(args: Namespace) -> Any:
-    from ..distill.collect import collect
+    from ..distill.collect.collect import collect
 
     return collect(_settings(args), args.out, args.say)
 
@@ -186,7 +197,7 @@ def _path(args: Namespace) -> str:
 
 
 def _screen(args: Namespace) -> Any:
-    from ..distill.screen import screen
+    from ..distill.screen.screen import screen
 
     return screen(_settings(args), [Path(name) for name in args.files], args.out)
 
@@ -194,7 +205,7 @@ def _screen(args: Namespace) -> Any:
 def _train(args: Namespace) -> Any:
     import yaml
 
-    from ..distill.train import TrainSettings, train
+    from ..distill.train.train import TrainSettings, train
 
     try:
         row = yaml.safe_load(Path(args.settings).read_bytes()[:1_000_000])
@@ -207,9 +218,25 @@ def _train(args: Namespace) -> Any:
 
 
 def _export(args: Namespace) -> Any:
-    from ..distill.export import export
+    from ..distill.export.export import export
 
     return export(_settings(args), Path(args.model), args.out, args.say)
+
+
+def _check(args: Namespace) -> Any:
+    from ..distill.check.check import check
+    from ..distill.records import read_examples
+
+    examples = list(read_examples(args.examples))
+    return check(_settings(args), Path(args.model), args.gguf, examples, args.out, args.say)
+
+
+def _publish(args: Namespace) -> Any:
+    from ..distill.check.check import publish
+
+    target = args.out / args.gguf.name if args.out.is_dir() else args.out
+    publish(args.gguf, target, args.check)
+    return {"published": str(target)}
 
 
 def _short(value: Any) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
-from .export import ExportSettings, export
+from .export.export import ExportSettings, export
 from .records import read_examples
 from .sources import ExampleSource, make_source
-from .train import TrainSettings, check_machine, train
+from .train.train import TrainSettings, check_machine, train
 
 RECIPES = Path(__file__).parent / "recipes"
 """Recipes that come with the package, named without their `.yaml`."""
@@ -162,8 +162,8 @@ def _check(
     recipe: Recipe, files: dict[str, Path], out: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The release gate, with quality measured on the held-out sources that `check` names."""
-    from .check import CheckSettings, check
-    from .quality import quality
+    from .check.check import CheckSettings, check
+    from .check.quality import by_metric, quality
 
     row = dict(recipe.check)
     named = row.pop("held_out", [])
@@ -171,8 +171,8 @@ def _check(
     held_out = {name: list(read_examples(Path(_with_file(name, files)["path"]))) for name in named}
     made = sorted((out / "export").glob("*.gguf"))
     smallest = min(made, key=lambda path: path.stat().st_size)
-    rows = quality(smallest, held_out, {}, limit)
-    examples = [example for rows in held_out.values() for example in rows]
+    rows = by_metric(quality(smallest, held_out, {}, limit))
+    examples = [example for found in held_out.values() for example in found]
     settings = _settings(CheckSettings, row)
     return check(settings, out / "train" / "model", made, examples, out / "check", say, rows)
 

@@ -20,11 +20,11 @@ from typing import Any
 from ..errors import UserError
 from . import manifest
 from .augment import swap_names, swap_numbers
-from .collect import CollectSettings, collect
-from .from_solutions import from_solution, solver_lines
+from .collect.collect import CollectSettings, collect
 from .generate import generate
 from .importers import read_dataset, split_of
 from .records import Example, read_examples, write_examples
+from .solutions.from_solutions import from_solution, solver_lines
 
 TEACHER_SET = Path(__file__).parent / "teacher_set"
 """Plans that a strong language model wrote for this project."""
@@ -189,7 +189,7 @@ def _evaluation(name: str, data: Path) -> str:
 def _screened(
     source: ExampleSource, examples: Iterable[Example], data: Path, directory: Path
 ) -> Iterator[Example]:
-    from .screen import ScreenSettings, screen
+    from .screen.screen import ScreenSettings, screen
 
     made = directory / "unscreened.jsonl"
     write_examples(made, examples)

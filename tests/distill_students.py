@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import transformers
-from langgraph_decompose.distill.gguf_tokenizer import ONE_DIGIT
+from langgraph_decompose.distill.export.gguf_tokenizer import ONE_DIGIT
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 TEMPLATE = (

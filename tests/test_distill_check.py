@@ -15,12 +15,12 @@ gguf = pytest.importorskip("gguf")
 torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
-from langgraph_decompose.distill import gate  # noqa: E402
-from langgraph_decompose.distill.check import CheckSettings, check, publish  # noqa: E402
-from langgraph_decompose.distill.export import ExportSettings, export  # noqa: E402
-from langgraph_decompose.distill.greedy import Reply  # noqa: E402
+from langgraph_decompose.distill.check import gate  # noqa: E402
+from langgraph_decompose.distill.check.check import CheckSettings, check, publish  # noqa: E402
+from langgraph_decompose.distill.check.greedy import Reply  # noqa: E402
+from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.records import Example  # noqa: E402
-from langgraph_decompose.distill.samples import Sample  # noqa: E402
+from langgraph_decompose.distill.train.samples import Sample  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 from langgraph_decompose.models.gguf_file import read_contract  # noqa: E402
 from langgraph_decompose.plan import parse_plan  # noqa: E402

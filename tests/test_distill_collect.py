@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from langchain_openai import ChatOpenAI
 from langgraph_decompose import UserError
-from langgraph_decompose.distill.asking import Progress
-from langgraph_decompose.distill.collect import CollectSettings, collect
+from langgraph_decompose.distill.collect.asking import Progress
+from langgraph_decompose.distill.collect.collect import CollectSettings, collect
+from langgraph_decompose.distill.collect.store import ReplyStore
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.records import Example, read_examples
-from langgraph_decompose.distill.store import ReplyStore
 from langgraph_decompose.testing import LatencyServer, ServedCall, ServerReply
 
 from .conftest import hears_ctrl_c
@@ -481,7 +481,7 @@ WORKERS = 8
 RUNNER = f"""
 import sys
 from pathlib import Path
-from langgraph_decompose.distill.collect import CollectSettings, collect
+from langgraph_decompose.distill.collect.collect import CollectSettings, collect
 teacher, questions, out = sys.argv[1:]
 settings = CollectSettings(teacher, questions, attempts=2, solve=True, concurrency={WORKERS})
 collect(settings, Path(out))

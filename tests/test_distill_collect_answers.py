@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from langgraph_decompose.distill.answers import same_answer
+from langgraph_decompose.distill.collect.answers import same_answer
 
 SAME = [
     ("18", "18"),

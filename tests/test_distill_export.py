@@ -17,14 +17,14 @@ pytest.importorskip("gguf")
 torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
-from langgraph_decompose.distill.agreement import (  # noqa: E402
+from langgraph_decompose.distill.check.agreement import (  # noqa: E402
     open_logits,
     reference_log_probabilities,
 )
-from langgraph_decompose.distill.export import ExportSettings, export  # noqa: E402
-from langgraph_decompose.distill.gguf_tokenizer import THREE_DIGITS  # noqa: E402
-from langgraph_decompose.distill.quantize import quantize  # noqa: E402
-from langgraph_decompose.distill.tokenisation import differing, strings  # noqa: E402
+from langgraph_decompose.distill.check.tokenisation import differing, strings  # noqa: E402
+from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.export.gguf_tokenizer import THREE_DIGITS  # noqa: E402
+from langgraph_decompose.distill.export.quantize import quantize  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
 from tokenizers import Regex, models, normalizers, pre_tokenizers  # noqa: E402

@@ -13,14 +13,14 @@ torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
 from langgraph_decompose import ChatGGUF  # noqa: E402
-from langgraph_decompose.distill.agreement import (  # noqa: E402
+from langgraph_decompose.distill.check.agreement import (  # noqa: E402
     compare,
     open_logits,
     predictions,
     reference_log_probabilities,
 )
-from langgraph_decompose.distill.export import ExportSettings, export  # noqa: E402
-from langgraph_decompose.distill.hf_model import load_model  # noqa: E402
+from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.export.hf_model import load_model  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 
 from . import distill_students as students  # noqa: E402

@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("lemminflect")
 
-from langgraph_decompose.distill.annotated import fold, read_steps, trace
-from langgraph_decompose.distill.from_solutions import from_solution, solver_lines
 from langgraph_decompose.distill.records import Example
-from langgraph_decompose.distill.wording import as_question
+from langgraph_decompose.distill.solutions.annotated import fold, read_steps, trace
+from langgraph_decompose.distill.solutions.from_solutions import from_solution, solver_lines
+from langgraph_decompose.distill.solutions.wording import as_question
 
 
 def problem(question, solution, answer=""):

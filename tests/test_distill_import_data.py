@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from langgraph_decompose.distill.contamination import read_evaluation_sets
 from langgraph_decompose.distill.importers import read_dataset, split_of
+from langgraph_decompose.distill.screen.contamination import read_evaluation_sets
 
 DATA = Path(
     os.environ.get("DECOMPOSE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

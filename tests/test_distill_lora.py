@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from langgraph_decompose.distill.records import Example, write_examples
-from langgraph_decompose.distill.tokenizer import train_tokenizer
-from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.distill.train.tokenizer import train_tokenizer
+from langgraph_decompose.distill.train.train import TrainSettings, train
 from langgraph_decompose.errors import UserError
 
 torch = pytest.importorskip("torch")

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from langgraph_decompose import bundled_model_path
-from langgraph_decompose.distill.predict import open_file, predict, solve_steps, transitive_needs
-from langgraph_decompose.distill.quality import (
+from langgraph_decompose.distill.check.predict import (
+    open_file,
+    predict,
+    solve_steps,
+    transitive_needs,
+)
+from langgraph_decompose.distill.check.quality import (
     main,
     numeric_items,
     quality,

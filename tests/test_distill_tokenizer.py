@@ -11,7 +11,7 @@ from langgraph_decompose.errors import UserError
 
 pytest.importorskip("transformers")
 
-from langgraph_decompose.distill.tokenizer import encode_samples, train_tokenizer
+from langgraph_decompose.distill.train.tokenizer import encode_samples, train_tokenizer
 from transformers import AutoTokenizer
 
 TEXTS = [f"How many apples did person {k} sell in May?" for k in range(50)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.records import Example, write_examples
-from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.distill.train.train import TrainSettings, train
 from langgraph_decompose.errors import UserError
 
 torch = pytest.importorskip("torch")
@@ -118,7 +118,7 @@ def test_a_tiny_student_learns_its_samples_by_heart(data: str, tmp_path: Path) -
 _KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.distill.train.train import TrainSettings, train
 
 def progress(line):
     if line.startswith("step 15: loss"):
@@ -180,7 +180,7 @@ def test_a_finished_run_isnt_repeated(data: str, tmp_path: Path) -> None:
 _SMALL_DISK = """
 import json, resource, sys
 from pathlib import Path
-from langgraph_decompose.distill.train import TrainSettings, train
+from langgraph_decompose.distill.train.train import TrainSettings, train
 from langgraph_decompose.errors import UserError
 
 def progress(line):
@@ -230,7 +230,7 @@ def test_training_stops_when_held_out_loss_no_longer_falls(data: str, tmp_path: 
 
 
 def test_stages_follow_one_another(tmp_path: Path) -> None:
-    from langgraph_decompose.distill.curriculum import Curriculum, Data
+    from langgraph_decompose.distill.train.curriculum import Curriculum, Data
 
     first = [(torch.full((10,), 1).numpy(), 5)] * 8
     second = [(torch.full((10,), 2).numpy(), 5)] * 8
@@ -314,7 +314,7 @@ def test_two_processes_train_like_one(data: str, tmp_path: Path) -> None:
     script = tmp_path / "together.py"
     script.write_text(
         "import sys, json; from pathlib import Path\n"
-        "from langgraph_decompose.distill.train import TrainSettings, train\n"
+        "from langgraph_decompose.distill.train.train import TrainSettings, train\n"
         "train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]))\n"
     )
     given = {

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import numpy as np
-from langgraph_decompose.distill.optimizer import Optimizers, orthogonal, schedule
-from langgraph_decompose.distill.packing import CompletionLoss, Encoded, pack
+from langgraph_decompose.distill.train.optimizer import Optimizers, orthogonal, schedule
+from langgraph_decompose.distill.train.packing import CompletionLoss, Encoded, pack
 
 torch.set_num_threads(1)  # small products only wait for one another
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from langgraph_decompose.distill.records import Example
-from langgraph_decompose.distill.samples import samples
+from langgraph_decompose.distill.train.samples import samples
 from langgraph_decompose.prompts import load_prompts
 
 CLIPS = Example(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langgraph_decompose.distill.train import Source, TrainSettings
+from langgraph_decompose.distill.train.train import Source, TrainSettings
 from langgraph_decompose.errors import UserError
 
 GOOD: dict[str, Any] = {"stages": [{"data": ["a.jsonl"]}], "max_steps": 1}

@@ -13,7 +13,18 @@ import pytest
 
 from .conftest import ROOT
 
-FOLDERS = ("cli", "distill", "evals", "graphs", "models", "nodes", "plan", "prompts", "testing", "tools")
+FOLDERS = (
+    "cli",
+    "distill",
+    "evals",
+    "graphs",
+    "models",
+    "nodes",
+    "plan",
+    "prompts",
+    "testing",
+    "tools",
+)
 TOP = {"__init__.py", "__main__.py", "errors.py", "settings.py", "py.typed"}
 
 
@@ -82,7 +93,19 @@ def test_every_public_name_is_there_and_documented() -> None:
 
 def test_imports_point_down_only() -> None:
     """The plan imports nothing of ours, models nothing above them, and so on up."""
-    order = ["plan", "errors", "settings", "tools", "prompts", "models", "nodes", "graphs", "evals", "distill", "cli"]
+    order = [
+        "plan",
+        "errors",
+        "settings",
+        "tools",
+        "prompts",
+        "models",
+        "nodes",
+        "graphs",
+        "evals",
+        "distill",
+        "cli",
+    ]
     import re
 
     for name in order:

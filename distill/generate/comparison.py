@@ -58,20 +58,16 @@ _EVERYDAY: list[tuple[str, list[str]]] = [
 
 def compare(rng: Random) -> Draft:
     """Two things by one measure; now and then three."""
+    things: list[str]
     if rng.random() < 0.2:
         each, ways = rng.choice(_EVERYDAY)
-        things = rng.sample(_COMMON, 2)
+        *things, third = rng.sample(_COMMON, 3)
     else:
         kind, asked, ways = rng.choice(_MEASURES)
         each = rng.choice(asked)
-        things = _alike(kind, rng)
+        things, third = _alike(kind, rng), make(kind, rng)
     way = rng.choice(ways)
     if ", {a} or {b}" in way and rng.random() < 0.18:
-        third = (
-            rng.choice(_COMMON)
-            if things[0] in _COMMON
-            else make("person" if each.startswith("Who") else kind, rng)
-        )
         things.append(third)
         listed = f", {things[0]}, {things[1]} or {third}"
         question = way.replace(", {a} or {b}", listed)

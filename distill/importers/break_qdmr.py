@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...plan import references
-from ..qdmr import step_as_question
 from ..records import Example, Line
 from .files import csv_rows, note
+from .qdmr import step_as_question
 
 _SOURCES = ("HOTPOT", "DROP", "CWQ", "COMQA")
 _RESTATING = {"comparison", "arithmetic", "boolean", "intersection", "union"}

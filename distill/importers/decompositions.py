@@ -8,8 +8,8 @@ from typing import Any
 
 from ...plan import references
 from ...tools.calculator import format_number
-from ..annotated import Step, final_result, read_steps, trace
 from ..records import Example, Line
+from ..solutions.annotated import Step, final_result, read_steps, trace
 from .files import file_id, json_rows, note
 
 

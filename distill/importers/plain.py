@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..annotated import final_result
 from ..records import Example
+from ..solutions.annotated import final_result
 from .files import file_id, json_rows, note
 
 _QUESTION = ("question", "Question", "qText", "input", "problem")

@@ -1,0 +1,1 @@
+"""Check: the release gate, the quality table and the model card."""

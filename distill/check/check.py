@@ -1,0 +1,230 @@
+"""check: the release gate. A file that fails it isn't published into the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ...models.engine import Engine
+from ...models.gguf_file import read_contract, read_metadata
+from ...nodes.expression import EXPRESSION_GRAMMAR
+from ...plan import plan_grammar
+from .. import manifest
+from ..export.hf_model import read_json
+from ..export.quantize import parameters, written_whole
+from ..records import Example
+from ..train.samples import Role
+from . import gate
+from .greedy import gguf_reply, open_engine
+from .model_card import model_card, report_text
+from .reference import Reference, ask_checkpoint
+from .tokenisation import strings
+
+_MAX_EXPRESSION_TOKENS = 80
+"""As in nodes/expression.py."""
+_MAX_WORDS = 20_000
+_F16 = (0, 1)
+"""`general.file_type` of F32 and F16."""
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How much is tried, and what a file must reach.
+
+    Args:
+        strings: Texts whose tokens are compared.
+        samples: Held-out replies whose likeliest tokens are compared.
+        prompts: Held-out questions of each role to which greedy replies are compared.
+        agreement_f16: Least share of equal likeliest tokens of an F16 file.
+        agreement_quantised: The same of a quantised one.
+        replies_f16: Least share of equal greedy replies of an F16 file.
+        replies_quantised: The same of a quantised one.
+        difference_f16: Largest mean difference of a token's log-probability of an F16 file.
+        difference_quantised: The same of a quantised one.
+        ungrounded: Largest share of plan lines with a name or number not in the question.
+        max_subquestions: Cap of the grammar.
+
+    Raises:
+        UserError: If a value can't be right.
+    """
+
+    strings: int = 10_000
+    samples: int = 400
+    prompts: int = 200
+    agreement_f16: float = 0.998
+    agreement_quantised: float = 0.99
+    replies_f16: float = 0.97
+    replies_quantised: float = 0.90
+    difference_f16: float = 0.005
+    difference_quantised: float = 0.05
+    ungrounded: float = 0.05
+    max_subquestions: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("strings", "samples", "prompts", "max_subquestions"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise UserError(f"{name!r} is a whole number from 1.")
+        shares = [name for name in self.__dataclass_fields__ if "_" in name or name == "ungrounded"]
+        for name in shares:
+            if name != "max_subquestions" and not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name!r} is a share from 0 to 1.")
+
+
+def check(
+    settings: CheckSettings,
+    model_dir: Path,
+    gguf_paths: Sequence[Path],
+    examples: Sequence[Example],
+    directory: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    quality: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Hold GGUF files against the checkpoint; writes check.json, check.md and model cards.
+
+    Args:
+        settings: See `CheckSettings`.
+        model_dir: The checkpoint that the files were made from, or a PEFT adapter.
+        gguf_paths: The files, all made from it.
+        examples: Held-out questions with their plans.
+        directory: Where the reports go; a card is `NAME.md` for `NAME.gguf`.
+        progress: Is told what is being done.
+        quality: Rows of a table of measurements, for the card.
+
+    Returns:
+        `passed`, and `failures`: sentences by file name.
+
+    Raises:
+        UserError: If there is nothing to compare, or a file or the checkpoint can't be loaded.
+    """
+    inputs = _inputs(model_dir, gguf_paths)
+    lines = "\n".join(example.to_json() for example in examples)
+    about = asdict(settings) | {
+        "examples": hashlib.sha256(lines.encode()).hexdigest(),
+        "quality": [dict(row) for row in quality],
+    }
+    if not manifest.begin(directory, "check", about, inputs):
+        return manifest.read_manifest(directory)["counts"]
+    roles, n_ctx = _trained_for(gguf_paths[0])
+    progress("asking the checkpoint")
+    reference = ask_checkpoint(
+        model_dir, examples, roles, n_ctx, settings.samples, settings.prompts
+    )
+    texts = _texts(settings, examples, reference.tokenizer)
+    reports: dict[str, Any] = {}
+    for path in gguf_paths:
+        progress(f"checking {path.name}")
+        reports[path.name] = report = _check_file(settings, path, reference, texts, n_ctx)
+        card = model_card(read_metadata(path), report, quality)
+        manifest.write_text(directory / f"{path.stem}.md", card)
+    manifest.write_text(directory / "check.json", json.dumps(reports, indent=2) + "\n")
+    manifest.write_text(directory / "check.md", report_text(reports))
+    failures = {name: report["failures"] for name, report in reports.items() if report["failures"]}
+    counts = {"passed": not failures, "failures": failures}
+    manifest.finish(directory, "check", about, inputs, counts)
+    return counts
+
+
+def publish(gguf: Path, target: Path, directory: Path) -> None:
+    """Copy a file that passed its check, with its card (`NAME.md`) beside it.
+
+    Args:
+        gguf: The file.
+        target: The path to copy it to.
+        directory: Where `check` wrote its reports.
+
+    Raises:
+        UserError: If the file wasn't checked, was changed since, or failed.
+    """
+    report = read_json(directory / "check.json").get(gguf.name)
+    if not report or report.get("sha256") != manifest.file_hash(gguf):
+        raise UserError(f"{str(gguf)!r} isn't what was checked in {str(directory)!r}; check it.")
+    if report["failures"]:
+        raise UserError(f"{str(gguf)!r} isn't published: {report['failures'][0]}")
+    for source, copy in (
+        (directory / f"{gguf.stem}.md", target.with_suffix(".md")),
+        (gguf, target),
+    ):
+        with written_whole(copy) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
+    if not gguf_paths:
+        raise UserError("there is no GGUF file to check; export first.")
+    for path in gguf_paths:
+        read_metadata(path)
+    return [*gguf_paths, *sorted(model_dir.glob("*.safetensors"))]
+
+
+def _trained_for(path: Path) -> tuple[tuple[Role, ...], int]:
+    """Roles and context; a file without a contract is checked as a decomposer."""
+    contract = read_contract(path)
+    if contract is None:
+        return ("decomposer",), 1024
+    roles: list[Role] = [r for r in ("decomposer", "solver") if r in contract.roles]
+    return tuple(roles), contract.n_ctx_trained
+
+
+def _texts(settings: CheckSettings, examples: Sequence[Example], tokenizer: Any) -> list[str]:
+    words = {word: None for example in examples for word in example.problem.split()}
+    return strings(settings.strings, list(words)[:_MAX_WORDS], list(tokenizer.get_added_vocab()))
+
+
+def _check_file(
+    settings: CheckSettings, path: Path, reference: Reference, texts: list[str], n_ctx: int
+) -> dict[str, Any]:
+    quantised = read_metadata(path).get("general.file_type") not in _F16
+    least = settings.agreement_quantised if quantised else settings.agreement_f16
+    most = settings.difference_quantised if quantised else settings.difference_f16
+    found, measured = gate.agreement(
+        str(path), n_ctx, reference.pairs, reference.predicted, least, most
+    )
+    findings = [gate.tokenisation(reference.tokenizer, str(path), texts), *found]
+    speed: dict[str, Any] = {}
+    with open_engine(str(path)) as engine:
+        findings.append(gate.template(engine))
+        least = settings.replies_quantised if quantised else settings.replies_f16
+        for role in reference.asked:
+            some, speed[role] = _check_role(settings, engine, role, reference, least)
+            findings += some
+    return {
+        "sha256": manifest.file_hash(path),
+        "bytes": path.stat().st_size,
+        "parameters": parameters(path),
+        "findings": [asdict(finding) for finding in findings],
+        "agreement": asdict(measured),
+        "speed": speed,
+        "failures": [f"{f.name}: {f.found}, not {f.limit}" for f in findings if not f.passed],
+    }
+
+
+def _check_role(
+    settings: CheckSettings, engine: Engine, role: Role, reference: Reference, least: float
+) -> tuple[list[gate.Finding], dict[str, float]]:
+    asked, cap = reference.asked[role], settings.max_subquestions
+    free = [
+        gguf_reply(engine, sample.messages, room).text
+        for sample, room in zip(asked, reference.rooms[role], strict=True)
+    ]
+    grammar, longest = plan_grammar(cap), engine.n_ctx
+    if role == "solver":
+        grammar, longest = EXPRESSION_GRAMMAR, _MAX_EXPRESSION_TOKENS
+    bound = [gguf_reply(engine, sample.messages, longest, grammar) for sample in asked]
+    findings = [
+        gate.prompts(engine, asked, reference.prompts[role]),
+        gate.same_replies(role, asked, reference.replies[role], free, least),
+        gate.grammar(role, asked, bound, cap),
+    ]
+    if role == "decomposer":
+        findings.append(gate.grounding(asked, bound, settings.ungrounded))
+    seconds = sum(reply.seconds for reply in bound)
+    return findings, {
+        "tokens_per_second": sum(reply.tokens for reply in bound) / seconds,
+        "seconds_per_reply": seconds / len(bound),
+    }

@@ -1,0 +1,209 @@
+"""The single checks of a GGUF file: each a function that returns a `Finding`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import UserError
+from ...models.engine import Engine
+from ...plan import Plan, PlanError, parse_plan
+from ..train.samples import Sample
+from .agreement import Agreement, Prediction, TokenPair, compare, open_logits, predictions
+from .greedy import Reply
+from .grounding import ungrounded_lines
+from .tokenisation import differing
+
+_SHOWN = 5
+_TEXT = "Who is {{ x }} <b>?\n\n  Zoë 🙂 “é” {% raw %}"
+_USER, _ASSISTANT, _SYSTEM = (
+    {"role": role, "content": text}
+    for role, text in (
+        ("user", _TEXT),
+        ("assistant", "#1 A?\n#2 B? <- #1"),
+        ("system", "decompose"),
+    )
+)
+_CONVERSATIONS: tuple[list[dict[str, str]], ...] = (
+    [],
+    [_USER],
+    [_SYSTEM],
+    [_ASSISTANT],
+    [_SYSTEM, _USER],
+    [_USER, _ASSISTANT],
+    [_USER, _USER],
+    [_SYSTEM, _SYSTEM, _USER],
+    [_SYSTEM, _USER, _ASSISTANT, _USER],
+    [_USER, _SYSTEM, _USER],
+    [_SYSTEM, {"role": "tool", "content": "42"}],
+    [_SYSTEM, {"role": "user", "content": ""}],
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: The check.
+        passed: Whether the file may be published as far as this goes.
+        found: The figure in words.
+        limit: What it takes to pass.
+        examples: Some of what went wrong.
+    """
+
+    name: str
+    passed: bool
+    found: str
+    limit: str
+    examples: tuple[str, ...] = ()
+
+
+def tokenisation(tokenizer: Any, path: str, texts: list[str]) -> Finding:
+    """llama.cpp cuts every text into the tokens that the checkpoint's tokenizer does."""
+    wrong = differing(tokenizer, path, texts)
+    return Finding(
+        "tokenisation",
+        not wrong and bool(texts),
+        f"{len(texts) - len(wrong):,} of {len(texts):,} texts equal{_normalised(tokenizer)}",
+        "all",
+        _shown(map(ascii, wrong)),
+    )
+
+
+def _normalised(tokenizer: Any) -> str:
+    normalises = tokenizer.backend_tokenizer.normalizer is not None
+    return " once normalised, which llama.cpp doesn't do itself" if normalises else ""
+
+
+def agreement(
+    path: str,
+    n_ctx: int,
+    pairs: list[TokenPair],
+    reference: list[Prediction],
+    least: float,
+    most: float,
+) -> tuple[list[Finding], Agreement]:
+    """Both hold the same token likeliest in held-out replies, and their tokens as likely.
+
+    A model that is sure of its replies keeps their likeliest tokens through a fair amount of
+    damage; their probabilities show it sooner.
+    """
+    with open_logits(path, n_ctx) as gguf:
+        found = compare(reference, predictions(gguf.log_probabilities, pairs))
+    text = f"{found.share:.2%} of {found.tokens:,} tokens"
+    mean = found.mean_difference
+    means = f"{mean:.4f} on average, {found.max_difference:.3f} at most"
+    return [
+        Finding("same likeliest token", found.share >= least, text, f"at least {least:.1%}"),
+        Finding("difference of log-probabilities", mean <= most, means, f"at most {most:.3g}"),
+    ], found
+
+
+def prompts(engine: Engine, asked: Sequence[Sample], ids: list[list[int]]) -> Finding:
+    """The prompts are, token for token, those of training."""
+    template = engine.chat_template(None)
+    wrong = [
+        sample.messages[-1]["content"]
+        for sample, expected in zip(asked, ids, strict=True)
+        if template.tokenize(sample.messages) != expected
+    ]
+    text = f"{len(ids) - len(wrong)} of {len(ids)} equal"
+    return Finding("prompts as in training", not wrong, text, "all", _shown(wrong))
+
+
+def template(engine: Engine) -> Finding:
+    """Any list of messages gives a prompt, and no text in it makes a control token."""
+    rendering = engine.chat_template(None)
+    wrong: list[str] = []
+    for messages in _CONVERSATIONS:
+        try:
+            rendering.tokenize(messages)
+        except UserError as error:
+            wrong.append(f"{[m['role'] for m in messages]}: {error}")
+    plain = rendering.tokenize([_SYSTEM, _USER])
+    forged = {**_USER, "content": _text(engine, plain)}
+    marks = _controls(engine, plain)
+    if _controls(engine, rendering.tokenize([_SYSTEM, forged])) != marks:
+        wrong.append("control tokens in a text are read as such")
+    total = len(_CONVERSATIONS) + 1
+    text = f"{total - len(wrong)} of {total} conversations"
+    return Finding("chat template", not wrong, text, "all", _shown(wrong))
+
+
+def _text(engine: Engine, ids: list[int]) -> str:
+    """Tokens as text, control tokens spelled out."""
+    from ...models.llama import llama_cpp
+
+    texts = (llama_cpp.llama_vocab_get_text(engine.vocab, token) for token in ids)
+    return "".join(text.decode("utf-8", errors="replace") for text in texts)
+
+
+def _controls(engine: Engine, ids: list[int]) -> list[int]:
+    from ...models.llama import llama_cpp
+
+    control = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL
+    return [t for t in ids if llama_cpp.llama_vocab_get_attr(engine.vocab, t) & control]
+
+
+def same_replies(
+    role: str, asked: Sequence[Sample], expected: list[str], found: list[str], least: float
+) -> Finding:
+    """Greedy replies of both, without a grammar, are the same plan (or the same expression)."""
+    read = _plan_or_text if role == "decomposer" else str.strip
+    wrong = [
+        f"{sample.messages[-1]['content']!r}: {one!r} became {other!r}"
+        for sample, one, other in zip(asked, expected, found, strict=True)
+        if read(one) != read(other)
+    ]
+    share = 1 - len(wrong) / len(asked)
+    text = f"{share:.1%} of {len(asked)} greedy replies"
+    return Finding(
+        f"same replies ({role})", share >= least, text, f"at least {least:.0%}", _shown(wrong)
+    )
+
+
+def grammar(role: str, asked: Sequence[Sample], replies: list[Reply], cap: int) -> Finding:
+    """Under the grammar every reply comes to an end, and a plan can be read."""
+    wrong = [
+        f"{sample.messages[-1]['content']!r}: {reply.text!r}"
+        for sample, reply in zip(asked, replies, strict=True)
+        if not reply.finished or (role == "decomposer" and not _is_plan(reply.text, cap))
+    ]
+    text = f"{len(replies) - len(wrong)} of {len(replies)}"
+    return Finding(f"valid under the grammar ({role})", not wrong, text, "all", _shown(wrong))
+
+
+def grounding(asked: Sequence[Sample], replies: list[Reply], most: float) -> Finding:
+    """Few lines bring in a name or a number that isn't in the question."""
+    lines, wrong = 0, []
+    for sample, reply in zip(asked, replies, strict=True):
+        plan = _plan_or_text(reply.text)
+        if isinstance(plan, Plan):
+            lines += len(plan.subquestions)
+            wrong += ungrounded_lines(plan, sample.messages[-1]["content"])
+    share = len(wrong) / lines if lines else 0.0
+    text = f"{share:.1%} of {lines} lines"
+    return Finding(
+        "made-up names and numbers", share <= most, text, f"at most {most:.0%}", _shown(wrong)
+    )
+
+
+def _plan_or_text(text: str) -> Plan | str:
+    try:
+        return parse_plan(text)
+    except PlanError:
+        return text.strip()
+
+
+def _is_plan(text: str, cap: int) -> bool:
+    try:
+        parse_plan(text, max_subquestions=cap)
+    except PlanError:
+        return False
+    return True
+
+
+def _shown(texts: Any) -> tuple[str, ...]:
+    return tuple(text[:300] for text in list(texts)[:_SHOWN])

@@ -1,0 +1,110 @@
+"""Greedy replies, of the checkpoint by transformers and of the GGUF file by the runtime itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ...models.engine import Engine, Generation
+from ...models.pool import EngineSettings
+from ...models.sampling import Sampling
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a GGUF file wrote, whether it came to an end, and what it took."""
+
+    text: str
+    finished: bool
+    tokens: int
+    seconds: float
+
+
+def reference_replies(
+    model: Any, tokenizer: Any, prompts: Sequence[list[int]], rooms: Sequence[int]
+) -> list[str]:
+    """What transformers writes greedily to each prompt.
+
+    Args:
+        model: The checkpoint.
+        tokenizer: Its tokenizer.
+        prompts: Token ids.
+        rooms: Longest reply to each in tokens.
+    """
+    from transformers import GenerationConfig
+
+    before = model.generation_config
+    ends = before.eos_token_id if isinstance(before.eos_token_id, list) else [before.eos_token_id]
+    ends = sorted({tokenizer.eos_token_id, *(end for end in ends if end is not None)})
+    # A checkpoint's own settings may sample, or punish repetition: neither is greedy.
+    model.generation_config = GenerationConfig(
+        do_sample=False, max_new_tokens=max(rooms), eos_token_id=ends, pad_token_id=_pad(tokenizer)
+    )
+    replies = [""] * len(prompts)
+    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    try:
+        for begin in range(0, len(by_length), _BATCH):
+            some = by_length[begin : begin + _BATCH]
+            written = _write_batch(model, [prompts[i] for i in some], _pad(tokenizer))
+            for i, ids in zip(some, written, strict=True):
+                end = next((k for k, token in enumerate(ids) if token in ends), rooms[i])
+                replies[i] = tokenizer.decode(ids[:end], skip_special_tokens=True)
+    finally:
+        model.generation_config = before
+    return replies
+
+
+def _pad(tokenizer: Any) -> int:
+    pad: int | None = tokenizer.pad_token_id
+    return tokenizer.eos_token_id if pad is None else pad
+
+
+def _write_batch(model: Any, prompts: list[list[int]], pad: int) -> list[list[int]]:
+    """Replies to prompts of different lengths at once, filled up on the left and masked."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad, device=model.device)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt, device=model.device)
+        mask[row, width - len(prompt) :] = 1
+    with torch.inference_mode():
+        return model.generate(input_ids=ids, attention_mask=mask)[:, width:].tolist()
+
+
+@contextmanager
+def open_engine(path: str) -> Iterator[Engine]:
+    """The file as the runtime loads it; the memory is freed at the end.
+
+    Raises:
+        ModelFileError: If it can't be loaded.
+    """
+    engine = Engine(EngineSettings(path))
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def gguf_reply(
+    engine: Engine, messages: list[dict[str, str]], longest: int, grammar: str | None = None
+) -> Reply:
+    """What the GGUF file writes greedily, with or without a grammar."""
+    prompt = engine.chat_template(None).tokenize(messages)
+    begin = time.perf_counter()
+    made: Generation = engine.generate(
+        prompt,
+        Sampling(max_tokens=longest, grammar=grammar),
+        prefix_key=messages[0]["content"],
+        emit=lambda _: None,
+        cancelled=threading.Event(),
+    )
+    seconds = time.perf_counter() - begin
+    return Reply(made.text, made.finish_reason == "stop", made.output_tokens, seconds)

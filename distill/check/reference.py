@@ -1,0 +1,108 @@
+"""What a checkpoint itself does with held-out questions: what its GGUF files are held against."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ..export.hf_model import load_model, load_tokenizer
+from ..records import Example
+from ..train.samples import Role, Sample, samples
+from ..train.tokenizer import encode_samples
+from .agreement import Prediction, TokenPair, predictions, reference_log_probabilities
+from .greedy import reference_replies
+
+_MAX_REPLY_TOKENS = 320
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a checkpoint itself does.
+
+    Attributes:
+        tokenizer: Its tokenizer.
+        pairs: Held-out prompts and replies as token ids, of all roles.
+        predicted: What it expects at each token of these replies.
+        asked: Questions of each role to reply to.
+        prompts: The same as token ids.
+        replies: What it writes greedily to each.
+        rooms: Longest reply to each in tokens, so that all are cut off alike.
+    """
+
+    tokenizer: Any
+    pairs: list[TokenPair]
+    predicted: list[Prediction]
+    asked: dict[Role, list[Sample]]
+    prompts: dict[Role, list[list[int]]]
+    replies: dict[Role, list[str]]
+    rooms: dict[Role, list[int]]
+
+
+def ask_checkpoint(
+    model_dir: Path,
+    examples: Sequence[Example],
+    roles: Sequence[Role],
+    n_ctx: int,
+    count: int,
+    questions: int,
+) -> Reference:
+    """Ask a checkpoint all that its files will be asked.
+
+    Args:
+        model_dir: The checkpoint, or a PEFT adapter.
+        examples: Held-out questions with their plans.
+        roles: What it was trained for.
+        n_ctx: Its context in tokens; longer samples are left out.
+        count: Most replies of a role to predict.
+        questions: Most questions of a role to reply to.
+
+    Raises:
+        UserError: If nothing fits, or the checkpoint can't be loaded.
+    """
+    model, tokenizer = load_model(model_dir), load_tokenizer(model_dir)
+    asked: dict[Role, list[Sample]] = {}
+    encoded: dict[Role, list[TokenPair]] = {}
+    for role in roles:
+        found = _fitting(examples, role, tokenizer, n_ctx, max(count, questions))
+        if not found:
+            raise UserError(f"no held-out question fits the role {role!r} and {n_ctx} tokens.")
+        asked[role] = [sample for sample, _ in found[:questions]]
+        encoded[role] = [pair for _, pair in found]
+    pairs = [pair for role in roles for pair in encoded[role][:count]]
+    prompts: dict[Role, list[list[int]]] = {
+        role: [prompt for prompt, _ in encoded[role][:questions]] for role in roles
+    }
+    rooms: dict[Role, list[int]] = {
+        role: [min(_MAX_REPLY_TOKENS, n_ctx - len(prompt)) for prompt in prompts[role]]
+        for role in roles
+    }
+    return Reference(
+        tokenizer,
+        pairs,
+        predictions(lambda ids, first: reference_log_probabilities(model, ids, first), pairs),
+        asked,
+        prompts,
+        {role: reference_replies(model, tokenizer, prompts[role], rooms[role]) for role in roles},
+        rooms,
+    )
+
+
+def _fitting(
+    examples: Sequence[Example], role: Role, tokenizer: Any, n_ctx: int, count: int
+) -> list[tuple[Sample, TokenPair]]:
+    """Samples of a role within the context, of all sources mixed, the same each time."""
+    mixed = list(examples)
+    random.Random(0).shuffle(mixed)
+    found: list[tuple[Sample, TokenPair]] = []
+    for example in mixed:
+        some = list(samples(example, role))
+        for sample, pair in zip(some, encode_samples(tokenizer, some), strict=True):
+            if len(pair[0]) + len(pair[1]) <= n_ctx:
+                found.append((sample, pair))
+        if len(found) >= count:
+            break
+    return found

@@ -1,0 +1,96 @@
+"""Whether two final answers are the same: what decides which of a teacher's plans are kept."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+
+from ...nodes.voting import normalise
+
+_MAX_CHARS = 2000
+_MAX_NUMBER_CHARS = 200
+_MARKUP = re.compile(r"\\boxed\{([^{}]*)\}|\\[()\[\]]|\*\*|__|`|\$(?=\s*$)")
+_CURRENCY = r"(?:us\s?\$|usd|eur|gbp|[$€£¥₹])?"
+_NUMBER = re.compile(
+    rf"(?P<sign>[-+]?)\s*{_CURRENCY}\s*(?P<inner>[-+]?)"
+    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>\.\d+)?(?:\s*/\s*(?P<below>\d+))?"
+    r"(?P<unit>%|(?:\s+|(?=[°€£¥]))\D*)?"
+)
+_WORD_ENDS = re.compile(r"[^\W\d_]+")
+_TIMES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+_MONEY = {"dollar", "euro", "pound", "cent", "usd", "eur", "gbp", "per", "each", "in", "of", "a"}
+_TRUTH = re.compile(r"(yes|no|true|false)(?=[,.;:!]|$)")
+_SAME_TRUTH = {"true": "yes", "false": "no"}
+
+
+def same_answer(one: str, other: str) -> bool:
+    """Whether two final answers mean the same.
+
+    Numbers are compared by value, whatever currency, percent sign, markup and unit stand
+    around them; two units that have no word in common make two answers. Anything else is
+    compared by its words. A number inside a longer text is never searched for: a reply that
+    mentions the right number somewhere isn't an answer.
+
+    Example:
+        >>> same_answer("**$1,800.00**", "1800"), same_answer("18 eggs", "18")
+        (True, True)
+        >>> same_answer("12.75", "12"), same_answer("12 of the 18 eggs", "12")
+        (False, False)
+    """
+    if not all(text.strip() and len(text) <= _MAX_CHARS for text in (one, other)):
+        return False
+    first, second = _quantity(one), _quantity(other)
+    if first and second:
+        units = first[1], second[1]
+        return first[0] == second[0] and (not all(units) or bool(units[0] & units[1]))
+    if first or second:
+        return False
+    return _truth(one) == _truth(other)
+
+
+def _quantity(text: str) -> tuple[Fraction, frozenset[str]] | None:
+    """Value and unit of a text that is one number with at most a unit; None for others."""
+    plain = _plain(text)
+    match = _NUMBER.fullmatch(plain) if len(plain) <= _MAX_NUMBER_CHARS else None
+    if not match or not (match["whole"] or match["part"]) or (match["sign"] and match["inner"]):
+        return None
+    value = Fraction((match["whole"] or "0").replace(",", "") + (match["part"] or ""))
+    if match["below"]:
+        if not int(match["below"]):
+            return None
+        value /= int(match["below"])
+    if "-" in (match["sign"], match["inner"]):
+        value = -value
+    unit = match["unit"] or ""
+    words = [_singular(word) for word in _WORD_ENDS.findall(unit)]
+    if words and words[0] in _TIMES:
+        value *= _TIMES[words.pop(0)]
+    if "%" in unit:
+        words.append("percent")
+    return value, frozenset(words) - _MONEY
+
+
+def _plain(text: str) -> str:
+    """The text in lower case without markup, and without the full stop at its end."""
+    text = unicodedata.normalize("NFKC", text).replace("−", "-").casefold()
+    text = _MARKUP.sub(lambda m: m[1] or "", text).replace("\\$", "$").replace("\\%", "%")
+    return text.strip().removesuffix(".").strip()
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 2 and word.endswith("s") else word
+
+
+def _truth(text: str) -> str:
+    """The words of a text; of "Yes, since ..." only the yes."""
+    match = _TRUTH.match(_plain(text))
+    words = match[1] if match else normalise(text)
+    return _SAME_TRUTH.get(words, words)

@@ -1,0 +1,232 @@
+"""Collect: ask a teacher for plans, and for solutions along them, so that nothing paid is lost.
+
+Every reply is in the directory's `replies.jsonl` before it counts. Running the same again asks
+only for what is missing: after a kill, a spent budget, a teacher that was down, or with more
+attempts or questions than before. `examples.jsonl` is what the next step reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ...models.hosted import without_credentials
+from ...models.references import resolve_model
+from ...nodes.budget import Budget
+from ...nodes.decomposer import check_cap
+from ...nodes.solver import refuse_prose
+from ...nodes.solvers import limited
+from ...prompts import load_prompts
+from .. import manifest
+from ..records import write_examples
+from .asking import Asking, Bounds, OnProgress
+from .questions import dataset_file, read_questions
+from .store import ReplyStore
+from .teach import Teaching
+
+STEP = "collect"
+EXAMPLES = "examples.jsonl"
+_MANIFEST = "manifest.json"
+_NOT_RESULTS = ("concurrency", "max_cost", "max_calls", "call_timeout")
+_SHOWN_LINES = 5
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """What a teacher is asked, and what it may take.
+
+    Attributes:
+        teacher: A model reference, or the name of a model that is given along.
+        questions: A JSONL file, or `hf:OWNER/NAME[/CONFIG][:SPLIT]`.
+        attempts: Plans for each question; the first is the likeliest, later ones are drawn.
+        solve: Ask for a solution along each plan, too.
+        until_right: Try again only while the solution isn't the reference answer (implies
+            `solve`); a question without a reference answer is asked once.
+        concurrency: Questions that are worked on at once.
+        max_cost: Most money, over all runs on the directory; calls that are under way when
+            it is reached are finished.
+        max_calls: Most requests, retries included, over all runs on the directory.
+        limit: Only so many of the questions, from the first.
+        skip_broken: Leave out broken lines in place of refusing the file.
+        max_subquestions: Most lines that a plan may have.
+        temperature: Of drawn attempts; a hosted model's own if None.
+        call_timeout: Seconds for one call; the model's own if None.
+
+    Raises:
+        UserError: If a number is out of range.
+    """
+
+    teacher: str
+    questions: str
+    attempts: int = 1
+    solve: bool = False
+    until_right: bool = False
+    concurrency: int = 16
+    max_cost: float | None = None
+    max_calls: int | None = None
+    limit: int | None = None
+    skip_broken: bool = False
+    max_subquestions: int = 8
+    temperature: float | None = None
+    call_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("attempts", "concurrency", "limit"):
+            value = getattr(self, name)
+            if value is None and name == "limit":
+                continue
+            if type(value) is not int or not 1 <= value <= 10**9:
+                raise UserError(f"{name} is a whole number from 1, not {value!r}.")
+        for name, most in (("temperature", 10), ("call_timeout", 10**6)):
+            value = getattr(self, name)
+            if value is not None and (type(value) not in (int, float) or not 0 < value <= most):
+                raise UserError(f"{name} is a number above 0 and up to {most}, not {value!r}.")
+        check_cap(self.max_subquestions)
+        Budget(max_calls=self.max_calls, max_cost=self.max_cost)
+
+
+def collect(
+    settings: CollectSettings,
+    directory: Path,
+    progress: OnProgress | None = None,
+    models: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Ask a teacher about all questions that have no plan yet.
+
+    Args:
+        settings: What to ask whom.
+        directory: Where replies, examples and the manifest are kept.
+        progress: Is told after every question.
+        models: LangChain models by the names that `settings.teacher` may use for them.
+
+    Returns:
+        The counts, as in the manifest: calls, tokens, cost, plans, what failed and why.
+
+    Raises:
+        UserError: If something given is wrong; or if the budget is spent or the teacher can't
+            be asked any more: then what came so far is in `examples.jsonl`, and running the
+            same again goes on.
+
+    Example:
+        >>> import json, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "questions.jsonl")
+        ...     _ = file.write_text(json.dumps({"question": "Who directed Jaws?"}))
+        ...     settings = CollectSettings(teacher="mine", questions=str(file))
+        ...     counts = collect(settings, Path(folder, "out"), models={"mine": lambda _: "atomic"})
+        >>> counts["plans"], counts["calls"]
+        (1, 1)
+    """
+    return asyncio.run(acollect(settings, directory, progress, models))
+
+
+async def acollect(
+    settings: CollectSettings,
+    directory: Path,
+    progress: OnProgress | None = None,
+    models: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`collect` for the event loop."""
+    kept, inputs = _what_counts(settings), _inputs(settings)
+    if done := _finished(directory, kept, inputs):
+        return done
+    teaching = _teaching(settings, models or {})
+    broken: list[str] | None = [] if settings.skip_broken else None
+    questions = read_questions(settings.questions, limit=settings.limit, broken=broken)
+    if settings.until_right and not any(question.answer for question in questions.rows):
+        raise UserError(
+            f"{settings.questions!r} has no reference answers to try until; give its rows an "
+            "'answer', or leave until_right out."
+        )
+    with ReplyStore(directory) as store:
+        (directory / _MANIFEST).unlink(missing_ok=True)
+        manifest.begin(directory, STEP, kept, inputs)
+        asking = Asking(questions.rows, teaching, _bounds(settings), store, progress)
+        await asking.run()
+        write_examples(directory / EXAMPLES, asking.examples())
+        if asking.stopped:
+            raise _stopped(asking, len(questions.rows), store, directory)
+        counts = {
+            **asking.counts(),
+            "repeated": questions.repeated,
+            "broken": len(broken or ()),
+            "broken_lines": (broken or [])[:_SHOWN_LINES],
+        }
+        manifest.finish(directory, STEP, kept, inputs, counts)
+    return counts
+
+
+def _bounds(settings: CollectSettings) -> Bounds:
+    return Bounds(
+        settings.attempts,
+        settings.until_right,
+        settings.concurrency,
+        Budget(max_calls=settings.max_calls, max_cost=settings.max_cost),
+        settings.call_timeout,
+    )
+
+
+def _stopped(asking: Asking, total: int, store: ReplyStore, directory: Path) -> UserError:
+    """The one sentence that says why it stopped and how to go on."""
+    return UserError(
+        f"{asking.stopped.removesuffix('.')}; {total - asking.done} of {total} questions are left, "
+        f"and the {store.replies} replies so far are kept in {str(directory)!r}: mend that, or "
+        "raise the cap, and run the same again to go on."
+    )
+
+
+def _what_counts(settings: CollectSettings) -> dict[str, Any]:
+    """The settings that the examples depend on, without secrets."""
+    kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
+    prompts = load_prompts()
+    versions = {name: prompts[name].version for name in ("decompose", "teach_solution")}
+    return {**kept, "teacher": without_credentials(settings.teacher), "prompts": versions}
+
+
+def _inputs(settings: CollectSettings) -> list[Path]:
+    file = dataset_file(settings.questions)
+    return [file] if file else []
+
+
+def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict[str, Any]:
+    """The counts if nothing is left to do.
+
+    More attempts or questions are no reason to begin anew, as they are for other steps: what
+    was asked is found by its content, and the rest is added.
+
+    Raises:
+        UserError: If the directory belongs to another step or teacher.
+    """
+    found = manifest.read_manifest(directory)
+    if not found:
+        return {}
+    settings, counts = found.get("settings") or {}, found.get("counts") or {}
+    if found["step"] != STEP or settings.get("teacher") != kept["teacher"]:
+        raise UserError(
+            f"{str(directory)!r} holds a {found['step']} of another teacher or kind; "
+            "name another --out, or remove it."
+        )
+    same = found["fingerprint"] == manifest.fingerprint(kept, inputs)
+    whole = found["finished"] and not counts.get("failed") and (directory / EXAMPLES).exists()
+    return counts if same and whole else {}
+
+
+def _teaching(settings: CollectSettings, models: Mapping[str, Any]) -> Teaching:
+    given = models.get(settings.teacher)
+    model = resolve_model(settings.teacher if given is None else given)
+    solve = settings.solve or settings.until_right
+    if solve:
+        refuse_prose(model, "static")
+    if settings.max_cost is not None and None in (model.price_in, model.price_out):
+        raise UserError(
+            f"max_cost can't be watched for {model.name!r}: give the teacher price_in and "
+            "price_out in a [models.NAME] table."
+        )
+    if not model.is_local and (given is not None or ":" in settings.teacher):
+        # A table of the user's has its own bound.
+        model = limited(model, settings.concurrency)
+    return Teaching(model, load_prompts(), settings.max_subquestions, solve, settings.temperature)

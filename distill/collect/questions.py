@@ -1,0 +1,149 @@
+"""Questions to ask a teacher: from a JSONL file, or from a data set of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import MissingDependencyError, UserError
+from ...nodes.problem import Problem
+from ..records import read_rows
+
+_HUB = "hf:"
+_DATASET = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?(?::(?P<split>\S+))?")
+_GSM8K_MARK = "####"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to be planned, with its reference answer if one is known."""
+
+    id: str
+    problem: Problem
+    answer: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What was read; `repeated` counts rows that ask what an earlier one has asked."""
+
+    rows: list[Question]
+    repeated: int = 0
+
+
+def read_questions(
+    reference: str, *, limit: int | None = None, broken: list[str] | None = None
+) -> Questions:
+    """Read questions.
+
+    A row has `question` and maybe `id`, `context`, `answer`, `source` and `licence`. The id is
+    else the row's number. Of an answer in the form of GSM8K, what follows `####` is taken.
+
+    Args:
+        reference: A JSONL file, or `hf:OWNER/NAME[/CONFIG][:SPLIT]`; the split is else "train".
+        limit: Most questions.
+        broken: Where to note rows that can't be used; without it they are refused.
+
+    Raises:
+        UserError: If the file or data set can't be read, holds no question, or has a broken
+            row and `broken` is None.
+        MissingDependencyError: If a data set is named and `datasets` isn't installed.
+    """
+    found: dict[str, Question] = {}
+    asked: set[Problem] = set()
+    repeated = 0
+    for number, row in _rows(reference, broken):
+        if len(found) == limit:
+            break
+        try:
+            question = _question(number, row, _source(reference))
+            if question.problem in asked:
+                repeated += 1
+                continue
+            if question.id in found:
+                raise ValueError(f"an earlier row has the id {question.id!r}, too")
+        except ValueError as error:
+            _refuse(f"{reference}:{number}: {str(error).removesuffix('.')}", broken)
+            continue
+        asked.add(question.problem)
+        found[question.id] = question
+    if not found:
+        raise UserError(
+            f'{reference!r} holds no questions; a line is {{"question": "...", "answer": "..."}}.'
+        )
+    return Questions(list(found.values()), repeated)
+
+
+def dataset_file(reference: str) -> Path | None:
+    """The file that a reference names; None if it is a data set of the hub."""
+    return None if reference.startswith(_HUB) else Path(reference).expanduser()
+
+
+def _rows(reference: str, broken: list[str] | None) -> Iterator[tuple[int, Any]]:
+    file = dataset_file(reference)
+    return read_rows(file, broken) if file else _dataset(reference)
+
+
+def _source(reference: str) -> str:
+    file = dataset_file(reference)
+    return file.stem if file else reference.removeprefix(_HUB)
+
+
+def _refuse(message: str, broken: list[str] | None) -> None:
+    if broken is None:
+        raise UserError(f"{message}; mend the row, or allow broken ones to be skipped.")
+    broken.append(message)
+
+
+def _question(number: int, row: Any, source: str) -> Question:
+    if not isinstance(row, Mapping):
+        raise ValueError("it is no JSON object")
+    if not isinstance(row.get("question"), str):
+        raise ValueError('it has no "question"')
+    name = row.get("id")
+    if name is None or name == "":
+        name = number
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise ValueError(f"the id is a text or a number, not {name!r}")
+    problem = Problem.of({key: row.get(key) for key in ("question", "context")})
+    return Question(
+        str(name),
+        problem,
+        _answer(row.get("answer")),
+        str(row.get("source") or source),
+        str(row.get("licence") or ""),
+    )
+
+
+def _answer(value: Any) -> str:
+    """The reference answer as text; data sets have numbers and truth values, too."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"the answer is a text or a number, not {type(value).__name__}")
+    return str(value).rpartition(_GSM8K_MARK)[2].strip()
+
+
+def _dataset(reference: str) -> Iterator[tuple[int, Any]]:
+    match = _DATASET.fullmatch(reference.removeprefix(_HUB))
+    if not match:
+        raise UserError(f"{reference!r} isn't of the form hf:OWNER/NAME[/CONFIG][:SPLIT].")
+    try:
+        from datasets import load_dataset  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise MissingDependencyError(
+            "hf: needs a package that isn't installed: pip install 'langgraph-decompose[train]'."
+        ) from None
+    try:
+        rows = load_dataset(match["repo"], match["config"], split=match["split"] or "train")
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"the data set {reference!r} can't be read: {lines[0]}") from None
+    yield from enumerate(rows, 1)

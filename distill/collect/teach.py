@@ -1,0 +1,159 @@
+"""What a teacher is asked about one question: for a plan, and maybe for a solution along it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...errors import BudgetExhaustedError, ReplyError
+from ...models.references import ResolvedModel
+from ...nodes.calls import Call
+from ...nodes.decomposer import decompose
+from ...nodes.replies import Reply
+from ...nodes.solver import final_answer
+from ...nodes.steps import Steps
+from ...plan import Plan
+from ...prompts import Prompts
+from ..records import Example, Line
+from .questions import Question
+
+_TEMPERATURE = 0.7
+_STEP = re.compile(r"[\s*_>-]*#(\d{1,2})\b")
+_RESULT = "=>"
+_MAX_RESULT_CHARS = 500
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Whom to ask, and for what.
+
+    Attributes:
+        model: The teacher.
+        prompts: The prompt texts.
+        max_subquestions: The cap on a plan's lines.
+        solve: Whether to ask for a solution, too.
+        temperature: Of every attempt but the first; if None, a hosted model's own.
+    """
+
+    model: ResolvedModel
+    prompts: Prompts
+    max_subquestions: int = 8
+    solve: bool = False
+    temperature: float | None = None
+
+
+def teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example | None]:
+    """Ask for a plan of a question, and for its solution if that is wanted.
+
+    The first attempt is the model's likeliest reply, as far as it can be asked for that; later
+    ones are drawn.
+
+    Returns:
+        The example, or None if no plan could be read, not even after a repair.
+    """
+    return _drawn(_teach(question, attempt, teaching), attempt, teaching.temperature)
+
+
+def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example | None]:
+    found = yield from decompose(
+        question.problem,
+        model=teaching.model,
+        prompts=teaching.prompts,
+        max_subquestions=teaching.max_subquestions,
+    )
+    if found.source == "undivided":
+        return None
+    example = Example(
+        id=question.id,
+        question=question.problem.question,
+        context=question.problem.context,
+        plan=tuple(_line(row) for row in found.plan.to_rows()),
+        answer=question.answer,
+        source=question.source,
+        licence=question.licence,
+        teacher=teaching.model.name,
+        attempt=attempt,
+    )
+    if not teaching.solve:
+        return example
+    try:
+        reply = yield _solution_call(question, found.plan, teaching)
+    except BudgetExhaustedError:
+        raise
+    except ReplyError:
+        return example
+    return _solved(example, reply)
+
+
+def _line(row: Any, **more: Any) -> Line:
+    return Line(id=row["id"], text=row["text"], needs=list(row["needs"]), **more)
+
+
+def _solution_call(question: Question, plan: Plan, teaching: Teaching) -> Call:
+    """The second stage of Wu et al. (arXiv 2402.15000): one call for the whole plan."""
+    problem = question.problem
+    fields = {"problem": str(problem), "plan": str(plan), "question": problem.question}
+    prompt = teaching.prompts["cot" if plan.atomic else "teach_solution"]
+    # Not as a "solver": what fails for good there is never asked again.
+    return Call("teacher", teaching.model, prompt.messages(fields), name="teacher solution")
+
+
+def _solved(example: Example, reply: Reply) -> Example:
+    results = line_results(reply.text)
+    plan = tuple(
+        _line(row, answer=results[row["id"]]) if row["id"] in results else row
+        for row in example.plan
+    )
+    predicted = "" if reply.cut_off else final_answer(reply.text)
+    return replace(example, plan=plan, predicted=predicted, solution=reply.text)
+
+
+def line_results(text: str) -> dict[int, str]:
+    r"""What a solution says for each line of the plan; lines without a result are left out.
+
+    Example:
+        >>> line_results("#1 6 * 24 = 144 => 144\n#2 a quarter of them => **36**\nAnswer: 36")
+        {1: '144', 2: '36'}
+    """
+    found: dict[int, str] = {}
+    current = 0
+    for line in text.splitlines():
+        start = _STEP.match(line)
+        if start and int(start[1]) > current:
+            current = int(start[1])
+        result = line.rpartition(_RESULT)[2].strip(" *_`") if _RESULT in line else ""
+        if current and 0 < len(result) <= _MAX_RESULT_CHARS:
+            found[current] = result
+    return found
+
+
+def _drawn(steps: Steps[Any], attempt: int, temperature: float | None) -> Steps[Any]:
+    """Pass a role's steps on, its calls as those of this attempt."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                done = yield _of_attempt(step, attempt, temperature)
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def _of_attempt(step: Any, attempt: int, temperature: float | None) -> Any:
+    if not attempt or not isinstance(step, Call):
+        return step
+    call, options, model = replace(step, sample=attempt), step.options, step.model
+    if model.accepts_grammar:
+        drawn = {"temperature": temperature or _TEMPERATURE, "seed": attempt}
+        return replace(call, options={**options, **drawn})
+    if temperature is None or model.runnable is None:
+        return call
+    # Only where the user says so: some hosted models take no temperature at all.
+    bound: Any = model.runnable
+    return replace(call, model=replace(model, runnable=bound.bind(temperature=temperature)))

@@ -1,0 +1,1 @@
+"""Export: a trained checkpoint becomes GGUF files that say what they were trained for."""

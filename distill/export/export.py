@@ -1,0 +1,262 @@
+"""export: a trained checkpoint becomes GGUF files that say what they were trained for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from .. import manifest
+from .gguf_tensors import Tensor, architecture_of, hyperparameters, tensors
+from .gguf_tokenizer import add_tokenizer, chat_template, pre_tokenizer_name, tokenizer_parts
+from .hf_model import (
+    Weights,
+    check_model_dir,
+    is_adapter,
+    load_config,
+    load_tokenizer,
+    needs_training_packages,
+    read_json,
+    whole_model,
+)
+from .quantize import QUANTISATIONS, quantize, written_whole
+
+F16_NAME = "model-f16.gguf"
+_CONTRACT_FILE = "decompose.json"
+_STRINGS = ("contract", "final", "prompt_version", "domain", "recipe")
+_SPARE_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How a checkpoint is exported.
+
+    Args:
+        quantisations: Files to make beside the F16 one, such as `q8_0` or `q4_k_m`.
+        name: The model's name in the file; the directory's by default.
+        converter: Path of llama.cpp's convert_hf_to_gguf.py, for what isn't exported here.
+        threads: CPU threads for quantisation; 0 takes all cores.
+
+    Raises:
+        UserError: If a value can't be right.
+    """
+
+    quantisations: tuple[str, ...] = ("q8_0",)
+    name: str = ""
+    converter: str = ""
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.quantisations, str):
+            raise UserError("'quantisations' is a list, such as [q8_0].")
+        object.__setattr__(self, "quantisations", tuple(self.quantisations))
+        for kind in self.quantisations:
+            if kind not in QUANTISATIONS:
+                known = ", ".join(QUANTISATIONS)
+                raise UserError(f"there is no quantisation {kind!r}; there are {known}.")
+        if self.converter and not Path(self.converter).is_file():
+            raise UserError(f"there is no converter {self.converter!r}; check the path.")
+        if self.threads < 0:
+            raise UserError("'threads' is 0 (all cores) or more.")
+
+
+def export(
+    settings: ExportSettings,
+    model_dir: Path,
+    directory: Path,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Write `model-f16.gguf`, and a file for each quantisation, from a checkpoint.
+
+    Args:
+        settings: See `ExportSettings`.
+        model_dir: Hugging Face model with its tokenizer, or a PEFT adapter; a decompose.json
+            in it says what it was trained for, and becomes the file's metadata.
+        directory: Where the files go.
+        progress: Is told what is being done.
+
+    Raises:
+        UserError: If llama.cpp couldn't run the result as it was trained; says why.
+    """
+    check_model_dir(model_dir)
+    contract = read_contract_file(model_dir)
+    _check_tokenizer(settings, model_dir, contract)
+    inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
+    if not manifest.begin(directory, "export", asdict(settings), inputs):
+        return manifest.read_manifest(directory)["counts"]
+    f16 = directory / F16_NAME
+    if not f16.exists():
+        progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
+        with whole_model(model_dir, directory) as whole, written_whole(f16) as temporary:
+            _write_f16(settings, whole, contract, temporary, settings.name or model_dir.name)
+    counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
+    for kind in settings.quantisations:
+        target = directory / f"model-{kind}.gguf"
+        progress(f"writing {target.name}")
+        types = quantize(f16, target, kind, settings.threads)
+        counts[target.name] = {"bytes": target.stat().st_size, "tensors": types}
+    manifest.finish(directory, "export", asdict(settings), inputs, counts)
+    return counts
+
+
+def read_contract_file(model_dir: Path) -> dict[str, Any]:
+    """What the checkpoint was trained for, validated; {} if it doesn't say.
+
+    Raises:
+        UserError: If a field can't be right.
+    """
+    path = model_dir / _CONTRACT_FILE
+    if not path.exists():
+        return {}
+    found = read_json(path)
+    roles, trained = found.get("roles"), found.get("n_ctx_trained")
+    if str(found.get("contract")) != "1":
+        raise UserError(f"{str(path)!r} follows no contract known here; train again.")
+    if not _are_roles(roles):
+        raise UserError(f"the roles in {str(path)!r} aren't decomposer, solver or both.")
+    if found.get("final") not in ("last", "compose"):
+        raise UserError(f"'final' in {str(path)!r} is neither 'last' nor 'compose'.")
+    if type(trained) is not int or trained < 1:
+        raise UserError(f"'n_ctx_trained' in {str(path)!r} is no number of tokens.")
+    return found
+
+
+def _are_roles(roles: Any) -> bool:
+    known = ("decomposer", "solver")
+    return isinstance(roles, list) and all(role in known for role in roles)
+
+
+def contract_metadata(contract: dict[str, Any]) -> dict[str, Any]:
+    """The `decompose.*` pairs of a GGUF file.
+
+    A student without a role of the contract (such as S_E-T) is a general model: its file
+    tells of recipe and data, and the runtime asks it with the general prompts.
+    """
+    keys = _STRINGS if contract.get("roles") else ("domain", "recipe")
+    pairs: dict[str, Any] = {f"decompose.{k}": str(contract[k]) for k in keys if k in contract}
+    if contract.get("roles"):
+        pairs["decompose.roles"] = list(contract["roles"])
+        pairs["decompose.n_ctx_trained"] = contract["n_ctx_trained"]
+    if data := contract.get("data"):
+        pairs["decompose.data"] = json.dumps(data, ensure_ascii=False)
+    if licences := contract.get("licences") or _licences(data):
+        pairs["decompose.licences"] = licences
+    return pairs
+
+
+def _licences(data: Any) -> list[str]:
+    rows = data if isinstance(data, list) else []
+    named = [row.get("licence") for row in rows if isinstance(row, dict)]
+    return sorted({str(licence) for licence in named if licence})
+
+
+def _check_tokenizer(settings: ExportSettings, model_dir: Path, contract: dict[str, Any]) -> None:
+    """Refuse what can't be exported before anything is written."""
+    if not settings.converter and not is_adapter(model_dir):
+        architecture_of(read_json(model_dir / "config.json"))
+    tokenizer = load_tokenizer(model_dir)
+    if contract and not chat_template(tokenizer):
+        raise UserError(
+            f"the tokenizer in {str(model_dir)!r} has no chat template, so nobody would "
+            "know how to ask the model; set tokenizer.chat_template and save it again."
+        )
+    if not settings.converter:
+        pre_tokenizer_name(tokenizer_parts(tokenizer))
+
+
+def _write_f16(
+    settings: ExportSettings, model_dir: Path, contract: dict[str, Any], path: Path, name: str
+) -> None:
+    try:
+        import gguf
+    except ImportError as error:
+        raise needs_training_packages(error) from None
+    if settings.converter:
+        _convert(settings.converter, model_dir, contract, path)
+        return
+    architecture = architecture_of(read_json(model_dir / "config.json"))
+    config, tokenizer = load_config(model_dir), load_tokenizer(model_dir)
+    found = tensors(config, architecture, Weights(model_dir))
+    _check_room(path.parent, sum(tensor.nbytes for tensor in found))
+    writer = gguf.GGUFWriter(path, architecture)
+    try:
+        writer.add_name(name)
+        writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+        hyperparameters(writer, config)
+        add_tokenizer(writer, tokenizer, config.vocab_size, _other_ends(model_dir))
+        for key, value in contract_metadata(contract).items():
+            _add_pair(writer, key, value)
+        _write_tensors(writer, found)
+    finally:
+        writer.close()
+
+
+def _write_tensors(writer: Any, found: list[Tensor]) -> None:
+    """Header first, then one tensor after the other, so that memory holds only one."""
+    for tensor in found:
+        writer.add_tensor_info(tensor.name, tensor.shape, tensor.dtype, tensor.nbytes)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in found:
+        writer.write_tensor_data(tensor.numbers())
+
+
+def _add_pair(writer: Any, key: str, value: Any) -> None:
+    if isinstance(value, list):
+        writer.add_array(key, value)
+    elif isinstance(value, int):
+        writer.add_uint32(key, value)
+    else:
+        writer.add_string(key, value)
+
+
+def _other_ends(model_dir: Path) -> list[int]:
+    path = model_dir / "generation_config.json"
+    ends = read_json(path).get("eos_token_id") if path.exists() else None
+    return ends if isinstance(ends, list) else [ends] if isinstance(ends, int) else []
+
+
+def _check_room(directory: Path, needed: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < needed + _SPARE_BYTES:
+        raise UserError(
+            f"{str(directory)!r} has {free / 1e6:,.0f} MB free but the model takes "
+            f"{needed / 1e6:,.0f} MB; make room."
+        )
+
+
+def _convert(converter: str, model_dir: Path, contract: dict[str, Any], path: Path) -> None:
+    """Let llama.cpp's script write the file, then add what the model was trained for."""
+    plain = path.with_name(f"{path.name}.plain")
+    command = [sys.executable, converter, str(model_dir), "--outfile", str(plain)]
+    try:
+        done = subprocess.run(  # noqa: S603 - the user names the script
+            [*command, "--outtype", "f16"], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0 or not plain.exists():
+            reason = (done.stderr.strip() or done.stdout.strip() or "no reason").splitlines()[-1]
+            raise UserError(f"the converter {converter!r} failed: {reason}")
+        _copy_with_pairs(plain, path, contract_metadata(contract))
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _copy_with_pairs(source: Path, target: Path, pairs: dict[str, Any]) -> None:
+    import gguf
+    from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
+
+    reader = gguf.GGUFReader(source)
+    field = reader.fields["general.architecture"]
+    writer = gguf.GGUFWriter(target, field.contents())
+    added = {
+        key: MetadataDetails(gguf.GGUFValueType.get_type(value), value)
+        for key, value in pairs.items()
+    }
+    copy_with_new_metadata(reader, writer, added, [])

@@ -1,0 +1,87 @@
+"""Smaller GGUF files, by llama.cpp's own quantisation."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import UserError
+
+QUANTISATIONS = (
+    "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+    "iq4_nl", "iq4_xs", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k",
+)  # fmt: skip
+"""What llama.cpp makes without an importance matrix, from large to small."""
+
+
+def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[str, int]:
+    """Write a quantised copy of an F16 file, whole or not at all.
+
+    A matrix whose rows don't fill whole blocks (32 numbers; 256 for k-quants) gets a larger
+    type from llama.cpp: the result tells how many tensors have which.
+
+    Args:
+        source: The F16 file.
+        target: The file to write.
+        kind: One of `QUANTISATIONS`.
+        threads: 0 takes all cores.
+
+    Raises:
+        UserError: If llama.cpp refuses, with its reason.
+    """
+    from ...models.llama import llama_cpp, quiet
+
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind.upper()}")
+    params.nthread = threads
+    with written_whole(target) as temporary:
+        with quiet() as said:
+            code = llama_cpp.llama_model_quantize(
+                os.fsencode(source), os.fsencode(temporary), params
+            )
+        if code != 0:
+            reason = said() or "no reason given; is the disk full?"
+            raise UserError(f"llama.cpp can't quantise {source.name!r} to {kind}: {reason}.")
+        return tensor_types(temporary)
+
+
+def tensor_types(path: Path) -> dict[str, int]:
+    """How many tensors of a file have which type.
+
+    Example:
+        >>> from langgraph_decompose import bundled_model_path
+        >>> sorted(tensor_types(Path(bundled_model_path())))  # doctest: +SKIP
+        ['F32', 'Q8_0']
+    """
+    from gguf import GGUFReader
+
+    return dict(Counter(tensor.tensor_type.name for tensor in GGUFReader(path).tensors))
+
+
+def parameters(path: Path) -> int:
+    """How many numbers a file's tensors hold."""
+    from gguf import GGUFReader
+
+    return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A path to write to that becomes `target` at the end; what a kill left is overwritten.
+
+    Raises:
+        UserError: If writing fails, as on a full disk.
+    """
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        # NumPy's error for a full disk has no number: "1024 requested and 0 written".
+        reason = error.strerror or "the disk is full"
+        raise UserError(f"{str(target)!r} can't be written: {reason}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)

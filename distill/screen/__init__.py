@@ -1,0 +1,1 @@
+"""Screen: what should not be learned is left out, and the report says why."""

@@ -1,0 +1,122 @@
+"""Contamination: training questions that are also, or nearly, in an evaluation set.
+
+Two texts overlap if they have 13 consecutive words in common, in any case and punctuation: the
+rule of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C), whose lower bound is 8 words.
+So an evaluation question of 8 to 12 words counts if it occurs whole in the training question,
+and a shorter one only if the two are equal. Problems that differ in their numbers alone, such
+as GSM-Hard's, share 13 words nearly always and are found by their GSM8K wording.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from ...errors import UserError
+from ..importers import KINDS, read_dataset, split_of
+from ..importers.files import csv_rows
+
+NGRAM = 13
+MIN_NGRAM = 8
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+")
+_PAIR = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
+
+
+def normalised_words(text: str) -> tuple[str, ...]:
+    """The words and numbers of a text, without case, accents' encoding and punctuation."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'", "")
+    return tuple(_WORD.findall(text.replace("_", " ")))
+
+
+class EvaluationSets:
+    """The questions of evaluation sets, to be looked up by what they have in common."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._exact: dict[int, int] = {}
+        self._grams: dict[int, dict[int, int]] = {}  # By length: hash to question.
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, name: str, question: str) -> None:
+        """Add a question; `name` says which it is."""
+        words = normalised_words(question)
+        if not words:
+            return
+        number = len(self._names)
+        self._names.append(name)
+        self._exact.setdefault(hash(words), number)
+        if len(words) >= MIN_NGRAM:
+            grams = self._grams.setdefault(min(len(words), NGRAM), {})
+            for gram in _grams(words, NGRAM):
+                grams.setdefault(gram, number)
+
+    def overlap(self, question: str, context: str = "") -> str:
+        """Which evaluation question a training question repeats, and how; "" if none."""
+        words = normalised_words(question)
+        if (number := self._exact.get(hash(words))) is not None:
+            return f"is {self._names[number]}"
+        for text in (words, normalised_words(f"{context} {question}") if context else ()):
+            for length, known in self._grams.items():
+                if len(text) < length:
+                    continue
+                for gram in _grams(text, length):
+                    if (number := known.get(gram)) is not None:
+                        return f"shares {length} words with {self._names[number]}"
+        return ""
+
+
+def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
+    """Read evaluation sets.
+
+    Args:
+        references: Files, as `PATH` or `KIND:PATH` with a kind of `read_dataset`. Of Break's
+            CSV files, which also hold training rows, only the tenth for evaluation is read.
+
+    Raises:
+        UserError: If a file can't be read or holds no question.
+    """
+    sets = EvaluationSets()
+    for reference in references:
+        before = len(sets)
+        for name, question in _questions(reference):
+            sets.add(name, question)
+        if len(sets) == before:
+            raise UserError(f"the evaluation set {reference!r} holds no questions; name another.")
+    return sets
+
+
+def evaluation_file(reference: str) -> tuple[str, Path]:
+    """Kind and file of a reference; the kind is guessed where none is given."""
+    match = _PAIR.fullmatch(reference)
+    if match and match[1] in KINDS:
+        return match[1], Path(match[2])
+    path = Path(reference)
+    if path.suffix == ".csv":
+        return "break", path
+    return ("svamp" if path.name.casefold().startswith("svamp") else "questions"), path
+
+
+def _questions(reference: str) -> Iterator[tuple[str, str]]:
+    kind, path = evaluation_file(reference)
+    if kind == "break":
+        for _, row in csv_rows(path):
+            name = f"break:{row.get('question_id', '')}"
+            if split_of(name) == "eval":
+                yield name, row.get("question_text", "")
+        return
+    for example in read_dataset(kind, path, broken=[]):
+        yield example.id, example.question
+
+
+def _grams(words: tuple[str, ...], length: int) -> Iterator[int]:
+    """Hashes of all runs of `length` words; of the whole if it is shorter."""
+    if len(words) <= length:
+        yield hash(words)
+        return
+    for run in zip(*(islice(words, k, None) for k in range(length)), strict=False):
+        yield hash(run)

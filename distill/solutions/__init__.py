@@ -1,0 +1,1 @@
+"""From solutions: worked solutions become plans, by rule."""

@@ -1,0 +1,1 @@
+"""Train: examples in, a student as Hugging Face files out."""

@@ -1,0 +1,58 @@
+"""What training leaves behind: Hugging Face files, and `decompose.json` for the export step."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from .. import manifest
+from .checkpoint import cannot_write
+from .curriculum import Data
+from .samples import CONTRACT_ROLES, CONTRACT_VERSION
+from .settings import TrainSettings
+from .student import save_model
+
+
+def write_student(
+    target: Path, settings: TrainSettings, model: Any, tokenizer: Any, data: Data
+) -> None:
+    """Write the model's folder, whole or not at all.
+
+    Raises:
+        UserError: If it can't be written, as on a full disk.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(exist_ok=True)
+        save_model(model, tokenizer, temporary)
+        text = json.dumps(contract(settings, data), indent=2, ensure_ascii=False) + "\n"
+        manifest.write_text(temporary / "decompose.json", text)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise cannot_write(target, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
+    """What export writes into the model file's metadata."""
+    sources = [source for stage in settings.stages for source in stage.data]
+    used = {role for source in sources for role in source.roles or settings.roles}
+    return {
+        "contract": CONTRACT_VERSION,
+        "prompt_version": CONTRACT_VERSION,
+        "roles": [role for role in CONTRACT_ROLES if role in used],
+        "final": settings.final,
+        "domain": settings.domain,
+        # A student from scratch has seen no position beyond its longest sample.
+        "n_ctx_trained": data.longest if settings.student == "scratch" else data.max_tokens,
+        "recipe": settings.recipe,
+        "student": settings.student,
+        "data": data.described,
+    }

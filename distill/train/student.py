@@ -1,0 +1,145 @@
+"""The student: a LLaMA from scratch, or any causal language model, whole or with LoRA."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import MissingDependencyError, UserError
+from .settings import Scratch, TrainSettings
+from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
+
+
+def load_tokenizer(settings: TrainSettings, texts: Any, directory: Path) -> Any:
+    """The student's tokenizer; one from scratch is trained on `texts` unless it was before.
+
+    Raises:
+        UserError: If it lacks a chat template or the token that ends a reply.
+    """
+    if settings.student == "scratch" and not settings.scratch.tokenizer:
+        if not (directory / "tokenizer.json").is_file():
+            return train_tokenizer(texts, settings.scratch.vocab, directory)
+        name = str(directory)
+    else:
+        name = settings.scratch.tokenizer if settings.student == "scratch" else settings.student
+    tokenizer = _load("AutoTokenizer", name)
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"the tokenizer of {name!r} has no end token (eos_token), so replies couldn't end; "
+            "use another student."
+        )
+    if not tokenizer.chat_template:
+        if not set(SPECIAL[2:]) <= tokenizer.get_vocab().keys():
+            raise UserError(
+                f"the tokenizer of {name!r} has no chat template; "
+                "use the instruct version of the student."
+            )
+        tokenizer.chat_template = CHAT_TEMPLATE
+    if tokenizer.pad_token_id is None:
+        # Padding is masked: any token will do, as long as the files name one.
+        tokenizer.pad_token = PAD if PAD in tokenizer.get_vocab() else tokenizer.eos_token
+    return tokenizer
+
+
+def load_student(settings: TrainSettings, tokenizer: Any) -> Any:
+    """The model on the CPU, ready to be trained; its random weights hang on the seed only.
+
+    Raises:
+        UserError: If there is no such model, or it doesn't fit its tokenizer.
+        MissingDependencyError: If LoRA is wanted without PEFT.
+    """
+    torch.manual_seed(settings.seed)
+    if settings.student == "scratch":
+        model = _from_scratch(settings.scratch, tokenizer)
+    else:
+        model = _load("AutoModelForCausalLM", settings.student, dtype=torch.float32)
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            raise UserError(
+                f"{settings.student!r} has fewer embeddings than its tokenizer has tokens."
+            )
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return _with_lora(model, settings) if settings.lora else model
+
+
+def context_of(model: Any) -> int:
+    """The longest text that the model was made for, in tokens."""
+    return int(getattr(model.config, "max_position_embeddings", 0) or 1024)
+
+
+def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
+    """Write the model as Hugging Face files; LoRA also apart, in `adapter/`, and merged."""
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(str(directory / "adapter"))
+        model = model.merge_and_unload()
+    model.save_pretrained(str(directory))
+    tokenizer.save_pretrained(str(directory))
+
+
+def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=scratch.width,
+        intermediate_size=scratch.feed_forward,
+        num_hidden_layers=scratch.layers,
+        num_attention_heads=scratch.heads,
+        num_key_value_heads=scratch.kv_heads,
+        max_position_embeddings=scratch.context,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    # What writes into the residual stream starts small, so that depth doesn't add up.
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
+                weight.div_((2 * scratch.layers) ** 0.5)
+    return model
+
+
+def _with_lora(model: Any, settings: TrainSettings) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        raise MissingDependencyError(
+            "LoRA needs peft: pip install 'langgraph-decompose[train]'."
+        ) from None
+    lora = settings.lora
+    assert lora is not None
+    targets = lora.target_modules
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise UserError(f"LoRA can't be put on {settings.student!r}: {error}") from None
+
+
+def _load(kind: str, name: str, **options: Any) -> Any:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    path = os.path.expanduser(name)
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if looks_like_path and not os.path.isdir(path):
+        raise UserError(f"there is no student {name!r}; check the path.")
+    try:
+        return getattr(transformers, kind).from_pretrained(
+            path if os.path.isdir(path) else name, **options
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"the student {name!r} can't be loaded: {reason}") from None

@@ -1,0 +1,139 @@
+"""The tokenizer of a student trained from scratch: byte-level BPE that llama.cpp knows as `qwen2`.
+
+Digits stand alone, so that numbers are copied digit by digit, and any bytes can be written.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from ...models.control_tokens import SPLIT, control_pattern, split_control_tokens
+
+PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
+SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>")
+MIN_VOCABULARY = 256 + len(SPECIAL)
+"""Every byte and the special tokens; fewer can't write everything."""
+
+# The pattern is part of the format: llama.cpp splits text in this way for `qwen2`.
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+# Whatever the messages are like, the prompt isn't empty: an unknown role is the user's, content
+# may be missing or a list of parts, and without any message the reply's beginning remains.
+CHAT_TEMPLATE = """\
+{%- for message in messages -%}
+{%- set role = message['role'] -%}
+{%- if role not in ['system', 'user', 'assistant'] -%}{%- set role = 'user' -%}{%- endif -%}
+{{- '<|' + role + '|>' -}}
+{%- if message['content'] is string -%}
+{{- message['content'] -}}
+{%- elif message['content'] is iterable and message['content'] is not mapping -%}
+{%- for part in message['content'] -%}
+{%- if part is string -%}{{- part -}}
+{%- elif part is mapping and part['text'] is string -%}{{- part['text'] -}}{%- endif -%}
+{%- endfor -%}
+{%- endif -%}
+{{- '<|end|>' -}}
+{%- endfor -%}
+{%- if add_generation_prompt or not messages -%}{{- '<|assistant|>' -}}{%- endif -%}"""
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> Any:
+    """Train a tokenizer and save it; the same texts give the same tokenizer.
+
+    Args:
+        texts: What it will have to write.
+        vocabulary: Most tokens, special ones included.
+        directory: Where the Hugging Face files go; whole or not at all.
+
+    Returns:
+        The `PreTrainedTokenizerFast`.
+
+    Raises:
+        UserError: If the vocabulary is too small or the files can't be written.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    if vocabulary < MIN_VOCABULARY:
+        raise UserError(f"a vocabulary of {vocabulary} is too small; {MIN_VOCABULARY} at least.")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+        [
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bpe.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        min_frequency=2,
+        show_progress=False,
+    )
+    # Sorted, since merges of equal count would otherwise hang on the order of the data.
+    bpe.train_from_iterator(sorted(texts), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=END,
+        additional_special_tokens=list(SPECIAL[3:]),
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    try:
+        tokenizer.save_pretrained(str(temporary))
+        shutil.rmtree(directory, ignore_errors=True)
+        temporary.replace(directory)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
+    return tokenizer
+
+
+def encode_samples(
+    tokenizer: Any, samples: Sequence[tuple[list[dict[str, str]], str]]
+) -> list[tuple[list[int], list[int]]]:
+    """Token ids of each (messages, completion): the prompt, and the reply with its end.
+
+    Text that spells a control token is encoded as text, as at inference.
+    """
+    pattern = control_pattern({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()})
+    pieces: list[str] = []
+    counts: list[int] = []
+    for messages, completion in samples:
+        prompt = render(tokenizer, messages, pattern).split(SPLIT)
+        reply = split_control_tokens(completion, pattern).split(SPLIT)
+        pieces += prompt + reply
+        counts += [len(prompt), len(reply)]
+    ids = iter(tokenizer(pieces, add_special_tokens=False)["input_ids"] if pieces else [])
+    parts = [[token for _ in range(count) for token in next(ids)] for count in counts]
+    end = tokenizer.eos_token_id
+    return [(prompt, [*reply, end]) for prompt, reply in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def render(tokenizer: Any, messages: list[dict[str, str]], pattern: Any) -> str:
+    """The prompt as text, with a `SPLIT` in whatever would forge a control token.
+
+    Raises:
+        UserError: If the tokenizer's chat template refuses the messages.
+    """
+    safe = [{**m, "content": split_control_tokens(m["content"], pattern)} for m in messages]
+    try:
+        return tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
+    except Exception as error:
+        if len(safe) > 1 and safe[0]["role"] == "system":
+            # Some templates know no system role; the runtime merges it in the same way.
+            merged = f"{safe[0]['content']}\n\n{safe[1]['content']}"
+            return render(tokenizer, [{**safe[1], "content": merged}, *safe[2:]], None)
+        raise UserError(f"the student's chat template refuses the messages: {error}") from None

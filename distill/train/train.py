@@ -1,0 +1,79 @@
+"""The train step: examples in, a student as Hugging Face files out.
+
+    DIR/model/           the student, its tokenizer and `decompose.json`: what export reads
+    DIR/log.jsonl        losses, learning rate and speed; DIR/curves.png draws them
+    DIR/checkpoint.pt    where to go on from after a kill, until training is finished
+
+With several GPUs it is started by `torchrun`, once for each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...errors import MissingDependencyError, UserError
+from .. import manifest
+from .settings import Lora, Scratch, Source, Stage, TrainSettings
+
+__all__ = ["Lora", "Scratch", "Source", "Stage", "TrainSettings", "train"]
+
+_NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "matplotlib")
+
+
+def train(
+    settings: TrainSettings, directory: Path, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Train a student, or go on where a killed run left off.
+
+    Args:
+        settings: What to train, on what, and for how long.
+        directory: The step's directory.
+        progress: Gets a line now and then.
+
+    Returns:
+        The counts that went into the manifest: steps, tokens, losses, seconds ...
+
+    Raises:
+        UserError: If the data, the student or the machine isn't fit for it, or the disk is
+            full; what was saved stays.
+        MissingDependencyError: If a package isn't installed.
+    """
+    check_machine(settings)
+    recorded = asdict(settings)
+    if int(os.environ.get("RANK", "0")) == 0:
+        to_do = manifest.begin(directory, "train", recorded, settings.files)
+    else:
+        to_do = not manifest.is_finished(directory, "train", recorded, settings.files)
+    if not to_do:
+        return manifest.read_manifest(directory)["counts"]
+    from .training import Training
+
+    return Training(settings, directory, progress).run()
+
+
+def check_machine(settings: TrainSettings) -> None:
+    """Refuse what can't run here, before anything is loaded or written.
+
+    Raises:
+        UserError: If a GPU is called for and there is none.
+        MissingDependencyError: If a package isn't installed.
+    """
+    missing = [name for name in _NEEDED if not find_spec(name)]
+    if missing:
+        raise MissingDependencyError(
+            f"training needs {', '.join(missing)}: pip install 'langgraph-decompose[train]'."
+        )
+    if settings.device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError(
+            "this recipe is for a GPU (device: cuda) and there is none here; "
+            "use a CPU recipe, or set device: auto."
+        )

@@ -1,0 +1,356 @@
+"""The training loop.
+
+A loop of our own instead of `transformers.Trainer`, since batches are packed rows of several
+widths with logits only where there is loss, stages follow shares of the time, and a checkpoint
+has to be whole or absent whenever the process dies.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from ...errors import UserError
+from .. import manifest
+from .checkpoint import append_line, load_state, read_log, save_state
+from .curriculum import Curriculum, read_data, texts
+from .curves import draw_curves
+from .device import place
+from .files import write_student
+from .optimizer import Optimizers, schedule
+from .packing import CompletionLoss, Encoded, Rows, pack
+from .settings import TrainSettings
+from .student import context_of, load_student, load_tokenizer
+
+_DRAW_SECONDS = 60
+"""Least time between two pictures: drawing takes a second that training could have used."""
+
+
+@dataclass
+class State:
+    """Where a run is; all that a checkpoint holds besides weights and optimizer."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    best_step: int = 0
+    stale: int = 0
+    loss: float = math.nan
+    drawn: tuple[int, ...] = ()
+
+
+class Training:
+    """One run of the train step, from its data to the saved student."""
+
+    def __init__(
+        self, settings: TrainSettings, directory: Path, progress: Callable[[str], None]
+    ) -> None:
+        self.settings, self.directory = settings, directory
+        self.rank, self.world, self.device = place(settings)
+        self.progress = progress if self.rank == 0 else lambda _: None
+        self.tokenizer = self._tokenizer()
+        self.model = load_student(settings, self.tokenizer)
+        self.max_tokens = min(settings.max_tokens or 10**9, context_of(self.model))
+        sources = [source for stage in settings.stages for source in stage.data]
+        self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
+        self.eval_rows = self._held_out()
+        self.model.to(self.device).train()
+        self.loss = CompletionLoss(self.model, settings.compile)
+        self.optimizers = _optimizers(settings, self.model)
+        self.state = State()
+        self._resume()
+        self.curriculum = Curriculum(settings, self.data, self.state.drawn)
+        self._goal = settings.epochs * self.curriculum.epoch_tokens()
+        self._before = self.state.seconds
+        self._started = time.monotonic()
+        self._recent: list[torch.Tensor] = []
+        self._mark = (self._started, self.state.tokens)
+        self._drawn = self._started
+
+    def run(self) -> dict[str, Any]:
+        """Train to the end, save the student and finish the manifest."""
+        state, settings = self.state, self.settings
+        while (done := self._done()) < 1 and not self._stale():
+            self._update(done)
+            if state.step % settings.log_every == 0:
+                self._log()
+            if state.step % settings.eval_every == 0:
+                self._evaluate()
+            if state.step % settings.save_every == 0:
+                self._save()
+        if self.eval_rows and state.step % settings.eval_every:
+            self._evaluate()
+        self._log()
+        self._save()
+        return self._finish()
+
+    # One update
+
+    def _update(self, done: float) -> None:
+        """Draw a batch, add up its gradients, and move the weights."""
+        settings, state = self.settings, self.state
+        batch = self.curriculum.batch(done)
+        weight = sum(self._weight(sample) for sample in batch)
+        total = torch.zeros((), device=self.device)
+        for rows in self._packed(batch[self.rank :: self.world]):
+            with self._autocast():
+                loss = self.loss(rows.to(self.device)) / weight
+            loss.backward()
+            total += loss.detach()
+        self._add_up(total)
+        weights = [p for p in self.model.parameters() if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(weights, settings.clip)
+        self.optimizers.step(self._factor(done))
+        self._recent.append(total)
+        state.step += 1
+        state.tokens += sum(len(ids) for ids, _ in batch)
+
+    def _packed(self, batch: list[Encoded]) -> list[Rows]:
+        settings = self.settings
+        size = settings.micro_tokens or settings.batch_tokens
+        return pack(batch, settings.row_tokens, size, settings.prompt_weight)
+
+    def _weight(self, sample: Encoded) -> float:
+        ids, prompt = sample
+        return len(ids) - prompt + self.settings.prompt_weight * (prompt - 1)
+
+    def _add_up(self, total: torch.Tensor) -> None:
+        """Sum gradients and loss over all processes; each has divided by the whole batch."""
+        if self.world == 1:
+            return
+        for p in self.model.parameters():
+            if p.requires_grad:
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                dist.all_reduce(p.grad)
+        dist.all_reduce(total)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        wanted = self.settings.precision
+        can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        if wanted == "bf16" or (wanted == "auto" and can):
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    # Where in the run we are
+
+    def _done(self) -> float:
+        """The share of the training that is behind us."""
+        settings, state = self.settings, self.state
+        if settings.max_steps:
+            return state.step / settings.max_steps
+        if settings.epochs:
+            return state.tokens / self._goal
+        return self._agreed(self._seconds() / (60 * settings.max_minutes))
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def _factor(self, done: float) -> float:
+        settings = self.settings
+        warmup = settings.warmup
+        if steps := settings.max_steps or self._goal / settings.batch_tokens:
+            warmup = min(warmup, math.ceil(steps / 10))
+        return schedule(self.state.step, done, warmup, settings.constant, settings.floor)
+
+    def _stale(self) -> bool:
+        return 0 < self.settings.patience <= self.state.stale
+
+    def _agreed(self, value: float) -> float:
+        """The first process's value, so that all of them take the same turns."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    # Telling
+
+    def _log(self) -> None:
+        if not self._recent:
+            return
+        loss = float(torch.stack(self._recent).mean())
+        self._recent.clear()
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss is no longer a number after step {self.state.step}; "
+                "lower the learning rate, or go on from an earlier checkpoint."
+            )
+        now, (then, tokens) = time.monotonic(), self._mark
+        speed = (self.state.tokens - tokens) / max(1e-9, now - then)
+        self._mark = (now, self.state.tokens)
+        self.state.loss, done = loss, self._done()
+        self._write_log(
+            loss=round(loss, 5),
+            rate=round(self._factor(done), 4),
+            tokens=self.state.tokens,
+            tokens_per_second=round(speed, 1),
+            seconds=round(self._seconds(), 1),
+        )
+        left = self._seconds() * (1 - done) / max(done, 1e-9) / 60
+        self.progress(
+            f"step {self.state.step}: loss {loss:.3f}, {speed:,.0f} tokens/s, "
+            f"{min(done, 1):.0%} done, {max(left, 0):.0f} min left"
+        )
+
+    def _write_log(self, **row: Any) -> None:
+        if self.rank == 0:
+            append_line(self.directory / "log.jsonl", {"step": self.state.step, **row})
+
+    # Evaluation
+
+    def _held_out(self) -> dict[str, tuple[list[Rows], float]]:
+        """The held-out samples as rows, by file."""
+        settings = self.settings
+        if not settings.eval_data:
+            return {}
+        data = read_data(settings, settings.eval_data, self.tokenizer, self.max_tokens)
+        packed: dict[str, tuple[list[Rows], float]] = {}
+        for (path, roles), found in data.by_file.items():
+            # Evenly over the file, which may be sorted.
+            every = max(1, math.ceil(len(found) / settings.eval_samples))
+            some = found[::every]
+            name = Path(path).stem + (f" ({', '.join(roles)})" if len(data.by_file) > 1 else "")
+            size = settings.micro_tokens or settings.batch_tokens
+            rows = pack(some, settings.row_tokens, size)
+            packed[name] = rows, float(sum(len(ids) - prompt for ids, prompt in some))
+        return packed
+
+    def _evaluate(self) -> None:
+        """Measure the loss on held-out files; keep the weights if they are the best so far."""
+        if not self.eval_rows:
+            return
+        self.model.eval()
+        losses = {name: self._loss_on(*rows) for name, rows in self.eval_rows.items()}
+        self.model.train()
+        state = self.state
+        mean = self._agreed(sum(losses.values()) / len(losses))
+        self._write_log(eval={k: round(v, 5) for k, v in losses.items()}, eval_loss=round(mean, 5))
+        told = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
+        self.progress(f"step {state.step}: held out: {told}")
+        if mean < state.best:
+            state.best, state.best_step, state.stale = mean, state.step, 0
+            if self.rank == 0:
+                save_state(self.directory / "best.pt", {"weights": self._weights()})
+        else:
+            state.stale += 1
+        if time.monotonic() - self._drawn > _DRAW_SECONDS:
+            self._draw()
+
+    @torch.no_grad()
+    def _loss_on(self, packed: list[Rows], weight: float) -> float:
+        total = 0.0
+        for rows in packed:
+            with self._autocast():
+                total += float(self.loss(rows.to(self.device)))
+        return total / weight
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        if self.rank == 0:
+            draw_curves(read_log(self.directory / "log.jsonl"), self.directory / "curves.png")
+
+    # Saving and going on
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        named = self.model.named_parameters()
+        return {name: p.detach() for name, p in named if p.requires_grad}
+
+    def _save(self) -> None:
+        self.state.seconds = self._seconds()
+        self.state.drawn = tuple(self.curriculum.drawn)
+        if self.rank:
+            return
+        state = {
+            "state": asdict(self.state),
+            "weights": self._weights(),
+            "optimizers": self.optimizers.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        save_state(self.directory / "checkpoint.pt", state)
+
+    def _resume(self) -> None:
+        found = load_state(self.directory / "checkpoint.pt")
+        log = self.directory / "log.jsonl"
+        if self.rank == 0:
+            kept = read_log(log, up_to=found["state"]["step"] if found else -1)
+            manifest.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
+        if not found:
+            return
+        self.state = State(**found["state"])
+        self._put(found["weights"])
+        self.optimizers.load_state_dict(found["optimizers"])
+        torch.set_rng_state(found["random"])
+        self.progress(f"going on from step {self.state.step}")
+
+    @torch.no_grad()
+    def _put(self, weights: dict[str, torch.Tensor]) -> None:
+        for name, p in self.model.named_parameters():
+            if name in weights:
+                p.copy_(weights[name])
+
+    def _finish(self) -> dict[str, Any]:
+        counts = self._counts()
+        if self.rank == 0:
+            if self.eval_rows and (best := load_state(self.directory / "best.pt")):
+                self._put(best["weights"])
+            write_student(
+                self.directory / "model", self.settings, self.model, self.tokenizer, self.data
+            )
+            self._draw()
+            manifest.finish(
+                self.directory, "train", asdict(self.settings), self.settings.files, counts
+            )
+            for name in ("checkpoint.pt", "best.pt"):
+                (self.directory / name).unlink(missing_ok=True)
+        if self.world > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+        return counts
+
+    def _counts(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "steps": state.step,
+            "tokens": state.tokens,
+            "seconds": round(self._seconds(), 1),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "trained_parameters": sum(w.numel() for w in self._weights().values()),
+            "samples": sum(len(found) for found in self.data.by_file.values()),
+            "too_long": self.data.too_long,
+            "train_loss": round(state.loss, 4),
+            "eval_loss": round(state.best, 4) if self.eval_rows else None,
+            "best_step": state.best_step or state.step,
+            "stopped_early": self._stale(),
+        }
+
+    def _tokenizer(self) -> Any:
+        """The tokenizer; the first process trains it, the others wait for the files."""
+        folder = self.directory / "tokenizer"
+        if self.world > 1 and self.rank:
+            dist.barrier()
+        tokenizer = load_tokenizer(self.settings, texts(self.settings), folder)
+        if self.world > 1 and not self.rank:
+            dist.barrier()
+        return tokenizer
+
+
+def _optimizers(settings: TrainSettings, model: Any) -> Optimizers:
+    scratch = settings.student == "scratch"
+    usual = 3e-3 if scratch else 2e-4 if settings.lora else 2e-5
+    return Optimizers(
+        model,
+        muon=settings.optimizer == "muon" or (settings.optimizer == "auto" and scratch),
+        learning_rate=settings.learning_rate or usual,
+        muon_learning_rate=settings.muon_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
