@@ -39,7 +39,8 @@ def run(args: Namespace) -> int:
     else:
         for name, value in counts.items():
             print(f"{name.replace('_', ' ')}: {_short(value)}")  # noqa: T201
-    return 3 if counts.get("failures") else 0
+    failures = counts.get("failures") or counts.get("check", {}).get("failures")
+    return 3 if failures else 0
 
 
 @contextmanager

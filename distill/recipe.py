@@ -3,7 +3,8 @@
     OUT/sources/NAME/    the examples of each source, made, screened and varied
     OUT/train/           the student and its curves
     OUT/export/          GGUF files
-    OUT/check/           the release gate: check.md, and the model card
+    OUT/quality/         how good the smallest file is on held-out questions
+    OUT/check/           the release gate: check.md, and a model card for each file
 
 Each step is skipped if it was done before with the same settings and data, so that a run which
 was killed goes on where it was.
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
+from . import manifest
 from .export.export import ExportSettings, export
 from .records import read_examples
 from .sources import ExampleSource, make_source
@@ -163,18 +165,35 @@ def _check(
 ) -> dict[str, Any]:
     """The release gate, with quality measured on the held-out sources that `check` names."""
     from .check.check import CheckSettings, check
-    from .check.quality import by_metric, quality
 
     row = dict(recipe.check)
     named = row.pop("held_out", [])
     limit = row.pop("limit", None)
-    held_out = {name: list(read_examples(Path(_with_file(name, files)["path"]))) for name in named}
+    settings = _settings(CheckSettings, row)
+    paths = {name: Path(_with_file(name, files)["path"]) for name in named}
     made = sorted((out / "export").glob("*.gguf"))
     smallest = min(made, key=lambda path: path.stat().st_size)
-    rows = by_metric(quality(smallest, held_out, {}, limit))
-    examples = [example for found in held_out.values() for example in found]
-    settings = _settings(CheckSettings, row)
+    rows = _quality(smallest, paths, limit, out / "quality", say)
+    examples = [example for path in paths.values() for example in read_examples(path)]
     return check(settings, out / "train" / "model", made, examples, out / "check", say, rows)
+
+
+def _quality(
+    gguf: Path,
+    held_out: dict[str, Path],
+    limit: int | None,
+    directory: Path,
+    say: Callable[[str], None],
+) -> list[dict[str, str]]:
+    """The quality table, measured once."""
+    from .check.quality import by_metric, quality
+
+    about, inputs = {"limit": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
+    if manifest.begin(directory, "quality", about, inputs):
+        sets = {name: list(read_examples(path)) for name, path in held_out.items()}
+        rows = by_metric(quality(gguf, sets, {}, limit, progress=say))
+        manifest.finish(directory, "quality", about, inputs, {"rows": rows})
+    return manifest.read_manifest(directory)["counts"]["rows"]
 
 
 def _settings(kind: type, row: dict[str, Any], **defaults: Any) -> Any:

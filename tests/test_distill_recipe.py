@@ -47,6 +47,7 @@ RECIPE: dict[str, Any] = {
         "threads": 2,
     },
     "export": {"quantisations": ["q8_0"]},
+    "check": {"held_out": ["held_out"], "strings": 500, "samples": 40, "prompts": 20},
 }  # fmt: skip
 
 
@@ -71,8 +72,8 @@ def test_a_recipe_leaves_a_manifest_for_each_step(made: Path) -> None:
 
 def test_ask_plans_with_the_new_file(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The student has learned to split a comparison; the facts come from a server."""
-    file = made / "export" / "tiny-q8_0.gguf"
-    with LatencyServer(lambda call: "300 m") as server:
+    file = made / "export" / "model-q8_0.gguf"
+    with LatencyServer(lambda *_: "300 m") as server:
         code = main([
             "ask", "--json", "--no-save", "--decomposer", f"gguf:{file}",
             "--solver", f"openai:any@{server.url}", "Which is taller, the Bo Tower or the Lu Dam?",
@@ -107,15 +108,14 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
     process.wait()
     assert not read_manifest(out / "train")["finished"]
     assert main([*arguments, "--until", "train"]) == 0
-    steps = [json.loads(line)["step"] for line in (out / "train" / "log.jsonl").open()]
-    assert steps == sorted(set(steps)), "no step is logged twice"
-    assert steps[-1] == 30
+    rows = [json.loads(line) for line in (out / "train" / "log.jsonl").open()]
+    assert [row["step"] for row in rows if "loss" in row] == [10, 20, 30], "none is logged twice"
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"sources": []}, "mappings"),
+        ({"sources": ["a"]}, "mappings"),
         ({"colour": 1}, "'colour' is no part of a recipe"),
         ({"train": {"stages": [{"data": ["nobody"]}], "max_steps": 1}}, "'nobody'"),
         ({"sources": {"a": {"generate": {}, "collect": {}}}}, "it needs one way"),

@@ -40,7 +40,9 @@ _MEASURES: list[tuple[str, list[str], list[str]]] = [
     ("event", ["When did {} take place?"], ["Which came first, {a} or {b}?", "Did {a} take place before {b}?", "How many years passed between {a} and {b}?"]),
     ("event", ["How many people attended {}?"], ["Which drew more people, {a} or {b}?"]),
 ]  # fmt: skip
-_COMMON = """an elephant|a blue whale|a cheetah|a horse|a bicycle|a laptop|a bus|a football pitch|an
+_COMMON: list[
+    str
+] = """an elephant|a blue whale|a cheetah|a horse|a bicycle|a laptop|a bus|a football pitch|an
 orange|a banana|a light year|a marathon|a mile|a litre of water|a kilo of gold|a human|a cat|an ant|a
 goldfish|a snail|a tortoise|a car|a helicopter|a computer|a bear|a wolf|a gorilla|a penguin|a
 refrigerator|a hot-air balloon|a tiger|a cow|an eagle|a train|a sailing boat|a double-decker bus|a
