@@ -102,6 +102,9 @@ def is_transient(error: BaseException) -> bool:
     """
     if isinstance(error, UserError | ReplyError) or isinstance(error.__cause__, ReplyError):
         return False
+    codes = {str(getattr(error, name, None)) for name in ("code", "type")}
+    if "insufficient_quota" in codes:
+        return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
     if isinstance(status, int):
@@ -109,7 +112,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, TimeoutError | ConnectionError):
         return True
     # An error told in the middle of a stream has no status: that was 200.
-    if {str(getattr(error, name, None)) for name in ("code", "type")} & _TRANSIENT_CODES:
+    if codes & _TRANSIENT_CODES:
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES)
 

@@ -44,6 +44,8 @@ class CollectSettings:
         questions: A JSONL file, or `hf:OWNER/NAME[/CONFIG][:SPLIT]`.
         attempts: Plans for each question; the first is the likeliest, later ones are drawn.
         solve: Ask for a solution along each plan, too.
+        explain: Show the teacher the reference solution (a row's `solution`, or GSM8K's
+            annotated answer) and ask for the plan that it follows.
         until_right: Try again only while the solution isn't the reference answer (implies
             `solve`); a question without a reference answer is asked once.
         concurrency: Questions that are worked on at once.
@@ -64,6 +66,7 @@ class CollectSettings:
     questions: str
     attempts: int = 1
     solve: bool = False
+    explain: bool = False
     until_right: bool = False
     concurrency: int = 16
     max_cost: float | None = None
@@ -229,4 +232,11 @@ def _teaching(settings: CollectSettings, models: Mapping[str, Any]) -> Teaching:
     if not model.is_local and (given is not None or ":" in settings.teacher):
         # A table of the user's has its own bound.
         model = limited(model, settings.concurrency)
-    return Teaching(model, load_prompts(), settings.max_subquestions, solve, settings.temperature)
+    return Teaching(
+        model,
+        load_prompts(),
+        settings.max_subquestions,
+        solve=solve,
+        explain=settings.explain,
+        temperature=settings.temperature,
+    )

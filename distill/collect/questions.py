@@ -19,11 +19,12 @@ _GSM8K_MARK = "####"
 
 @dataclass(frozen=True)
 class Question:
-    """A question to be planned, with its reference answer if one is known."""
+    """A question to be planned, with its reference answer and solution if they are known."""
 
     id: str
     problem: Problem
     answer: str = ""
+    solution: str = ""
     source: str = ""
     licence: str = ""
 
@@ -41,8 +42,9 @@ def read_questions(
 ) -> Questions:
     """Read questions.
 
-    A row has `question` and maybe `id`, `context`, `answer`, `source` and `licence`. The id is
-    else the row's number. Of an answer in the form of GSM8K, what follows `####` is taken.
+    A row has `question` and maybe `id`, `context`, `answer`, `solution`, `source` and
+    `licence`. The id is else the row's number. An answer in the form of GSM8K is a solution,
+    and what follows its `####` the answer.
 
     Args:
         reference: A JSONL file, or `hf:OWNER/NAME[/CONFIG][:SPLIT]`; the split is else "train".
@@ -111,10 +113,13 @@ def _question(number: int, row: Any, source: str) -> Question:
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise ValueError(f"the id is a text or a number, not {name!r}")
     problem = Problem.of({key: row.get(key) for key in ("question", "context")})
+    answer = _answer(row.get("answer"))
+    worked, mark, after = answer.rpartition(_GSM8K_MARK)
     return Question(
         str(name),
         problem,
-        _answer(row.get("answer")),
+        after.strip() if mark else answer,
+        str(row.get("solution") or worked).strip(),
         str(row.get("source") or source),
         str(row.get("licence") or ""),
     )
@@ -128,7 +133,7 @@ def _answer(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, str | int | float):
         raise ValueError(f"the answer is a text or a number, not {type(value).__name__}")
-    return str(value).rpartition(_GSM8K_MARK)[2].strip()
+    return str(value).strip()
 
 
 def _dataset(reference: str) -> Iterator[tuple[int, Any]]:

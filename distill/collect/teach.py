@@ -10,6 +10,7 @@ from ...errors import BudgetExhaustedError, ReplyError
 from ...models.references import ResolvedModel
 from ...nodes.calls import Call
 from ...nodes.decomposer import decompose
+from ...nodes.problem import Problem
 from ...nodes.replies import Reply
 from ...nodes.solver import final_answer
 from ...nodes.steps import Steps
@@ -33,6 +34,7 @@ class Teaching:
         prompts: The prompt texts.
         max_subquestions: The cap on a plan's lines.
         solve: Whether to ask for a solution, too.
+        explain: Whether the teacher sees the reference solution and words its plan.
         temperature: Of every attempt but the first; if None, a hosted model's own.
     """
 
@@ -40,6 +42,7 @@ class Teaching:
     prompts: Prompts
     max_subquestions: int = 8
     solve: bool = False
+    explain: bool = False
     temperature: float | None = None
 
 
@@ -56,10 +59,13 @@ def teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example
 
 
 def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example | None]:
+    problem, prompts = question.problem, teaching.prompts
+    if teaching.explain and question.solution:
+        problem, prompts = _explained(question, prompts)
     found = yield from decompose(
-        question.problem,
+        problem,
         model=teaching.model,
-        prompts=teaching.prompts,
+        prompts=prompts,
         max_subquestions=teaching.max_subquestions,
     )
     if found.source == "undivided":
@@ -84,6 +90,18 @@ def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Exampl
     except ReplyError:
         return example
     return _solved(example, reply)
+
+
+def _explained(question: Question, prompts: Prompts) -> tuple[Problem, Prompts]:
+    """The problem with its solution before it, and the prompt that asks for the plan in it.
+
+    After the explained solutions of Li et al., 2024 (arXiv 2404.08148): putting a right
+    solution into words is easier than finding one.
+    """
+    asked = question.problem
+    parts = (asked.context, f"Worked solution:\n{question.solution}")
+    problem = Problem(asked.question, "\n\n".join(filter(None, parts)))
+    return problem, {**prompts, "decompose": prompts["teach_explain"]}
 
 
 def _line(row: Any, **more: Any) -> Line:

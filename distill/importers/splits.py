@@ -28,7 +28,9 @@ def split_of(example_id: str) -> Split:
     """
     if example_id.startswith(EVALUATION):
         return "eval"
-    if example_id.startswith("break:") and _tenth("eval:" + example_id.removeprefix("break:")):
+    if example_id.startswith("break:") and _tenth(
+        "evaluation:" + example_id.removeprefix("break:")
+    ):
         return "eval"
     return "dev" if example_id.startswith(_DEVELOPMENT) or _tenth(example_id) else "train"
 
