@@ -40,13 +40,12 @@ _MEASURES: list[tuple[str, list[str], list[str]]] = [
     ("event", ["When did {} take place?"], ["Which came first, {a} or {b}?", "Did {a} take place before {b}?", "How many years passed between {a} and {b}?"]),
     ("event", ["How many people attended {}?"], ["Which drew more people, {a} or {b}?"]),
 ]  # fmt: skip
-_COMMON: list[
-    str
-] = """an elephant|a blue whale|a cheetah|a horse|a bicycle|a laptop|a bus|a football pitch|an
+_THINGS: str = """an elephant|a blue whale|a cheetah|a horse|a bicycle|a laptop|a bus|a football pitch|an
 orange|a banana|a light year|a marathon|a mile|a litre of water|a kilo of gold|a human|a cat|an ant|a
 goldfish|a snail|a tortoise|a car|a helicopter|a computer|a bear|a wolf|a gorilla|a penguin|a
 refrigerator|a hot-air balloon|a tiger|a cow|an eagle|a train|a sailing boat|a double-decker bus|a
-candle|a brick|an ostrich|a polar bear""".replace("\n", " ").split("|")
+candle|a brick|an ostrich|a polar bear"""
+_COMMON = _THINGS.replace("\n", " ").split("|")
 _EVERYDAY: list[tuple[str, list[str]]] = [
     ("How heavy is {}?", ["Which is heavier, {a} or {b}?", "Is {a} heavier than {b}?", "Does {a} weigh more than {b}?", "Would {a} outweigh {b}?"]),
     ("How fast is {}?", ["Which is faster, {a} or {b}?", "Could {a} outrun {b}?", "Is {a} faster than {b}?"]),
@@ -60,10 +59,10 @@ _EVERYDAY: list[tuple[str, list[str]]] = [
 
 def compare(rng: Random) -> Draft:
     """Two things by one measure; now and then three."""
-    things: list[str]
     if rng.random() < 0.2:
         each, ways = rng.choice(_EVERYDAY)
-        *things, third = rng.sample(_COMMON, 3)
+        one, two, third = rng.sample(_COMMON, 3)
+        things = [one, two]
     else:
         kind, asked, ways = rng.choice(_MEASURES)
         each = rng.choice(asked)
