@@ -37,6 +37,8 @@ class Contract:
         n_ctx_trained: Longest prompt and reply, in tokens, that training covered.
         prompt_version: Version of the prompt format.
         domain: What it was made for, in words.
+        grounded: Whether its plans name nothing that the problem doesn't; the grammar then
+            holds it to that.
     """
 
     roles: tuple[str, ...]
@@ -44,6 +46,7 @@ class Contract:
     n_ctx_trained: int
     prompt_version: str = "1"
     domain: str = ""
+    grounded: bool = False
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -90,6 +93,7 @@ def read_contract(path: str | Path) -> Contract | None:
         n_ctx_trained=trained,
         prompt_version=str(metadata.get("decompose.prompt_version", "1")),
         domain=str(metadata.get("decompose.domain", "")),
+        grounded=metadata.get("decompose.grounded") is True,
     )
 
 

@@ -14,6 +14,7 @@ from ..plan import (
     Plan,
     PlanError,
     Subquestion,
+    grounded_grammar,
     parse_partial,
     parse_plan,
     plan_grammar,
@@ -131,17 +132,22 @@ def _read(reply: Reply, max_subquestions: int, final: Any) -> Plan:
     return parse_plan(reply.text, max_subquestions=max_subquestions, final=final)
 
 
-def _options(model: ResolvedModel, max_subquestions: int, **more: Any) -> Mapping[str, Any]:
+def _options(
+    problem: Problem, model: ResolvedModel, max_subquestions: int, **more: Any
+) -> Mapping[str, Any]:
     if not model.accepts_grammar:
         return {}
-    options = {"grammar": plan_grammar(max_subquestions), "temperature": 0.0, **more}
+    grammar = None
+    if model.contract and model.contract.grounded:
+        grammar = grounded_grammar(str(problem), max_subquestions)
+    options = {"grammar": grammar or plan_grammar(max_subquestions), "temperature": 0.0, **more}
     return options if model.contract else options | {"max_tokens": _MAX_PLAN_TOKENS}
 
 
 def _first_call(
     problem: Problem, model: ResolvedModel, prompts: Prompts, max_subquestions: int
 ) -> Call:
-    options = _options(model, max_subquestions)
+    options = _options(problem, model, max_subquestions)
     return Call("decomposer", model, _messages(problem, model, prompts, max_subquestions), options)
 
 
@@ -167,7 +173,7 @@ def _repair_call(
 ) -> Call:
     """Show a general model its mistake; one trained on plans alone is sampled afresh."""
     if model.speaks_contract("decomposer"):
-        options = _options(model, max_subquestions, temperature=0.7, seed=1)
+        options = _options(problem, model, max_subquestions, temperature=0.7, seed=1)
         messages = _messages(problem, model, prompts, max_subquestions)
         return Call("decomposer", model, messages, options, "decomposer repair")
     fields = {
@@ -177,7 +183,7 @@ def _repair_call(
         "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
     }
     messages = prompts["decompose_repair"].messages(fields)
-    options = _options(model, max_subquestions)
+    options = _options(problem, model, max_subquestions)
     return Call("decomposer", model, messages, options, "decomposer repair")
 
 

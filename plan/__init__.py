@@ -4,6 +4,7 @@ Nothing here calls a model, reads a file or imports the rest of the project.
 """
 
 from .grammar import plan_grammar
+from .grounded import grounded_grammar
 from .order import ancestors, critical_path, depth, levels, width
 from .parse import MAX_REPLY_CHARS, parse_partial, parse_plan, without_thinking
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, Final, Plan, PlanError, Subquestion, references
@@ -19,6 +20,7 @@ __all__ = [
     "ancestors",
     "critical_path",
     "depth",
+    "grounded_grammar",
     "levels",
     "parse_partial",
     "parse_plan",

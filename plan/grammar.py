@@ -35,9 +35,12 @@ def plan_grammar(max_subquestions: int = 8) -> str:
         needs = f' (" <-" needs-{n})?' if n > 1 else ""
         following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""
         rules.append(f'line-{n} ::= "#{n} " text-{MAX_TEXT_CHARS}{needs}{following}')
-        if n > 1:
-            rules.append(f"needs-{n} ::= {_ascending(n)}")
-    return "\n".join([*rules, *_text_rules()]) + "\n"
+    return "\n".join([*rules, *needs_rules(max_subquestions), *_text_rules()]) + "\n"
+
+
+def needs_rules(max_subquestions: int) -> list[str]:
+    """The rules `needs-2`, `needs-3` and so on: what may follow ` <-` on each line."""
+    return [f"needs-{n} ::= {_ascending(n)}" for n in range(2, max_subquestions + 1)]
 
 
 def _ascending(n: int) -> str:

@@ -143,6 +143,7 @@ def contract_metadata(contract: dict[str, Any]) -> dict[str, Any]:
     if contract.get("roles"):
         pairs["decompose.roles"] = list(contract["roles"])
         pairs["decompose.n_ctx_trained"] = contract["n_ctx_trained"]
+        pairs["decompose.grounded"] = contract.get("grounded") is True
     if data := contract.get("data"):
         pairs["decompose.data"] = json.dumps(data, ensure_ascii=False)
     if licences := contract.get("licences") or _licences(data):

@@ -50,6 +50,7 @@ def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
         "roles": [role for role in CONTRACT_ROLES if role in used],
         "final": settings.final,
         "domain": settings.domain,
+        "grounded": settings.grounded,
         # A student from scratch has seen no position beyond its longest sample.
         "n_ctx_trained": data.longest if settings.student == "scratch" else data.max_tokens,
         "recipe": settings.recipe,

@@ -130,6 +130,8 @@ class TrainSettings:
         threads: CPU threads; 0 is one a physical core.
         seed: Of weights and order.
         final, domain, recipe: Declared in the model file.
+        grounded: Declares that plans name nothing which the question doesn't; the grammar
+            holds the model to it.
     """
 
     stages: tuple[Stage, ...]
@@ -167,6 +169,7 @@ class TrainSettings:
     seed: int = 0
     final: Final = "last"
     domain: str = "general"
+    grounded: bool = False
     recipe: str = ""
 
     def __post_init__(self) -> None:
