@@ -11,11 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from ..nodes.given_numbers import spoken_numbers
 from ..plan import Plan
-from ..tools.calculator import numbers
+from .grounding import ungrounded
 from .statistics import Interval, bootstrap_mean, wilson
 
 _WORD = re.compile(r"#\d+|\w+(?:[.,'’]\w+)*", re.UNICODE)
@@ -96,7 +94,7 @@ def score_plan(
         rouge_l=rouge_l(" ".join(texts), " ".join(gold_texts)),
         line_rouge_l=sum(f for _, _, f in pairs) / longer if longer else 1.0,
         complete=all(word in asked for text in gold_texts for word in _named(text)),
-        grounded=not any(invented(problem, text) for text in texts),
+        grounded=not any(ungrounded(text, problem) for text in texts),
         distinct=len({tuple(_words(text)) for text in texts}) == len(texts),
         alike=_alike(texts, gold_texts, pairs),
     )
@@ -143,25 +141,6 @@ def rouge_l(text: str, reference: str) -> float:
     return 2 * common / (len(words) + len(others))
 
 
-def invented(problem: str, text: str) -> list[str]:
-    """Names and numbers of a line that aren't in the problem; `#k` is neither.
-
-    The first word is passed over, since every line begins with a capital; a number may stand
-    in words in one and in digits in the other.
-
-    Example:
-        >>> invented("Ana has three pens.", "How many of the 3 pens does Anna have?")
-        ['anna']
-    """
-    known = {word.removesuffix("s") for word in _words(problem)}
-    given = {*numbers(problem), *spoken_numbers(problem)}
-    return [
-        word
-        for word in _named(text)
-        if word.removesuffix("s") not in known and not (word[0].isdigit() and _value(word) in given)
-    ]
-
-
 def _named(text: str) -> list[str]:
     """Names and numbers of a line, as `_words` writes them."""
     found = _WORD.findall(_REFERENCE.sub(" ", text))
@@ -177,10 +156,6 @@ def _plain(word: str) -> str:
     """Lower case, without the 's of a possessive, the dots of U.S., the commas of 1,200."""
     plain = re.sub(r"['’]s?$", "", word.casefold())
     return plain.replace(",", "") if plain[0].isdigit() else plain.replace(".", "")
-
-
-def _value(word: str) -> Fraction | None:
-    return next(iter(numbers(word)), None)
 
 
 def _texts(plan: Plan) -> list[str]:

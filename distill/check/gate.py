@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
+from ...evals.grounding import ungrounded_lines
 from ...models.engine import Engine
 from ...plan import Plan, PlanError, parse_plan
 from ..train.samples import Sample
 from .agreement import Agreement, Prediction, TokenPair, compare, open_logits, predictions
 from .greedy import Reply
-from .grounding import ungrounded_lines
 from .tokenisation import differing
 
 _SHOWN = 5

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ...evals.grounding import ungrounded_lines
 from ...nodes.given_numbers import asking_sentence, spoken_numbers
 from ...tools.calculator import numbers
-from ..check.grounding import ungrounded_lines
 from ..records import Example
 
 Reconstruct = Callable[[str], str]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from ...nodes.given_numbers import given_numbers
-from ...plan import Plan
-from ...tools.calculator import numbers
+from ..nodes.given_numbers import given_numbers
+from ..plan import Plan
+from ..tools.calculator import numbers
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE = re.compile(r"[.?!:;\"“”()]\s*$")

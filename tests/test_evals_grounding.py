@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from langgraph_decompose.distill.check.grounding import ungrounded, ungrounded_lines
+from langgraph_decompose.evals.grounding import ungrounded, ungrounded_lines
 from langgraph_decompose.plan import parse_plan
 
 from .conftest import shared
