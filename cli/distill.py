@@ -6,12 +6,13 @@ The flags of a step are the fields of its settings, with the help that their doc
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import types
 import typing
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -22,7 +23,7 @@ from rich.markup import escape
 from ..errors import UserError
 from .terminal import harmless
 
-_ATTRIBUTE = re.compile(r"^        (\w+(?:, \w+)*): (.*(?:\n            .*)*)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
 def run(args: Namespace) -> int:
@@ -123,7 +124,7 @@ def _step(steps: Any, name: str, what: str, do: Callable[[Namespace], Any]) -> A
 def _add_settings(parser: ArgumentParser, settings: type) -> None:
     """A flag for each field of a settings class."""
     hints = typing.get_type_hints(settings)
-    described = dict(_ATTRIBUTE.findall(settings.__doc__ or ""))
+    described = dict(_ATTRIBUTE.findall(inspect.getdoc(settings) or ""))
     for item in fields(settings):
         kind, many = _plain(hints[item.name])
         flag = f"--{item.name.replace('_', '-')}"
@@ -145,7 +146,7 @@ def _plain(hint: Any) -> tuple[type, bool]:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _plain(next(a for a in typing.get_args(hint) if a is not type(None)))
-    if origin in (tuple, list):
+    if origin in (tuple, list, Sequence):
         return _plain(typing.get_args(hint)[0])[0], True
     if origin is typing.Literal:
         return str, False

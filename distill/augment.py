@@ -9,23 +9,26 @@ arXiv 2109.05052).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
 from typing import cast
 
+from ..evals.grounding import ungrounded_lines
 from ..tools.calculator import CalculatorError, calculate, format_number
 from .generate import names
 from .records import Example, Line
 
 _NAME = re.compile(
-    r"(?<![\w#])[A-Z][\w'’.-]*[\w](?:(?: (?:of|the|de|and|in|von|al|du|la)){0,2} [A-Z0-9][\w'’.-]*\w|"
+    r"(?<![\w#])[A-Z][\w'’.-]*[\w](?:(?: (?:of|the|de|von|al|du|la)){0,2} [A-Z0-9][\w'’.-]*\w|"
     r" \([A-Z0-9][^)]{1,30}\)| [A-Z](?!\w))*"
 )
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
 _ADJECTIVE = re.compile(r"(?:ian|ish|ese|ican|ench|man|utch|ek|iss)$")
+_UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
 _NOT_NAMES = frozenset(
     """What Which Who Whom Whose When Where Why How Is Are Was Were Do Does Did Can Could Has Have Had
     If In On At The A An Of For From To By With And Or But Then There They He She It His Her Their
@@ -56,7 +59,13 @@ def swap_names(example: Example, rng: Random) -> Example:
         return example
     longest_first = sorted(swaps, key=len, reverse=True)
     pattern = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
-    return _rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
+    swapped = _rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
+    return example if _made_up(swapped) > _made_up(example) else swapped
+
+
+def _made_up(example: Example) -> int:
+    """Lines with a name that isn't the question's, such as half of one that was swapped."""
+    return len(ungrounded_lines(example.to_plan(), example.problem))
 
 
 def _is_name(name: str, texts: str) -> bool:
@@ -94,9 +103,9 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
     Numbers of the question that no expression uses stay. Answers keep their kind: whole
     stays whole, positive stays positive, and nothing grows beyond three times its digits.
     """
-    used = {n for line in example.plan for n in _IN_EXPRESSION.findall(line.get("expr", ""))}
-    found = dict.fromkeys(_NUMBER.findall(example.question))
-    stated = [n for n in found if n in used and n not in ("1", "100")]
+    found = _NUMBER.findall(example.question)
+    used = Counter(n for row in example.plan for n in _IN_EXPRESSION.findall(row.get("expr", "")))
+    stated = [n for n in dict.fromkeys(found) if n in used and not _is_constant(n, found, used)]
     if not stated or not all("expr" in line for line in example.plan):
         return None
     for _ in range(attempts):
@@ -111,6 +120,11 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
         if recalculated := _recalculated(swapped, example):
             return recalculated
     return None
+
+
+def _is_constant(number: str, stated: list[str], used: Counter[str]) -> bool:
+    """Whether an expression may mean the minutes of an hour and not the question's number."""
+    return number in ("1", "100") or (number in _UNITS and used[number] > stated.count(number))
 
 
 def _near(number: str, rng: Random) -> str:
@@ -140,7 +154,10 @@ def _recalculated(example: Example, before: Example) -> Example | None:
             return None
         values[line["id"]] = format_number(value)
         lines.append({**line, "answer": values[line["id"]]})
-    return replace(example, plan=tuple(lines), answer=values[lines[-1]["id"]]) if lines else None
+    if not lines:
+        return None
+    answer = values[lines[-1]["id"]]
+    return replace(example, plan=tuple(lines), answer=answer, predicted="", solution="")
 
 
 def _alike(value: Fraction, was: Fraction) -> bool:
@@ -153,10 +170,13 @@ def _rewritten(
     rewrite: Callable[[str], str],
     in_expression: Callable[[str], str] = lambda text: text,
 ) -> Example:
+    """The example with all its texts rewritten; its expressions in a way of their own."""
     plan = tuple(
         {**line, "text": rewrite(line["text"])}
+        | ({"answer": rewrite(line["answer"])} if "answer" in line else {})
         | ({"expr": in_expression(line["expr"])} if "expr" in line else {})
         for line in example.plan
     )
-    question, context = rewrite(example.question), rewrite(example.context)
-    return replace(example, question=question, context=context, plan=cast("tuple[Line, ...]", plan))
+    texts = ("question", "context", "answer", "predicted", "solution")
+    changed = {name: rewrite(getattr(example, name)) for name in texts}
+    return replace(example, plan=cast("tuple[Line, ...]", plan), **changed)

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import MissingDependencyError, UserError
 from . import manifest
+from .check.check import CheckSettings, check
 from .export.export import ExportSettings, export
 from .records import read_examples
 from .sources import ExampleSource, make_source
@@ -67,7 +68,11 @@ class Recipe:
             raise UserError("'sources', 'train', 'export' and 'check' of a recipe are mappings.")
         sources = {str(k): ExampleSource.of(str(k), v) for k, v in sections[0].items()}
         recipe = cls(str(row["name"]), sources, *sections[1:])
-        recipe.training({name: Path(name) for name in sources})  # A mistake shows at once.
+        # A mistake shows at once, not after an hour of training.
+        files = {name: Path(name) for name in sources}
+        recipe.training(files)
+        _settings(ExportSettings, recipe.export)
+        recipe.checking(files)
         return recipe
 
     def training(self, files: dict[str, Path]) -> TrainSettings:
@@ -83,6 +88,14 @@ class Recipe:
             return TrainSettings(**{"recipe": self.name, **settings})
         except (TypeError, KeyError, AttributeError) as error:
             raise UserError(f"'train' of the recipe: {error}.") from None
+
+    def checking(self, files: dict[str, Path]) -> tuple[CheckSettings, dict[str, Path], int | None]:
+        """Settings of the release gate, the held-out files by name, and how many rows of each."""
+        row = dict(self.check)
+        named, limit = row.pop("held_out", []), row.pop("limit", None)
+        if not isinstance(named, list) or not all(name in files for name in named):
+            raise UserError("'held_out' of the recipe's check is a list of its sources.")
+        return _settings(CheckSettings, row), {name: files[name] for name in named}, limit
 
 
 def load_recipe(name: str) -> Recipe:
@@ -164,13 +177,9 @@ def _check(
     recipe: Recipe, files: dict[str, Path], out: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The release gate, with quality measured on the held-out sources that `check` names."""
-    from .check.check import CheckSettings, check
-
-    row = dict(recipe.check)
-    named = row.pop("held_out", [])
-    limit = row.pop("limit", None)
-    settings = _settings(CheckSettings, row)
-    paths = {name: Path(_with_file(name, files)["path"]) for name in named}
+    settings, paths, limit = recipe.checking(files)
+    if not paths:
+        raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     made = sorted((out / "export").glob("*.gguf"))
     smallest = min(made, key=lambda path: path.stat().st_size)
     rows = _quality(smallest, paths, limit, out / "quality", say)

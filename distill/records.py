@@ -108,6 +108,16 @@ class Example:
         return cls(**kept)
 
 
+def set_name(path: Path) -> str:
+    """What a file of examples is called: by its directory, if its own name says nothing.
+
+    Example:
+        >>> set_name(Path("sources/fresh_dev/examples.jsonl")), set_name(Path("mine.jsonl"))
+        ('fresh_dev', 'mine')
+    """
+    return path.parent.name if path.stem == "examples" and path.parent.name else path.stem
+
+
 def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, Any]]:
     """Parsed lines of a JSONL file with their numbers, from 1; blank lines are passed over.
 

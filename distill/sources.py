@@ -6,7 +6,8 @@
     {"collect": {"teacher": "openai:gpt-5-mini", "questions": "mine.jsonl"}}
 
 and may take a `split`, be screened, and be varied: `vary: {copies: 3, names: 0.7,
-numbers: 0.8}` writes three copies of each example with other names and numbers.
+numbers: 0.8}` writes three copies of each example with other names and numbers. Lines that
+can't be used are counted in the manifest; `refuse_broken: true` beside `path` refuses them.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from .augment import swap_names, swap_numbers
 from .collect.collect import CollectSettings, collect
 from .generate import generate
 from .importers import read_dataset, split_of
-from .records import Example, read_examples, write_examples
+from .records import Example, read_examples, read_rows, write_examples
 from .solutions.from_solutions import from_solution, solver_lines
 
+_SHOWN = 5
 TEACHER_SET = Path(__file__).parent / "teacher_set"
 """Plans that a strong language model wrote for this project."""
 
+_CAPS = ("max_cost", "max_calls", "concurrency", "call_timeout")
 _WAYS = ("generate", "import", "from_solutions", "collect", "examples")
 
 
@@ -110,10 +113,13 @@ def make_source(
     """
     path = directory / "examples.jsonl"
     settings = asdict(source)
+    for cap in _CAPS if source.way == "collect" else ():
+        settings["options"].pop(cap, None)  # Raised, the same directory goes on.
     inputs = _inputs(source, data)
     if not manifest.begin(directory, "source", settings, inputs):
         return path
-    examples = _examples(source, data, directory, say)
+    broken: list[str] = []
+    examples = _examples(source, data, directory, say, broken)
     if source.split:
         examples = (example for example in examples if split_of(example.id) == source.split)
     if source.screen is not None:
@@ -121,7 +127,10 @@ def make_source(
     if source.vary:
         examples = varied(examples, source.vary)
     count = write_examples(path, examples)
-    manifest.finish(directory, "source", settings, inputs, {"examples": count})
+    if not count:
+        raise UserError(f"the source {source.name!r} has no examples; look at its data and split.")
+    counts = {"examples": count, "broken": len(broken), "broken_lines": broken[:_SHOWN]}
+    manifest.finish(directory, "source", settings, inputs, counts)
     return path
 
 
@@ -153,25 +162,46 @@ def data_path(name: str, data: Path) -> Path:
 
 
 def _inputs(source: ExampleSource, data: Path) -> list[Path]:
-    named = source.options.get("path")
-    return [data_path(str(named), data)] if named else []
+    """Every file that a source reads, so that a change in any is noticed."""
+    found: list[Path] = []
+    if named := source.options.get("path"):
+        found.append(data_path(str(named), data))
+        if source.options.get("kind") == "teacher":
+            rows = (row for _, row in read_rows(found[0]) if isinstance(row, dict))
+            originals = dict.fromkeys(str(row["source"]) for row in rows if "source" in row)
+            found += [data_path(name, data) for name in originals]
+    questions = Path(str(source.options.get("questions", "")))
+    if source.way == "collect" and questions.is_file():
+        found.append(questions)
+    evaluation = (source.screen or {}).get("evaluation", [])
+    return found + [data_path(str(name).rpartition(":")[2], data) for name in evaluation]
 
 
 def _examples(
-    source: ExampleSource, data: Path, directory: Path, say: Callable[[str], None]
+    source: ExampleSource,
+    data: Path,
+    directory: Path,
+    say: Callable[[str], None],
+    broken: list[str],
 ) -> Iterable[Example]:
     options = dict(source.options)
     try:
         if source.way == "generate":
             return generate(**options)
         if source.way == "collect":
-            collect(CollectSettings(**options), directory / "collect", lambda p: say(str(p)))
+            done = collect(CollectSettings(**options), directory / "collect", lambda p: say(str(p)))
+            if done.get("failed"):
+                raise UserError(
+                    f"the source {source.name!r}: {done['failed']} questions failed; "
+                    "what came is kept, run the same again to ask for the rest."
+                )
             return read_examples(directory / "collect" / "examples.jsonl")
         for_solver = options.pop("solver_lines", False)
+        noted = None if options.pop("refuse_broken", False) else broken
         path = data_path(str(options.pop("path", "")), data)
         if source.way == "examples":
-            return read_examples(path, **options)
-        rows = read_dataset(options.pop("kind", ""), path, data_dir=data, broken=[], **options)
+            return read_examples(path, noted)
+        rows = read_dataset(options.pop("kind", ""), path, data_dir=data, broken=noted, **options)
     except TypeError as error:
         raise UserError(f"the source {source.name!r}: {error}.") from None
     if source.way == "from_solutions":

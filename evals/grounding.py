@@ -24,6 +24,7 @@ _COMMON = re.compile(
     re.IGNORECASE,
 )
 _MIN_STEM = 4
+_ENDINGS = ("a", "an", "ean", "ese", "i", "ian", "ic", "ish", "n")
 
 
 def ungrounded(text: str, problem: str) -> list[str]:
@@ -62,11 +63,14 @@ def _unknown_names(text: str, problem: str) -> list[str]:
 
 
 def _is_given(stem: str, given: set[str]) -> bool:
-    """Also "Italian" by "Italy" and "Canadian" by "Canada": long words that begin alike."""
-    if stem in given:
-        return True
-    begin = stem[: max(_MIN_STEM, len(stem) - 3)]
-    return len(stem) >= _MIN_STEM and any(word.startswith(begin) for word in given)
+    """Also "Italian" by "Italy" and "Canadian" by "Canada"."""
+    return stem in given or any(_is_adjective(stem, noun) for noun in given)
+
+
+def _is_adjective(word: str, noun: str) -> bool:
+    pairs = zip(word, noun, strict=False)
+    common = next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(word), len(noun)))
+    return common >= max(_MIN_STEM, len(noun) - 2) and word[common:] in _ENDINGS
 
 
 def _unknown_numbers(text: str, problem: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BudgetExhaustedError, ReplyError, UserError
+from ..models.gguf_file import Contract
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import (
     MAX_REPLY_CHARS,
@@ -132,15 +133,20 @@ def _read(reply: Reply, max_subquestions: int, final: Any) -> Plan:
     return parse_plan(reply.text, max_subquestions=max_subquestions, final=final)
 
 
+def grammar_for(problem: str, contract: Contract | None, max_subquestions: int) -> str:
+    """The grammar that a model's plan of a problem is written under."""
+    if contract and contract.grounded and (held := grounded_grammar(problem, max_subquestions)):
+        return held
+    return plan_grammar(max_subquestions)
+
+
 def _options(
     problem: Problem, model: ResolvedModel, max_subquestions: int, **more: Any
 ) -> Mapping[str, Any]:
     if not model.accepts_grammar:
         return {}
-    grammar = None
-    if model.contract and model.contract.grounded:
-        grammar = grounded_grammar(str(problem), max_subquestions)
-    options = {"grammar": grammar or plan_grammar(max_subquestions), "temperature": 0.0, **more}
+    grammar = grammar_for(str(problem), model.contract, max_subquestions)
+    options = {"grammar": grammar, "temperature": 0.0, **more}
     return options if model.contract else options | {"max_tokens": _MAX_PLAN_TOKENS}
 
 

@@ -1,7 +1,8 @@
 """A plan grammar for one question, in which names and numbers can only be the question's.
 
 A small model garbles rare names. Under this grammar it can't: a word with a capital letter or a
-digit has to stand in the question. What it accepts is part of what `plan_grammar` accepts.
+digit has to stand in the question. What it accepts is part of what `plan_grammar` accepts, but
+for the length of a line, which it bounds in words.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .types import MAX_SUBQUESTIONS, PlanError
 MAX_NAMES = 300
 """A problem with more names and numbers isn't held to them: the grammar would be slow."""
 
-_MAX_WORDS = 48
+_MAX_WORDS = 40
 _MAX_WORD_CHARS = 30
 _OPENING, _CLOSING = "\"'(\u201c\u2018[", ",.?!;:'\")\u201d\u2019]%"
 _SPECIAL = re.compile(r"[A-Z\u00c0-\u00de0-9]")
@@ -77,7 +78,7 @@ def names_and_numbers(problem: str) -> list[str]:
         word = raw.strip(_OPENING + _CLOSING + "#")
         if word.lower() in _NUMBER_WORDS:
             found[str(_NUMBER_WORDS.index(word.lower()) + 1)] = None
-        if not word or "<" in word or not _SPECIAL.search(word):
+        if not word.isprintable() or "<" in word or not _SPECIAL.search(word):
             continue
         found[word] = None
         found[re.sub(r"['\u2019]s$", "", word)] = None
@@ -91,9 +92,9 @@ def _word_rules(names: list[str]) -> list[str]:
     """Words: free ones without capitals and digits, and those of the problem as they are."""
     blank = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
     taken = r"<A-Z\u00c0-\u00de0-9"
-    opening = f"[{_escaped(_OPENING)}]?"
-    closing = f"[{_escaped(_CLOSING)}]{{0,3}}"
-    literal = " | ".join(f'"{_escaped(name)}"' for name in [*names, *_STARTERS])
+    opening = f"{_bracketed(_OPENING)}?"
+    closing = f"{_bracketed(_CLOSING)}{{0,3}}"
+    literal = " | ".join(_quoted(name) for name in [*names, *_STARTERS])
     currency = r"[$\u20ac\u00a3]?"
     return [
         f'text ::= word (" " word){{0,{_MAX_WORDS - 1}}}',
@@ -104,6 +105,11 @@ def _word_rules(names: list[str]) -> list[str]:
     ]
 
 
-def _escaped(text: str) -> str:
-    """Characters as GBNF has them inside quotes and brackets."""
-    return re.sub(r'(["\\\[\]^-])', r"\\\1", text)
+def _quoted(text: str) -> str:
+    """A text as a literal of GBNF."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _bracketed(characters: str) -> str:
+    """Characters as a class of GBNF."""
+    return "[" + re.sub(r'(["\\\[\]^-])', r"\\\1", characters) + "]"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from langgraph_decompose.distill.augment import swap_names, swap_numbers
 from langgraph_decompose.distill.records import Example, Line
+from langgraph_decompose.evals.grounding import ungrounded_lines
 
 FILM = Example(
     "film",
@@ -59,3 +61,37 @@ def test_numbers_change_in_question_expression_and_answers() -> None:
 
 def test_a_plan_without_expressions_keeps_its_numbers() -> None:
     assert swap_numbers(FILM, Random(0)) is None
+
+
+def test_two_names_joined_by_and_stay_two() -> None:
+    example = Example(
+        "1",
+        "What do Robert Florey and Roman Polanski have in common?",
+        plan=(
+            Line(id=1, text="Who was Robert Florey?", needs=[]),
+            Line(id=2, text="Who is Roman Polanski?", needs=[]),
+        ),
+    )
+    for seed in range(20):
+        swapped = swap_names(example, Random(seed))
+        assert not ungrounded_lines(swapped.to_plan(), swapped.question), swapped
+
+
+def test_answers_get_the_new_names_too() -> None:
+    example = Example("1", "Who is the son?", context="Ann is married. Her son is Tom Lee.")
+    example = replace(example, answer="Tom Lee", solution="It is Tom Lee.")
+    swapped = [swap_names(example, Random(seed)) for seed in range(10)]
+    assert all(e.answer in e.context and e.answer in e.solution for e in swapped)
+    assert any(e.answer != "Tom Lee" for e in swapped)
+
+
+def test_the_minutes_of_an_hour_stay_sixty() -> None:
+    example = Example(
+        "1",
+        "A bus drives 60 miles an hour for 30 minutes. How many miles is that?",
+        plan=(Line(id=1, text="How many miles is that?", needs=[], expr="60*30/60", answer="30"),),
+        answer="30",
+    )
+    for seed in range(20):
+        if swapped := swap_numbers(example, Random(seed)):
+            assert swapped.plan[0]["expr"].endswith("/60")

@@ -35,6 +35,7 @@ RECIPE: dict[str, Any] = {
             "vary": {"copies": 1, "names": 0.5, "numbers": 0.5},
         },
         "held_out": {"generate": {"count": 60, "seed": 3, "kinds": {"compare": 1}}},
+        "held_sums": {"generate": {"count": 60, "seed": 4, "kinds": {"arithmetic": 1}}},
     },
     "train": {
         "roles": ["decomposer", "solver"],
@@ -47,7 +48,7 @@ RECIPE: dict[str, Any] = {
         "threads": 2,
     },
     "export": {"quantisations": ["q8_0"]},
-    "check": {"held_out": ["held_out"], "strings": 500, "samples": 40, "prompts": 20},
+    "check": {"held_out": ["held_out", "held_sums"], "strings": 500, "samples": 40, "prompts": 20},
 }  # fmt: skip
 
 
@@ -119,6 +120,9 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
         ({"colour": 1}, "'colour' is no part of a recipe"),
         ({"train": {"stages": [{"data": ["nobody"]}], "max_steps": 1}}, "'nobody'"),
         ({"sources": {"a": {"generate": {}, "collect": {}}}}, "it needs one way"),
+        ({"export": {"quantisations": "q8_0"}}, "is a list"),
+        ({"check": {"held_out": ["nope"]}}, "list of its sources"),
+        ({"train": {**RECIPE["train"], "learning_rate": "fast"}}, "is a number, not 'fast'"),
         ({"train": {**RECIPE["train"], "device": "cuda"}}, "there is none here"),
     ],
 )
@@ -135,6 +139,21 @@ def test_a_mistake_in_a_recipe_is_one_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A student of two minutes needn't pass; what it is held to is written down."""
+    recipe = made.parent / "tiny.yaml"
+    code = main(["distill", "run", str(recipe), "--out", str(made), "--json"])
+    counts = json.loads(capsys.readouterr().out)
+    report = json.loads((made / "check" / "check.json").read_text())
+    assert report["model-q8_0.gguf"]["findings"]
+    assert code == (3 if counts["check"]["failures"] else 0)
+    card = (made / "check" / "model-q8_0.md").read_text()
+    assert "held_out" in card
+    assert "comparisons" in card
+    losses = [json.loads(line) for line in (made / "train" / "log.jsonl").open()]
+    assert any("held_out" in str(row.get("eval")) for row in losses)
 
 
 def test_data_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_nearly_all_written_plans_keep_to_it(accepts: Callable[[str, str], bool]
     assert kept >= 0.95 * len(examples)
 
 
-words = st.text(st.sampled_from('Abc12#<-"?,. \n'), max_size=30)
+words = st.text(st.sampled_from('Abc12#<-"\\^[]?,. \n'), max_size=30)
 
 
 @settings(max_examples=150, deadline=None)
@@ -87,6 +87,21 @@ def test_what_it_accepts_is_a_plan(engine: Engine, question: str, plan: str) -> 
     assert grammar
     if follows(engine, grammar, plan):
         parse_plan(plan)  # Raises if it were none.
+
+
+@pytest.mark.parametrize(
+    ("question", "plan"),
+    [
+        ("What is 2^10?", "#1 What is 2^10?"),
+        ("What is x^2-5 if x=3?", "#1 What is x^2-5?"),
+        ('Who said "A\\B[1]" in Saint-Denis?', '#1 Who said "A\\B[1]"?'),
+        ("Who is Bo\x00Li?", "atomic"),
+    ],
+)
+def test_odd_characters_of_a_question_do_no_harm(
+    question: str, plan: str, accepts: Callable[[str, str], bool]
+) -> None:
+    assert accepts(question, plan)
 
 
 def test_a_long_passage_is_not_held_to_its_names() -> None:

@@ -12,16 +12,16 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.engine import Engine
-from ...models.gguf_file import read_contract, read_metadata
+from ...models.gguf_file import Contract, read_contract, read_metadata
+from ...nodes.decomposer import grammar_for
 from ...nodes.expression import EXPRESSION_GRAMMAR
-from ...plan import plan_grammar
 from .. import manifest
 from ..export.hf_model import read_json
 from ..export.quantize import parameters, written_whole
 from ..records import Example
 from ..train.samples import Role
 from . import gate
-from .greedy import gguf_reply, open_engine
+from .greedy import Reply, gguf_reply, open_engine
 from .model_card import model_card, report_text
 from .reference import Reference, ask_checkpoint
 from .tokenisation import strings
@@ -187,11 +187,12 @@ def _check_file(
     )
     findings = [gate.tokenisation(reference.tokenizer, str(path), texts), *found]
     speed: dict[str, Any] = {}
+    held = read_contract(path)
     with open_engine(str(path)) as engine:
         findings.append(gate.template(engine))
         least = settings.replies_quantised if quantised else settings.replies_f16
         for role in reference.asked:
-            some, speed[role] = _check_role(settings, engine, role, reference, least)
+            some, speed[role] = _check_role(settings, engine, role, reference, least, held)
             findings += some
     return {
         "sha256": manifest.file_hash(path),
@@ -204,18 +205,33 @@ def _check_file(
     }
 
 
+def _plan_reply(
+    engine: Engine, messages: list[dict[str, str]], contract: Contract | None, cap: int
+) -> Reply:
+    """A plan as the runtime has it written."""
+    grammar = grammar_for(messages[-1]["content"], contract, cap)
+    return gguf_reply(engine, messages, engine.n_ctx, grammar)
+
+
 def _check_role(
-    settings: CheckSettings, engine: Engine, role: Role, reference: Reference, least: float
+    settings: CheckSettings,
+    engine: Engine,
+    role: Role,
+    reference: Reference,
+    least: float,
+    contract: Contract | None,
 ) -> tuple[list[gate.Finding], dict[str, float]]:
     asked, cap = reference.asked[role], settings.max_subquestions
     free = [
         gguf_reply(engine, sample.messages, room).text
         for sample, room in zip(asked, reference.rooms[role], strict=True)
     ]
-    grammar, longest = plan_grammar(cap), engine.n_ctx
-    if role == "solver":
-        grammar, longest = EXPRESSION_GRAMMAR, _MAX_EXPRESSION_TOKENS
-    bound = [gguf_reply(engine, sample.messages, longest, grammar) for sample in asked]
+    bound = [
+        _plan_reply(engine, s.messages, contract, cap)
+        if role == "decomposer"
+        else gguf_reply(engine, s.messages, _MAX_EXPRESSION_TOKENS, EXPRESSION_GRAMMAR)
+        for s in asked
+    ]
     findings = [
         gate.prompts(engine, asked, reference.prompts[role]),
         gate.same_replies(role, asked, reference.replies[role], free, least),

@@ -186,7 +186,11 @@ def grounding(asked: Sequence[Sample], replies: list[Reply], most: float) -> Fin
     share = len(wrong) / lines if lines else 0.0
     text = f"{share:.1%} of {lines} lines"
     return Finding(
-        "made-up names and numbers", share <= most, text, f"at most {most:.0%}", _shown(wrong)
+        "made-up names and numbers",
+        lines > 0 and share <= most,
+        text,
+        f"at most {most:.0%}",
+        _shown(wrong),
     )
 
 

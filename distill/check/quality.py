@@ -23,7 +23,7 @@ from ...evals.plans import measure_plans
 from ...evals.statistics import Interval, wilson
 from ...nodes.given_numbers import stated_number
 from ..manifest import write_text
-from ..records import Example, read_examples
+from ..records import Example, read_examples, set_name
 from .predict import Predicted, Step, open_file, predict, solve_steps
 
 Progress = Callable[[str], None]
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--show", type=int, default=0, help="plans of each set to print")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args(argv)
-    plans = {path.stem: list(read_examples(path)) for path in args.examples}
+    plans = {set_name(path): list(read_examples(path)) for path in args.examples}
     problems = {name: numeric_items(rows) for name, rows in plans.items()} if args.answer else {}
     problems |= {
         name: read(path, args.limit)

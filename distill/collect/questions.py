@@ -144,7 +144,7 @@ def _dataset(reference: str) -> Iterator[tuple[int, Any]]:
         from datasets import load_dataset  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependencyError(
-            "hf: needs a package that isn't installed: pip install 'langgraph-decompose[train]'."
+            "hf: needs a package that isn't installed: pip install datasets."
         ) from None
     try:
         rows = load_dataset(match["repo"], match["config"], split=match["split"] or "train")

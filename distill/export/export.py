@@ -88,9 +88,11 @@ def export(
     contract = read_contract_file(model_dir)
     _check_tokenizer(settings, model_dir, contract)
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
+    f16 = directory / F16_NAME
+    if not manifest.read_manifest(directory):
+        f16.unlink(missing_ok=True)  # Not ours: only an unfinished export's file is taken up.
     if not manifest.begin(directory, "export", asdict(settings), inputs):
         return manifest.read_manifest(directory)["counts"]
-    f16 = directory / F16_NAME
     if not f16.exists():
         progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
         with whole_model(model_dir, directory) as whole, written_whole(f16) as temporary:
@@ -212,6 +214,8 @@ def _write_tensors(writer: Any, found: list[Tensor]) -> None:
 def _add_pair(writer: Any, key: str, value: Any) -> None:
     if isinstance(value, list):
         writer.add_array(key, value)
+    elif isinstance(value, bool):
+        writer.add_bool(key, value)
     elif isinstance(value, int):
         writer.add_uint32(key, value)
     else:

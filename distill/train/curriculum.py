@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ..records import read_examples
+from ..records import read_examples, set_name
 from .packing import Encoded
 from .samples import Role, samples
 from .settings import Source, TrainSettings
@@ -71,7 +71,7 @@ def read_data(
         data.longest = max(data.longest, *(len(ids) for ids, _ in kept))
         origins = Counter((e.source, e.licence) for e in examples)
         data.described += [
-            {"file": Path(path).name, "source": name, "licence": licence, "examples": n}
+            {"file": set_name(Path(path)), "source": name, "licence": licence, "examples": n}
             for (name, licence), n in sorted(origins.items())
         ]
     return data

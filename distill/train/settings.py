@@ -174,6 +174,10 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        for item in fields(self):
+            # YAML reads 2e-4 as a text.
+            if isinstance(item.default, float) and isinstance(getattr(self, item.name), str):
+                put(self, item.name, _number(item.name, getattr(self, item.name)))
         put(self, "roles", _roles(self.roles))
         put(self, "stages", tuple(_build(Stage, row) for row in self.stages))
         put(self, "eval_data", Stage(self.eval_data).data if self.eval_data else ())
@@ -225,6 +229,13 @@ def _build(kind: type[T], row: Any) -> Any:
         return kind(**row)
     except TypeError as error:
         raise UserError(f"{kind.__name__.lower()!r}: {error}.") from None
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"{name!r} is a number, not {text!r}.") from None
 
 
 def _rows(row: Any) -> dict[str, Any]:

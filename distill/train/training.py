@@ -21,6 +21,7 @@ import torch.distributed as dist
 
 from ...errors import UserError
 from .. import manifest
+from ..records import set_name
 from .checkpoint import append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
@@ -219,7 +220,7 @@ class Training:
             # Evenly over the file, which may be sorted.
             every = max(1, math.ceil(len(found) / settings.eval_samples))
             some = found[::every]
-            name = Path(path).stem + (f" ({', '.join(roles)})" if len(data.by_file) > 1 else "")
+            name = f"{set_name(Path(path))} ({', '.join(roles)})"
             size = settings.micro_tokens or settings.batch_tokens
             rows = pack(some, settings.row_tokens, size)
             packed[name] = rows, float(sum(len(ids) - prompt for ids, prompt in some))
