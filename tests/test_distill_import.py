@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from langgraph_decompose.distill.importers import KINDS, read_dataset, split_of
+from langgraph_decompose.distill.importers.teacher import question_hash
 from langgraph_decompose.errors import UserError
 
 
@@ -246,3 +247,20 @@ def test_of_break_a_tenth_is_for_evaluation_and_a_tenth_of_the_rest_for_developm
     splits = [split_of(f"break:HOTPOT_dev_{row}") for row in range(5000)]
     assert 0.08 < splits.count("eval") / 5000 < 0.12
     assert 0.07 < splits.count("dev") / 5000 < 0.11
+
+
+def test_a_plan_finds_its_question_by_what_it_asks_not_by_its_row(tmp_path: Path) -> None:
+    (tmp_path / "gsm8k").mkdir()
+    questions = ["Who has 2 pens?", "Who has 3  Pens?"]
+    lines = [json.dumps({"question": q, "answer": "x\n#### 5"}) for q in questions]
+    (tmp_path / "gsm8k" / "train.jsonl").write_text("\n".join(lines))
+    row = {"source": "gsm8k/train.jsonl", "row": 0, "plan": []}
+    plans = [
+        {**row, "question_hash": question_hash("Who has 3 pens?")},
+        {**row, "question_hash": question_hash("Who has 4 pens?")},
+    ]
+    (tmp_path / "plans.jsonl").write_text("\n".join(map(json.dumps, plans)))
+    broken: list[str] = []
+    read = read_dataset("teacher", tmp_path / "plans.jsonl", data_dir=tmp_path, broken=broken)
+    assert [example.id for example in read] == ["gsm8k/train.jsonl:1"]
+    assert len(broken) == 1

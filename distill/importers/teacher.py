@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -20,7 +21,9 @@ Originals = Callable[[str], dict[int, Example]]
 def teacher(path: Path, originals: Originals, broken: list[str] | None = None) -> Iterator[Example]:
     """Rows with a question of their own, or with the file and row that hold it.
 
-    A row joined with an original has the original's id, so that both fall into one split.
+    A row joined with an original has the original's id, so that both fall into one split. Its
+    `question_hash` says which question is meant: a file with its rows in another order is
+    joined all the same, and one without the question isn't.
     """
     cached = cache(originals)
     for row, value in json_rows(path, broken):
@@ -30,6 +33,11 @@ def teacher(path: Path, originals: Originals, broken: list[str] | None = None) -
             if isinstance(error, UserError):
                 raise
             note(path, row, error, broken)
+
+
+def question_hash(question: str) -> str:
+    """What a question is known by, whatever its spaces and capitals."""
+    return hashlib.sha256(" ".join(question.lower().split()).encode()).hexdigest()[:12]
 
 
 def _own(value: dict[str, Any], path: Path, row: int) -> Example:
@@ -43,9 +51,12 @@ def _own(value: dict[str, Any], path: Path, row: int) -> Example:
 
 
 def _joined(value: dict[str, Any], originals: Originals) -> Example:
-    original = originals(value["source"]).get(value["row"])
+    rows = originals(value["source"])
+    original, meant = rows.get(value["row"]), value.get("question_hash")
+    if meant and (original is None or question_hash(original.question) != meant):
+        original = next((e for e in rows.values() if question_hash(e.question) == meant), None)
     if original is None:
-        raise ValueError(f"{value['source']} has no row {value['row']}")
+        raise ValueError(f"{value['source']} doesn't have the question of row {value['row']}")
     plan = tuple(map(_line, value["plan"]))
     expr = value.get("expr", "")
     answer = _answer(plan, expr) or original.answer
