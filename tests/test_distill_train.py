@@ -107,7 +107,7 @@ def test_a_tiny_student_learns_its_samples_by_heart(data: str, tmp_path: Path) -
     assert contract["roles"] == ["decomposer"]
     assert (contract["domain"], contract["recipe"], contract["final"]) == ("towns", "tiny", "last")
     assert contract["data"] == [
-        {"file": "data.jsonl", "source": "made up", "licence": "MIT", "examples": 20}
+        {"file": "data", "source": "made up", "licence": "MIT", "examples": 20}
     ]
     assert 20 < contract["n_ctx_trained"] < 128
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
