@@ -12,7 +12,6 @@ from langgraph_decompose.distill.check.predict import (
     open_file,
     predict,
     solve_steps,
-    transitive_needs,
 )
 from langgraph_decompose.distill.check.quality import (
     main,
@@ -25,6 +24,7 @@ from langgraph_decompose.distill.check.quality import (
 from langgraph_decompose.distill.records import Example, write_examples
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import Item
+from langgraph_decompose.plan import ancestors
 
 MODEL = Path(bundled_model_path())
 PEARS = Example(
@@ -75,7 +75,7 @@ def test_needs_are_followed_back_to_the_first_line() -> None:
     rows = [{"id": k, "text": f"Line {k}?", "needs": needs} for k, needs in [(1, []), (2, [1])]]
     last = {"id": 3, "text": "Line 3?", "needs": [2]}
     example = Example.from_row({"id": "x", "question": "Q?", "plan": [*rows, last]})
-    assert transitive_needs(example, example.plan[2]) == {1, 2}
+    assert ancestors(example.to_plan(), 3) == (1, 2)
 
 
 def test_a_question_too_long_for_the_file_counts_as_no_plan() -> None:

@@ -18,7 +18,7 @@ from ...nodes.expression import solve_expression
 from ...nodes.problem import Problem
 from ...nodes.replies import Reply
 from ...nodes.steps import run
-from ...plan import Plan
+from ...plan import Plan, ancestors
 from ...prompts import Prompts, load_prompts
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
@@ -110,7 +110,7 @@ def _solve_step(asked: AskedFile, example: Example, line: Line) -> Step:
         written.append(reply.text)
         return reply
 
-    needed = [example.plan[k - 1] for k in sorted(transitive_needs(example, line))]
+    needed = [example.plan[k - 1] for k in ancestors(example.to_plan(), line["id"])]
     lines = [(row["id"], row["text"], row.get("answer", "")) for row in needed]
     call = Call("solver", asked.model, [])
     steps = solve_expression(call, example.problem, lines, (line["id"], line["text"]))
@@ -121,18 +121,6 @@ def _solve_step(asked: AskedFile, example: Example, line: Line) -> Step:
         refused, answer = True, str(error)
     right = not refused and _same_number(answer, line.get("answer", ""))
     return Step(example, line, " ".join(written), answer, right, refused)
-
-
-def transitive_needs(example: Example, line: Line) -> set[int]:
-    """Ids of the lines that a line needs, directly or through others."""
-    found: set[int] = set()
-    waiting = list(line["needs"])
-    while waiting:
-        k = waiting.pop()
-        if k not in found:
-            found.add(k)
-            waiting += example.plan[k - 1]["needs"]
-    return found
 
 
 def _same_number(answer: str, gold: str) -> bool:

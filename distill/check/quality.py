@@ -24,6 +24,7 @@ from ...evals.statistics import Interval, wilson
 from ...nodes.given_numbers import stated_number
 from ..manifest import write_text
 from ..records import Example, read_examples, set_name
+from .model_card import table as markdown
 from .predict import Predicted, Step, open_file, predict, solve_steps
 
 Progress = Callable[[str], None]
@@ -117,10 +118,7 @@ def _answer_rows(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, a column a set."""
-    flat = by_metric(rows)
-    head = list(flat[0]) if flat else ["metric"]
-    lines = [head, ["---"] * len(head), *(list(row.values()) for row in flat)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(by_metric(rows))
 
 
 def by_metric(rows: Sequence[Row]) -> list[dict[str, str]]:
