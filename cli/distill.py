@@ -110,6 +110,12 @@ def _parser() -> ArgumentParser:
     public = _step(steps, "publish", "copy a file that passed its check, with its card", _publish)
     public.add_argument("gguf", type=Path, help="the file")
     public.add_argument("--check", metavar="DIR", type=Path, required=True, help="of the check")
+    public.add_argument(
+        "--evaluation", metavar="FILE", type=Path, help="figures of evaluation sets, for the card"
+    )
+    public.add_argument(
+        "--loosened", action="store_true", help="even if the check asked for less than it does"
+    )
     return parser
 
 
@@ -235,9 +241,11 @@ def _check(args: Namespace) -> Any:
 
 def _publish(args: Namespace) -> Any:
     from ..distill.check.check import publish
+    from ..distill.check.quality import by_metric, read_figures
 
     target = args.out / args.gguf.name if args.out.is_dir() else args.out
-    publish(args.gguf, target, args.check)
+    rows = by_metric(read_figures(args.evaluation)) if args.evaluation else []
+    publish(args.gguf, target, args.check, evaluation=rows, loosened=args.loosened)
     return {"published": str(target)}
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
+from ..models.gguf_file import read_contract
 from . import manifest
 from .check.check import CheckSettings, check
+from .checked import checked
 from .export.export import ExportSettings, export
 from .records import read_examples
 from .sources import ExampleSource, make_source
@@ -30,6 +32,7 @@ RECIPES = Path(__file__).parent / "recipes"
 
 MAX_RECIPE_BYTES = 1_000_000
 STEPS = ("sources", "train", "export", "check")
+_EXPORT = "'export' of the recipe"
 _KEYS = {"name", "sources", "train", "export", "check"}
 
 
@@ -71,7 +74,7 @@ class Recipe:
         # A mistake shows at once, not after an hour of training.
         files = {name: Path(name) for name in sources}
         recipe.training(files)
-        _settings(ExportSettings, recipe.export)
+        checked(ExportSettings, recipe.export, _EXPORT)
         recipe.checking(files)
         return recipe
 
@@ -95,7 +98,10 @@ class Recipe:
         named, limit = row.pop("held_out", []), row.pop("limit", None)
         if not isinstance(named, list) or not all(name in files for name in named):
             raise UserError("'held_out' of the recipe's check is a list of its sources.")
-        return _settings(CheckSettings, row), {name: files[name] for name in named}, limit
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise UserError("'limit' of the recipe's check is a whole number from 1.")
+        settings = checked(CheckSettings, row, "'check' of the recipe")
+        return settings, {name: files[name] for name in named}, limit
 
 
 def load_recipe(name: str) -> Recipe:
@@ -166,7 +172,7 @@ def run_recipe(
     if "train" in steps:
         done["train"] = train(recipe.training(files), out / "train", say)
     if "export" in steps:
-        how = _settings(ExportSettings, recipe.export, name=recipe.name)
+        how = checked(ExportSettings, {"name": recipe.name, **recipe.export}, _EXPORT)
         done["export"] = export(how, out / "train" / "model", out / "export", say)
     if "check" in steps:
         done["check"] = _check(recipe, files, out, say)
@@ -182,7 +188,9 @@ def _check(
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     made = sorted((out / "export").glob("*.gguf"))
     smallest = min(made, key=lambda path: path.stat().st_size)
-    rows = _quality(smallest, paths, limit, out / "quality", say)
+    # Students without a role of the contract write neither plans nor expressions.
+    plans = read_contract(smallest) is not None
+    rows = _quality(smallest, paths, limit, out / "quality", say) if plans else []
     examples = [example for path in paths.values() for example in read_examples(path)]
     return check(settings, out / "train" / "model", made, examples, out / "check", say, rows)
 
@@ -203,13 +211,6 @@ def _quality(
         rows = by_metric(quality(gguf, sets, {}, limit, progress=say))
         manifest.finish(directory, "quality", about, inputs, {"rows": rows})
     return manifest.read_manifest(directory)["counts"]["rows"]
-
-
-def _settings(kind: type, row: dict[str, Any], **defaults: Any) -> Any:
-    try:
-        return kind(**{**defaults, **row})
-    except TypeError as error:
-        raise UserError(f"the recipe: {error}.") from None
 
 
 def _with_file(entry: Any, files: dict[str, Path]) -> dict[str, Any]:

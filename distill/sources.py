@@ -16,15 +16,18 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import UserError
 from . import manifest
 from .augment import swap_names, swap_numbers
+from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
 from .importers import read_dataset, split_of
+from .importers.splits import Split
 from .records import Example, read_examples, read_rows, write_examples
+from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines
 
 _SHOWN = 5
@@ -90,11 +93,14 @@ class ExampleSource:
         if len(ways) != 1 or unknown or not isinstance(row[ways[0]], dict):
             what = f"{min(unknown)!r} is no setting of it" if unknown else "it needs one way"
             raise UserError(f"the source {name!r}: {what}; it takes one of {', '.join(_WAYS)}.")
-        try:
-            vary = Vary(**row["vary"]) if row.get("vary") else None
-        except TypeError as error:
-            raise UserError(f"the source {name!r}, 'vary': {error}.") from None
-        return cls(ways[0], row[ways[0]], str(row.get("split", "")), row.get("screen"), vary, name)
+        where, split = f"the source {name!r}", row.get("split", "")
+        if split not in ("", *get_args(Split)):
+            raise UserError(f"{where}: 'split' is one of {', '.join(get_args(Split))}.")
+        vary = checked(Vary, row["vary"], f"{where}, 'vary'") if row.get("vary") else None
+        screen = row.get("screen")
+        if screen is not None:
+            checked(ScreenSettings, screen, f"{where}, 'screen'")
+        return cls(ways[0], row[ways[0]], split, screen, vary, name)
 
 
 def make_source(
@@ -189,7 +195,8 @@ def _examples(
         if source.way == "generate":
             return generate(**options)
         if source.way == "collect":
-            done = collect(CollectSettings(**options), directory / "collect", lambda p: say(str(p)))
+            settings = checked(CollectSettings, options, f"the source {source.name!r}")
+            done = collect(settings, directory / "collect", lambda p: say(str(p)))
             if done.get("failed"):
                 raise UserError(
                     f"the source {source.name!r}: {done['failed']} questions failed; "
@@ -219,15 +226,9 @@ def _evaluation(name: str, data: Path) -> str:
 def _screened(
     source: ExampleSource, examples: Iterable[Example], data: Path, directory: Path
 ) -> Iterator[Example]:
-    from .screen.screen import ScreenSettings, screen
-
     made = directory / "unscreened.jsonl"
     write_examples(made, examples)
     options = dict(source.screen or {})
     options["evaluation"] = [_evaluation(name, data) for name in options.get("evaluation", [])]
-    try:
-        settings = ScreenSettings(**options)
-    except TypeError as error:
-        raise UserError(f"the source {source.name!r}, 'screen': {error}.") from None
-    screen(settings, [made], directory / "screen")
+    screen(ScreenSettings(**options), [made], directory / "screen")
     return read_examples(directory / "screen" / "examples.jsonl")

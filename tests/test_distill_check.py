@@ -18,6 +18,7 @@ import numpy as np  # noqa: E402
 from langgraph_decompose.distill.check import gate  # noqa: E402
 from langgraph_decompose.distill.check.check import CheckSettings, check, publish  # noqa: E402
 from langgraph_decompose.distill.check.greedy import Reply  # noqa: E402
+from langgraph_decompose.distill.check.quality import by_metric, read_figures  # noqa: E402
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.records import Example  # noqa: E402
 from langgraph_decompose.distill.train.samples import Sample  # noqa: E402
@@ -103,7 +104,7 @@ def test_only_the_file_that_passed_is_published(
     exported: Path, checked: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "decompose.gguf"
-    publish(exported / "model-q8_0.gguf", target, checked)
+    publish(exported / "model-q8_0.gguf", target, checked, loosened=True)
     assert read_contract(target) is not None
     assert (tmp_path / "decompose.md").read_text() == (checked / "model-q8_0.md").read_text()
     changed = tmp_path / "model-q8_0.gguf"
@@ -111,6 +112,32 @@ def test_only_the_file_that_passed_is_published(
     with pytest.raises(UserError, match="isn't what was checked"):
         publish(changed, tmp_path / "other.gguf", checked)
     assert not (tmp_path / "other.gguf").exists()
+
+
+def test_a_loosened_check_publishes_nothing_unasked(
+    exported: Path, checked: Path, tmp_path: Path
+) -> None:
+    """This module's checks are small ones."""
+    with pytest.raises(UserError, match=r"strings 1,000, not 10,000; .*--loosened"):
+        publish(exported / "model-q8_0.gguf", tmp_path / "decompose.gguf", checked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_figures_of_evaluation_sets_get_into_the_card(
+    exported: Path, checked: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "figures.json"
+    figure = {"value": 0.25, "low": 0.2, "high": 0.31, "n": 200}
+    figures.write_text(json.dumps([{"dataset": "SVAMP", "metric": "dag right", "figure": figure}]))
+    target = tmp_path / "decompose.gguf"
+    rows = by_metric(read_figures(figures))
+    publish(exported / "model-q8_0.gguf", target, checked, evaluation=rows, loosened=True)
+    card = target.with_suffix(".md").read_text()
+    assert card.index("## Evaluation") < card.index("0.250 (0.200 to 0.310; 200)")
+    assert card.index("0.250 (0.200") < card.index("## Limits")
+    figures.write_text('[{"dataset": 1}]')
+    with pytest.raises(UserError, match="holds no figures"):
+        read_figures(figures)
 
 
 def rows_unpermuted(file: Path, _: Path) -> None:

@@ -52,6 +52,9 @@ RECIPE: dict[str, Any] = {
 }  # fmt: skip
 
 
+PLAIN: dict[str, Any] = {"stages": [{"data": ["comparisons"]}], "max_steps": 1}
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run."""
@@ -120,7 +123,23 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
         ({"colour": 1}, "'colour' is no part of a recipe"),
         ({"train": {"stages": [{"data": ["nobody"]}], "max_steps": 1}}, "'nobody'"),
         ({"sources": {"a": {"generate": {}, "collect": {}}}}, "it needs one way"),
-        ({"export": {"quantisations": "q8_0"}}, "is a list"),
+        ({"export": {"quantisations": "q8_0"}}, "should be a valid list"),
+        ({"sources": {"a": {"generate": {}, "screen": True}}}, "'screen' is a mapping of"),
+        ({"sources": {"a": {"generate": {}, "split": "half"}}}, "one of train, dev, eval"),
+        ({"sources": {"a": {"generate": {}, "vary": {"copies": "x"}}}}, "a valid integer"),
+        (
+            {"sources": {"comparisons": {"generate": {"count": "3"}}}, "check": {}, "train": PLAIN},
+            "'count' is a whole number",
+        ),
+        (
+            {
+                "sources": {"comparisons": {"generate": {"count": 3, "kinds": ["compare"]}}},
+                "check": {},
+                "train": PLAIN,
+            },
+            "'kinds' is a mapping",
+        ),
+        ({"check": {"strings": "many"}}, "'strings': Input should be a valid integer"),
         ({"check": {"held_out": ["nope"]}}, "list of its sources"),
         ({"train": {**RECIPE["train"], "learning_rate": "fast"}}, "is a number, not 'fast'"),
         ({"train": {**RECIPE["train"], "device": "cuda"}}, "there is none here"),
@@ -154,6 +173,25 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
     assert "comparisons" in card
     losses = [json.loads(line) for line in (made / "train" / "log.jsonl").open()]
     assert any("held_out" in str(row.get("eval")) for row in losses)
+
+
+def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path) -> None:
+    """One that answers at once writes no plans: the gate compares its answers."""
+    train = RECIPE["train"] | {
+        "stages": [{"data": [{"source": "sums", "roles": ["direct"]}]}],
+        "roles": ["direct"],
+        "eval_data": [],
+        "max_steps": 10,
+    }
+    check = RECIPE["check"] | {"held_out": ["held_sums"], "samples": 10, "prompts": 5}
+    recipe = tmp_path / "direct.yaml"
+    recipe.write_text(yaml.safe_dump({**RECIPE, "train": train, "check": check}))
+    out = tmp_path / "out"
+    assert main(["distill", "run", str(recipe), "--out", str(out)]) in (0, 3)
+    findings = json.loads((out / "check" / "check.json").read_text())["model-q8_0.gguf"]["findings"]
+    names = {finding["name"] for finding in findings}
+    assert {"tokenisation", "same replies (direct)"} <= names
+    assert not any("grammar" in name or "made-up" in name for name in names)
 
 
 def test_data_that_is_missing_is_named(tmp_path: Path) -> None:

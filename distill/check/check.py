@@ -16,19 +16,21 @@ from ...models.gguf_file import Contract, read_contract, read_metadata
 from ...nodes.decomposer import grammar_for
 from ...nodes.expression import EXPRESSION_GRAMMAR
 from .. import manifest
+from ..export.export import read_contract_file
 from ..export.hf_model import read_json
 from ..export.quantize import parameters, written_whole
 from ..records import Example
-from ..train.samples import Role
+from ..train.samples import CONTRACT_ROLES, ROLES, Role
 from . import gate
 from .greedy import Reply, gguf_reply, open_engine
-from .model_card import model_card, report_text
+from .model_card import model_card, report_text, with_evaluation
 from .reference import Reference, ask_checkpoint
 from .tokenisation import strings
 
 _MAX_EXPRESSION_TOKENS = 80
 """As in nodes/expression.py."""
 _MAX_WORDS = 20_000
+_AT_MOST = ("difference_f16", "difference_quantised", "ungrounded")
 _F16 = (0, 1)
 """`general.file_type` of F32 and F16."""
 
@@ -110,7 +112,7 @@ def check(
     }
     if not manifest.begin(directory, "check", about, inputs):
         return manifest.read_manifest(directory)["counts"]
-    roles, n_ctx = _trained_for(gguf_paths[0])
+    roles, n_ctx = _trained_for(model_dir, gguf_paths[0])
     progress("asking the checkpoint")
     reference = ask_checkpoint(
         model_dir, examples, roles, n_ctx, settings.samples, settings.prompts
@@ -130,28 +132,53 @@ def check(
     return counts
 
 
-def publish(gguf: Path, target: Path, directory: Path) -> None:
+def publish(
+    gguf: Path,
+    target: Path,
+    directory: Path,
+    *,
+    evaluation: Sequence[Mapping[str, Any]] = (),
+    loosened: bool = False,
+) -> None:
     """Copy a file that passed its check, with its card (`NAME.md`) beside it.
 
     Args:
         gguf: The file.
         target: The path to copy it to.
         directory: Where `check` wrote its reports.
+        evaluation: Rows of a table of measurements on evaluation sets, for the card.
+        loosened: Publish although the check asked for less than the release gate does.
 
     Raises:
-        UserError: If the file wasn't checked, was changed since, or failed.
+        UserError: If the file wasn't checked, was changed since, or failed, or if the check
+            was loosened.
     """
     report = read_json(directory / "check.json").get(gguf.name)
     if not report or report.get("sha256") != manifest.file_hash(gguf):
         raise UserError(f"{str(gguf)!r} isn't what was checked in {str(directory)!r}; check it.")
     if report["failures"]:
         raise UserError(f"{str(gguf)!r} isn't published: {report['failures'][0]}")
-    for source, copy in (
-        (directory / f"{gguf.stem}.md", target.with_suffix(".md")),
-        (gguf, target),
-    ):
-        with written_whole(copy) as temporary:
-            shutil.copyfile(source, temporary)
+    if (looser := _looser(directory)) and not loosened:
+        raise UserError(
+            f"{str(gguf)!r} was checked with less than the release gate asks for ({looser}); "
+            "check it again, or publish it with --loosened."
+        )
+    card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
+    manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))
+    with written_whole(target) as temporary:
+        shutil.copyfile(gguf, temporary)
+
+
+def _looser(directory: Path) -> str:
+    """Limits of a check that ask for less than the defaults, in words."""
+    used, usual = manifest.read_manifest(directory)["settings"], asdict(CheckSettings())
+    looser = [
+        f"{name} {used[name]:,}, not {limit:,}"
+        for name, limit in usual.items()
+        if name != "max_subquestions"
+        and (used[name] > limit if name in _AT_MOST else used[name] < limit)
+    ]
+    return "; ".join(looser)
 
 
 def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
@@ -162,13 +189,15 @@ def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
     return [*gguf_paths, *sorted(model_dir.glob("*.safetensors"))]
 
 
-def _trained_for(path: Path) -> tuple[tuple[Role, ...], int]:
-    """Roles and context; a file without a contract is checked as a decomposer."""
+def _trained_for(model_dir: Path, path: Path) -> tuple[tuple[Role, ...], int]:
+    """Roles and context; a checkpoint that doesn't say is checked as a decomposer."""
+    found = read_contract_file(model_dir)
+    roles = found.get("trained_for") or found.get("roles") or ["decomposer"]
+    if not all(role in ROLES for role in roles):
+        raise UserError(f"{str(model_dir)!r} was trained for a role that isn't known here.")
     contract = read_contract(path)
-    if contract is None:
-        return ("decomposer",), 1024
-    roles: list[Role] = [r for r in ("decomposer", "solver") if r in contract.roles]
-    return tuple(roles), contract.n_ctx_trained
+    n_ctx = contract.n_ctx_trained if contract else found.get("n_ctx_trained", 1024)
+    return tuple(roles), n_ctx
 
 
 def _texts(settings: CheckSettings, examples: Sequence[Example], tokenizer: Any) -> list[str]:
@@ -223,24 +252,31 @@ def _check_role(
 ) -> tuple[list[gate.Finding], dict[str, float]]:
     asked, cap = reference.asked[role], settings.max_subquestions
     free = [
-        gguf_reply(engine, sample.messages, room).text
+        gguf_reply(engine, sample.messages, room)
         for sample, room in zip(asked, reference.rooms[role], strict=True)
     ]
+    texts = [reply.text for reply in free]
+    findings = [
+        gate.prompts(engine, asked, reference.prompts[role]),
+        gate.same_replies(role, asked, reference.replies[role], texts, least),
+    ]
+    if role not in CONTRACT_ROLES:  # No grammar holds it.
+        return findings, _speed(free)
     bound = [
         _plan_reply(engine, s.messages, contract, cap)
         if role == "decomposer"
         else gguf_reply(engine, s.messages, _MAX_EXPRESSION_TOKENS, EXPRESSION_GRAMMAR)
         for s in asked
     ]
-    findings = [
-        gate.prompts(engine, asked, reference.prompts[role]),
-        gate.same_replies(role, asked, reference.replies[role], free, least),
-        gate.grammar(role, asked, bound, cap),
-    ]
+    findings.append(gate.grammar(role, asked, bound, cap))
     if role == "decomposer":
         findings.append(gate.grounding(asked, bound, settings.ungrounded))
-    seconds = sum(reply.seconds for reply in bound)
-    return findings, {
-        "tokens_per_second": sum(reply.tokens for reply in bound) / seconds,
-        "seconds_per_reply": seconds / len(bound),
+    return findings, _speed(bound)
+
+
+def _speed(replies: Sequence[Reply]) -> dict[str, float]:
+    seconds = sum(reply.seconds for reply in replies)
+    return {
+        "tokens_per_second": sum(reply.tokens for reply in replies) / seconds,
+        "seconds_per_reply": seconds / len(replies),
     }

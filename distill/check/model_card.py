@@ -69,6 +69,14 @@ def model_card(
     return _page(parts)
 
 
+def with_evaluation(card: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A card with the figures on evaluation sets, measured once for a released file."""
+    if not rows:
+        return card
+    head, limits, rest = card.partition("## Limits\n")
+    return _page([head.rstrip(), "## Evaluation", table(rows), f"{limits}{rest}".rstrip()])
+
+
 def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[str, Any]]:
     architecture = str(metadata.get("general.architecture", ""))
     layers = metadata.get(f"{architecture}.block_count", "?")

@@ -132,6 +132,24 @@ def by_metric(rows: Sequence[Row]) -> list[dict[str, str]]:
     ]
 
 
+def read_figures(path: Path) -> list[Row]:
+    """Figures that were written with `--json`.
+
+    Raises:
+        UserError: If the file holds something else.
+    """
+    try:
+        rows = json.loads(path.read_bytes())
+        return [Row(r["dataset"], r["metric"], Interval(**r["figure"])) for r in rows]
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{str(path)!r} holds no figures ({error}); write them with "
+            "`python -m langgraph_decompose.distill.check.quality ... --json FILE`."
+        ) from None
+
+
 def _cell(figure: Interval) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}; {figure.n})"
 

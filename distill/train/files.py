@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from .. import manifest
 from .checkpoint import cannot_write
 from .curriculum import Data
-from .samples import CONTRACT_ROLES, CONTRACT_VERSION
+from .samples import CONTRACT_ROLES, CONTRACT_VERSION, ROLES
 from .settings import TrainSettings
 from .student import save_model
 
@@ -48,6 +48,7 @@ def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
         "contract": CONTRACT_VERSION,
         "prompt_version": CONTRACT_VERSION,
         "roles": [role for role in CONTRACT_ROLES if role in used],
+        "trained_for": [role for role in ROLES if role in used],
         "final": settings.final,
         "domain": settings.domain,
         "grounded": settings.grounded,
