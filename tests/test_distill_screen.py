@@ -88,13 +88,6 @@ def test_recoverable_asks_for_names_numbers_and_the_words_that_ask():
     assert missing.score == 0
 
 
-def test_a_reconstructor_adds_what_it_can_tell_from_the_plan():
-    plan = lines("What is the capital of Peru?", "How many people live in #1?")
-    asked = example(question="What is the population of the capital of Peru?", plan=plan)
-    alone = coverage(asked).asked
-    assert alone < coverage(asked, lambda text: "Population of the capital of Peru?").asked == 1
-
-
 @pytest.mark.parametrize(
     ("plan", "why"),
     [

@@ -31,6 +31,7 @@ from .teach import Teaching
 STEP = "collect"
 EXAMPLES = "examples.jsonl"
 _MANIFEST = "manifest.json"
+_PROMPTS = ("decompose", "cot", "teach_explain", "teach_solution")
 _NOT_RESULTS = ("concurrency", "max_cost", "max_calls", "call_timeout")
 _SHOWN_LINES = 5
 
@@ -186,7 +187,7 @@ def _what_counts(settings: CollectSettings) -> dict[str, Any]:
     """The settings that the examples depend on, without secrets."""
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
     prompts = load_prompts()
-    versions = {name: prompts[name].version for name in ("decompose", "teach_solution")}
+    versions = {name: prompts[name].version for name in _PROMPTS}
     return {**kept, "teacher": without_credentials(settings.teacher), "prompts": versions}
 
 

@@ -25,10 +25,11 @@ def teacher(path: Path, originals: Originals, broken: list[str] | None = None) -
     `question_hash` says which question is meant: a file with its rows in another order is
     joined all the same, and one without the question isn't.
     """
-    cached = cache(originals)
+    rows_of = cache(originals)
+    by_hash = cache(lambda name: {question_hash(e.question): e for e in rows_of(name).values()})
     for row, value in json_rows(path, broken):
         try:
-            yield _joined(value, cached) if "source" in value else _own(value, path, row)
+            yield _joined(value, rows_of, by_hash) if "source" in value else _own(value, path, row)
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
@@ -50,11 +51,12 @@ def _own(value: dict[str, Any], path: Path, row: int) -> Example:
     )  # fmt: skip
 
 
-def _joined(value: dict[str, Any], originals: Originals) -> Example:
-    rows = originals(value["source"])
-    original, meant = rows.get(value["row"]), value.get("question_hash")
+def _joined(
+    value: dict[str, Any], rows_of: Originals, by_hash: Callable[[str], dict[str, Example]]
+) -> Example:
+    original, meant = rows_of(value["source"]).get(value["row"]), value.get("question_hash")
     if meant and (original is None or question_hash(original.question) != meant):
-        original = next((e for e in rows.values() if question_hash(e.question) == meant), None)
+        original = by_hash(value["source"]).get(meant)
     if original is None:
         raise ValueError(f"{value['source']} doesn't have the question of row {value['row']}")
     plan = tuple(map(_line, value["plan"]))

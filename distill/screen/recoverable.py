@@ -4,13 +4,12 @@ A plan may lead to the right answer by luck, with lines that have little to do w
 question. MIMAX-like: keep it if the question can be put together again from the lines. The
 scorer needs no model: which of the question's names and numbers, and of the words of the
 sentence that asks, do lines and passage hold, and does the plan bring in names and numbers
-of its own? A function that writes a question for a plan (a model) may be given in addition.
+of its own?
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,9 +17,6 @@ from ...evals.grounding import ungrounded_lines
 from ...nodes.given_numbers import asking_sentence, spoken_numbers
 from ...tools.calculator import numbers
 from ..records import Example
-
-Reconstruct = Callable[[str], str]
-"""From plan text to the question that it seems to answer."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NAME = re.compile(r"(?<![.?!:;\"“”] )(?<!^)\b[A-Z][^\W\d_]+")
@@ -66,7 +62,7 @@ class Coverage:
         return self.ends * (self.asked + self.names + self.numbers + self.grounded) / 4
 
 
-def coverage(example: Example, reconstruct: Reconstruct | None = None) -> Coverage:
+def coverage(example: Example) -> Coverage:
     """How much of an example's question can be recovered from its plan.
 
     Example:
@@ -78,7 +74,7 @@ def coverage(example: Example, reconstruct: Reconstruct | None = None) -> Covera
     """
     lines = [line["text"] for line in example.plan]
     expressions = [line.get("expr", "") for line in example.plan]
-    held = " ".join([*lines, reconstruct(str(example.to_plan())) if reconstruct else ""])
+    held = " ".join(lines)
     asked = asking_sentence(example.question)
     stems = {_stem(word) for word in _WORD.findall(held)}
     names = {_stem(name) for name in _NAME.findall(example.question)}

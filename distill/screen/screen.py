@@ -36,7 +36,7 @@ from .contamination import (
     normalised_words,
     read_evaluation_sets,
 )
-from .recoverable import Reconstruct, coverage
+from .recoverable import coverage
 from .report import Filter, Report
 
 Method = Literal["none", "answer", "recoverable"]
@@ -119,7 +119,6 @@ def screen(
     inputs: Sequence[Path],
     directory: Path,
     progress: Callable[[str], None] = lambda _: None,
-    reconstruct: Reconstruct | None = None,
 ) -> dict[str, object]:
     """Screen files of examples into `examples.jsonl`, `dropped.jsonl` and `report.md`.
 
@@ -128,7 +127,6 @@ def screen(
         inputs: Files of examples, or directories of steps that wrote an `examples.jsonl`.
         directory: Where to write.
         progress: Gets a line now and then.
-        reconstruct: Writes the question that a plan seems to answer, for "recoverable".
 
     Returns:
         How many were read, kept, and dropped by each filter.
@@ -142,7 +140,7 @@ def screen(
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
     if not manifest.begin(directory, "screen", asdict(settings), [*files, *evaluation]):
         return manifest.read_manifest(directory)["counts"]
-    screening = _Screening(settings, files, directory, progress, reconstruct)
+    screening = _Screening(settings, files, directory, progress)
     screening.run()
     counts = screening.report.counts()
     manifest.finish(directory, "screen", asdict(settings), [*files, *evaluation], counts)
@@ -158,13 +156,11 @@ class _Screening:
         files: list[Path],
         directory: Path,
         progress: Callable[[str], None],
-        reconstruct: Reconstruct | None,
     ) -> None:
         self.settings = settings
         self.files = files
         self.directory = directory
         self.progress = progress
-        self.reconstruct = reconstruct
         self.report = Report([Filter(name, about) for name, about in _FILTERS.items()])
         self._filters = {f.name: f for f in self.report.filters}
         self._best: dict[bytes, _Best] = {}
@@ -252,7 +248,7 @@ class _Screening:
     def _recoverable_fault(self, example: Example) -> str:
         if self.settings.method != "recoverable" or not example.plan:
             return ""
-        score = coverage(example, self.reconstruct).score
+        score = coverage(example).score
         return f"coverage {score:.2f}" if score < self.settings.min_coverage else ""
 
     def _drop(self, example: Example, fault: _Fault, dropped: TextIO) -> None:
