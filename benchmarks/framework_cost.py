@@ -160,7 +160,7 @@ async def sqlite_wall(make: Callable[[Any], Any], runs: int) -> float:
 
     The checkpointer is opened as the command line does it.
     """
-    from langgraph_decompose.cli.store import open_checkpointer
+    from langgraph_decompose.storage import open_checkpointer
 
     with tempfile.TemporaryDirectory() as folder:
         async with open_checkpointer(Path(folder) / "runs.db") as saver:

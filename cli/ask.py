@@ -12,10 +12,11 @@ from typing import Any
 from ..errors import UserError
 from ..nodes.problem import Problem
 from ..settings import Settings
+from ..storage import locked
 from .arguments import read_problem, settings_from
 from .drive import drive, loading, make_graph, report, to_end
 from .review import UnansweredError
-from .store import Run, RunStore, locked
+from .store import Run, RunStore
 
 
 def run(args: Namespace) -> int:

@@ -19,13 +19,13 @@ from typing import Any
 from ..errors import UserError, describe_error, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
 from ..settings import Settings
+from ..storage import lock_path, locked, open_checkpointer
 from .arguments import settings_from
 from .ask import graph_input
 from .batch_files import Results, Row, good_results, read_rows
 from .drive import budget_of, graph_options, loading
-from .progress import BatchProgress
+from .progress import QuestionsProgress
 from .resume import before_solving
-from .store import lock_path, locked, open_checkpointer
 
 _NOT_RESULTS = (
     "models", "save_runs", "keep_runs_days", "cache", "max_calls", "max_tokens", "max_seconds",
@@ -101,7 +101,7 @@ class _Batch:
         self._meter = Meter(budget_of(settings))
         for result in results.done.values():
             self._meter.paid(result["usage"], counted=False)
-        self._progress = BatchProgress(len(rows), len(rows) - len(self._open), self._meter)
+        self._progress = QuestionsProgress(len(rows), len(rows) - len(self._open), self._meter)
 
     async def run(self) -> Any:
         """Ask; returns the meter of all that was spent."""
@@ -142,7 +142,7 @@ class _Batch:
         if result["status"] == "ok":
             # What isn't may be asked again: its answers are kept till then.
             await saver.adelete_thread(row.key)
-        self._progress.row_done(result["status"])
+        self._progress.question_done(result)
         return True
 
     async def _answer(self, graph: Any, row: Row, config: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..nodes.problem import Problem
-from .store import open_private
+from ..storage import open_private
 
 _MAX_LINE = 40_000_000
 

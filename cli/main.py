@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
@@ -110,11 +111,49 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("file", nargs="?", help="a .gguf file or model reference to describe")
     models.add_argument("--json", action="store_true", help="print JSON")
 
+    _add_eval(commands)
     commands.add_parser("distill", help="make a decomposer of your own")  # Reads its own flags.
 
     doctor = commands.add_parser("doctor", help="say what works here and what to do about the rest")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_eval(commands: Any) -> None:
+    parser = commands.add_parser(
+        "eval", help="measure whether splitting pays", epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("tasks", nargs="+", metavar="TASK_OR_FILE", help="gsm8k, my.jsonl, ...")
+    many = {"nargs": "+", "metavar": "REF"}
+    parser.add_argument(
+        "--strategy",
+        nargs="+",
+        metavar="NAME",
+        default=["direct", "dag"],
+        help=f"{', '.join(_STRATEGIES)} (direct dag); the first is the baseline",
+    )
+    parser.add_argument(
+        "--decomposer", default=["bundled"], help="or gold, for the task's own plans", **many
+    )
+    parser.add_argument("--solver", default=["bundled"], help="several are compared", **many)
+    parser.add_argument("--samples", metavar="N", type=int, default=5, help="of self_consistency")
+    parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items")
+    parser.add_argument("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
+    parser.add_argument("--max-subquestions", metavar="N", type=int, default=8)
+    parser.add_argument("--concurrency", metavar="N", type=int, default=8, help="at once (8)")
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="one question at a time, so that figures are equal to the digit",
+    )
+    parser.add_argument("--call-timeout", metavar="SECONDS", type=float)
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--workers", metavar="N", type=int, default=2, help="of --engine ray (2)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="samples, summary, report")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:

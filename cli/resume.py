@@ -9,10 +9,11 @@ from typing import Any
 
 from ..nodes.journal import RETRY_FAILED
 from ..settings import Settings, load_settings
+from ..storage import locked
 from .arguments import given_settings
 from .ask import answer_saved, graph_input, resumable
 from .drive import make_graph, report
-from .store import Run, RunStore, locked
+from .store import Run, RunStore
 
 _SOLVING = ("scheduler", "solver")
 

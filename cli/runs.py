@@ -8,7 +8,8 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from .store import Run, RunStore, is_locked
+from ..storage import is_locked
+from .store import Run, RunStore
 from .terminal import harmless
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from ..errors import UserError
+from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
-
-MAX_LINE_BYTES = 4_000_000
-"""A longer line of JSONL is refused: nobody's question is that long."""
 
 
 class Line(TypedDict):
@@ -118,39 +116,13 @@ def set_name(path: Path) -> str:
     return path.parent.name if path.stem == "examples" and path.parent.name else path.stem
 
 
-def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, Any]]:
-    """Parsed lines of a JSONL file with their numbers, from 1; blank lines are passed over.
-
-    Args:
-        path: The file.
-        broken: Where to note lines that are no JSON, as `FILE:LINE: why`. Without it such
-            a line is refused.
-
-    Raises:
-        UserError: If the file can't be read, or a line is broken and `broken` is None.
-    """
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    if len(line) > MAX_LINE_BYTES:
-                        raise ValueError(f"over {MAX_LINE_BYTES:,} bytes")
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    _refuse(path, number, error, broken)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
-
-
 def read_examples(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
     """The examples of a JSONL file, one at a time; see `read_rows` for broken lines."""
     for number, row in read_rows(path, broken):
         try:
             example = Example.from_row(row)
         except (ValueError, TypeError) as error:
-            _refuse(path, number, error, broken)
+            refuse(f"{path}:{number}", error, broken)
         else:
             yield example
 
@@ -170,10 +142,3 @@ def write_examples(path: Path, examples: Iterable[Example]) -> int:
     finally:
         temporary.unlink(missing_ok=True)
     return count
-
-
-def _refuse(path: Path, number: int, error: Exception, broken: list[str] | None) -> None:
-    message = f"{path}:{number}: {error}"
-    if broken is None:
-        raise UserError(f"{message}; mend the line, or allow broken lines to be skipped.")
-    broken.append(message)

@@ -24,8 +24,7 @@ from .augment import swap_names, swap_numbers
 from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
-from .importers import read_dataset, split_of
-from .importers.splits import Split
+from .importers import Split, read_dataset, split_of
 from .records import Example, read_examples, read_rows, write_examples
 from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines

@@ -6,16 +6,18 @@ number exactly; a question that the solver refuses, or that fails, is answered w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import PromptTooLongError, UserError
+from ..errors import PromptTooLongError
 from ..nodes.given_numbers import stated_number
 from ..tools.calculator import CalculatorError, calculate
+from .loaders import read_items
+from .rows import located_rows
 from .statistics import Interval, paired_difference, wilson
 
 STRATEGIES = ("direct", "dag")
@@ -122,48 +124,23 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
 
 
 def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:
-    """GSM8K's JSON lines (Cobbe et al., 2021): the reference result follows `####`.
+    """GSM8K's JSON lines (Cobbe et al., 2021), in the file's order.
 
     Raises:
         UserError: If the file can't be read as such.
     """
-
-    def items(text: str) -> list[Item]:
-        rows = [json.loads(line) for line in text.splitlines()[:limit] if line.strip()]
-        found = [(row["question"], row["answer"].rpartition("####")[2]) for row in rows]
-        return [Item(f"gsm8k:{k}", q, calculate(a)) for k, (q, a) in enumerate(found)]
-
-    return _read(path, items, "GSM8K")
+    return _read("gsm8k", path, limit)
 
 
 def read_svamp(path: Path, limit: int | None = None) -> list[Item]:
-    """SVAMP's JSON (Patel et al., 2021), each problem in one text.
+    """SVAMP's JSON (Patel et al., 2021), each problem in one text, in the file's order.
 
     Raises:
         UserError: If the file can't be read as such.
     """
-
-    def items(text: str) -> list[Item]:
-        return [
-            Item(row["ID"], _svamp_question(row), Fraction(str(row["Answer"])))
-            for row in json.loads(text)[:limit]
-        ]
-
-    return _read(path, items, "SVAMP")
+    return _read("svamp", path, limit)
 
 
-def _svamp_question(row: dict[str, str]) -> str:
-    """Body and question, the body ended by a full stop."""
-    body = row["Body"].strip()
-    return f"{body}{'' if body.endswith('.') else '.'} {row['Question'].strip()}"
-
-
-def _read(path: Path, items: Callable[[str], list[Item]], name: str) -> list[Item]:
-    try:
-        return items(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{str(path)!r} isn't {name} in its original format ({error!r}); check the file."
-        ) from None
+def _read(name: str, path: Path, limit: int | None) -> list[Item]:
+    rows = islice(located_rows(path), limit)
+    return [Item(i.id, i.question, Fraction(i.gold[0])) for i in read_items(name, rows)]

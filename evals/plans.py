@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..plan import Plan
+from ..plan import Plan, depth, width
 from .grounding import ungrounded
 from .statistics import Interval, bootstrap_mean, wilson
 
@@ -40,6 +40,8 @@ class PlanScore:
         distinct: No line repeats another.
         alike: Each gold line has a line of its own that is worded much like it, and no line
             is unlike all gold ones.
+        depth: Lines on the longest chain of needs; 0 if it wasn't split.
+        width: Most lines that can be asked at once.
     """
 
     valid: bool
@@ -54,6 +56,8 @@ class PlanScore:
     grounded: bool
     distinct: bool
     alike: bool
+    depth: int
+    width: int
 
     @property
     def good(self) -> bool:
@@ -97,6 +101,8 @@ def score_plan(
         grounded=not any(ungrounded(text, problem) for text in texts),
         distinct=len({tuple(_words(text)) for text in texts}) == len(texts),
         alike=_alike(texts, gold_texts, pairs),
+        depth=depth(plan),
+        width=width(plan),
     )
 
 
@@ -124,6 +130,8 @@ def measure_plans(scores: Sequence[PlanScore]) -> dict[str, Interval]:
         "distinct": share(s.distinct for s in scores),
         "alike": share(s.alike for s in scores),
         "good": share(s.good for s in scores),
+        "depth": mean(s.depth for s in scores),
+        "width": mean(s.width for s in scores),
     }
 
 

@@ -5,9 +5,9 @@ import pytest
 pytest.importorskip("lemminflect")
 
 from langgraph_decompose.distill.records import Example
-from langgraph_decompose.distill.solutions.annotated import fold, read_steps, trace
 from langgraph_decompose.distill.solutions.from_solutions import from_solution, solver_lines
 from langgraph_decompose.distill.solutions.wording import as_question
+from langgraph_decompose.evals.annotated import fold, read_steps, trace
 
 
 def problem(question, solution, answer=""):

@@ -25,7 +25,7 @@ FOLDERS = (
     "testing",
     "tools",
 )
-TOP = {"__init__.py", "__main__.py", "errors.py", "settings.py", "py.typed"}
+TOP = {"__init__.py", "__main__.py", "errors.py", "settings.py", "storage.py", "py.typed"}
 
 
 def package_files() -> set[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import MissingDependencyError, UserError
+from ...errors import UserError
+from ...evals.hub import HUB, dataset_rows
 from ...nodes.problem import Problem
 from ..records import read_rows
 
-_HUB = "hf:"
-_DATASET = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?(?::(?P<split>\S+))?")
 _GSM8K_MARK = "####"
 
 
@@ -83,17 +81,17 @@ def read_questions(
 
 def dataset_file(reference: str) -> Path | None:
     """The file that a reference names; None if it is a data set of the hub."""
-    return None if reference.startswith(_HUB) else Path(reference).expanduser()
+    return None if reference.startswith(HUB) else Path(reference).expanduser()
 
 
 def _rows(reference: str, broken: list[str] | None) -> Iterator[tuple[int, Any]]:
     file = dataset_file(reference)
-    return read_rows(file, broken) if file else _dataset(reference)
+    return read_rows(file, broken) if file else dataset_rows(reference)
 
 
 def _source(reference: str) -> str:
     file = dataset_file(reference)
-    return file.stem if file else reference.removeprefix(_HUB)
+    return file.stem if file else reference.removeprefix(HUB)
 
 
 def _refuse(message: str, broken: list[str] | None) -> None:
@@ -134,21 +132,3 @@ def _answer(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError(f"the answer is a text or a number, not {type(value).__name__}")
     return str(value).strip()
-
-
-def _dataset(reference: str) -> Iterator[tuple[int, Any]]:
-    match = _DATASET.fullmatch(reference.removeprefix(_HUB))
-    if not match:
-        raise UserError(f"{reference!r} isn't of the form hf:OWNER/NAME[/CONFIG][:SPLIT].")
-    try:
-        from datasets import load_dataset  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise MissingDependencyError(
-            "hf: needs a package that isn't installed: pip install datasets."
-        ) from None
-    try:
-        rows = load_dataset(match["repo"], match["config"], split=match["split"] or "train")
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the data set {reference!r} can't be read: {lines[0]}") from None
-    yield from enumerate(rows, 1)

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import UserError
+from ...evals.splits import Split, split_of
 from ..records import Example, read_examples
 from .break_qdmr import break_qdmr
 from .decompositions import gsm8k_socratic, musique, strategyqa
 from .plain import gsm8k, questions, svamp, webquestions
-from .splits import Split, split_of
 from .teacher import teacher
 
 __all__ = ["KINDS", "Split", "read_dataset", "split_of"]

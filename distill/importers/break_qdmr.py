@@ -1,97 +1,27 @@
-"""Break: QDMR steps (`return capital of #1`) as questions that a person would ask.
-
-Only what can be turned into a natural question is kept. Steps over databases and images,
-and fine-grained ones such as `return flights ;return #1 from denver`, are no questions and
-are dropped with their whole plan.
-"""
+"""Break: questions with their steps in words."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...plan import references
+from ...evals.loaders.break_qdmr import question_and_plan
+from ...evals.rows import csv_rows, note
 from ..records import Example, Line
-from .files import csv_rows, note
-from .qdmr import step_as_question
-
-_SOURCES = ("HOTPOT", "DROP", "CWQ", "COMQA")
-_RESTATING = {"comparison", "arithmetic", "boolean", "intersection", "union"}
-_MAX_ATOMIC_WORDS = 12
-_MAX_LINES = 8
 
 
 def break_qdmr(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
     """Break's questions on text, with those plans of which every step can be worded."""
     for row, value in csv_rows(path, broken):
         try:
-            name, text = value["question_id"], value["question_text"]
-            steps = re.split(r"\s*;\s*", value["decomposition"].strip(" ;"))
-            operators = re.findall(r"\w+", value["operators"])
+            found = question_and_plan(value)
         except KeyError as error:
             note(path, row, f"no column {error}", broken)
             continue
-        question = _tidy(text)
-        if not name.startswith(_SOURCES) or not question or "�" in question:
-            continue
-        if (plan := _plan(question, [_tidy(step) for step in steps], operators)) is not None:
+        if found:
+            question, plan = found
             yield Example(
-                f"break:{name}", question, plan=plan, source=f"break/{path.name}", licence="MIT"
-            )
-
-
-def _plan(question: str, steps: list[str], operators: list[str]) -> tuple[Line, ...] | None:
-    """The lines; () for a single step, None if a step can't be worded."""
-    if not all(step.startswith("return ") for step in steps) or len(steps) != len(operators):
-        return None
-    steps = [step.removeprefix("return ") for step in steps]
-    if len(steps) == 1:
-        words = len(question.split())
-        return () if words <= _MAX_ATOMIC_WORDS and question.endswith("?") else None
-    steps, operators = _counts_merged(steps, operators)
-    past = bool(re.search(r"\b(?:did|was|were|had|\w+ed)\b", question))
-    texts = [step_as_question(step, past=past) for step in steps]
-    if _puts_together(steps[-1], operators[-1]) and question.endswith("?"):
-        texts[-1] = question[0].upper() + question[1:]
-    if None in texts or not 2 <= len(texts) <= _MAX_LINES:
-        return None
-    lines = tuple(
-        Line(id=k, text=text or "", needs=list(references(steps[k - 1], k)))
-        for k, text in enumerate(texts, 1)
-    )
-    used = {need for line in lines for need in line["needs"]}
-    distinct = len({line["text"].casefold() for line in lines}) == len(lines)
-    return lines if distinct and used == set(range(1, len(lines))) else None
-
-
-def _counts_merged(steps: list[str], operators: list[str]) -> tuple[list[str], list[str]]:
-    """`X; number of #1` as one step, where nothing else uses `X`."""
-    renumbered: dict[int, int] = {}
-    kept: list[str] = []
-    kept_operators: list[str] = []
-    for k, (step, operator) in enumerate(zip(steps, operators, strict=True), 1):
-        if _only_counted(k, steps):
-            continue
-        counted = re.fullmatch(r"(?:the )?number of #(\d+)", step)
-        if counted and _only_counted(int(counted[1]), steps):
-            step = f"number of {steps[int(counted[1]) - 1]}"
-        kept.append(re.sub(r"#(\d+)", lambda m: f"#{renumbered.get(int(m[1]), 0)}", step))
-        kept_operators.append(operator)
-        renumbered[k] = len(kept)
-    return kept, kept_operators
-
-
-def _only_counted(k: int, steps: list[str]) -> bool:
-    uses = [step for step in steps if re.search(rf"#{k}\b", step)]
-    return len(uses) == 1 and bool(re.fullmatch(rf"(?:the )?number of #{k}", uses[0]))
-
-
-def _puts_together(step: str, operator: str) -> bool:
-    """Whether a step joins several answers: as a last line, it asks the question itself."""
-    return operator in _RESTATING and len(set(re.findall(r"#\d+", step))) > 1
-
-
-def _tidy(text: str) -> str:
-    """Single spaces, none before a comma or an apostrophe."""
-    return re.sub(r" (?=[,.?!]|'s\b|’s\b)", "", " ".join(text.split()))
+                f"break:{value['question_id']}", question,
+                plan=tuple(Line(**line) for line in plan.to_rows()),
+                source=f"break/{path.name}", licence="MIT",
+            )  # fmt: skip

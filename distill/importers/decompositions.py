@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from ...evals.annotated import Step, final_result, one_each
+from ...evals.loaders.fields import reason, relation_question, tidy
+from ...evals.rows import json_rows, note
+from ...evals.splits import file_id
 from ...plan import references
 from ...tools.calculator import format_number
 from ..records import Example, Line
-from ..solutions.annotated import Step, final_result, read_steps, trace
-from .files import file_id, json_rows, note
 
 
 def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
@@ -18,13 +19,13 @@ def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]
     for row, value in json_rows(path, broken):
         try:
             yield Example(
-                f"{file_id(path)}:{value.get('qid', row)}", _tidy(value["question"]),
-                plan=_lines([_tidy(text) for text in value["decomposition"]]),
+                f"{file_id(path)}:{value.get('qid', row)}", tidy(value["question"]),
+                plan=_lines([tidy(text) for text in value["decomposition"]]),
                 answer="yes" if value["answer"] else "no",
                 source=file_id(path), licence="MIT",
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
-            note(path, row, _why(error), broken)
+            note(path, row, reason(error), broken)
 
 
 def musique(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
@@ -32,14 +33,14 @@ def musique(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
     for row, value in json_rows(path, broken):
         try:
             steps = value["question_decomposition"]
-            texts = [_relation(_tidy(step["question"])) for step in steps]
+            texts = [relation_question(tidy(step["question"])) for step in steps]
             yield Example(
-                f"{file_id(path)}:{value.get('id', row)}", _tidy(value["question"]),
+                f"{file_id(path)}:{value.get('id', row)}", tidy(value["question"]),
                 plan=_lines(texts, [str(step.get("answer", "")) for step in steps]),
                 answer=str(value.get("answer", "")), source=file_id(path), licence="CC BY 4.0",
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
-            note(path, row, _why(error), broken)
+            note(path, row, reason(error), broken)
 
 
 def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
@@ -52,25 +53,17 @@ def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Exam
         try:
             solution = value["answer"]
             pairs = [line.split(" ** ", 1) for line in solution.splitlines() if " ** " in line]
-            texts = [_tidy(text) for text, _ in pairs]
-            steps = _one_each([step for _, step in pairs], value["question"])
+            texts = [tidy(text) for text, _ in pairs]
+            steps = one_each([step for _, step in pairs], value["question"])
             single = len(texts) == 1
             yield Example(
-                f"{file_id(path)}:{row}", _tidy(value["question"]),
+                f"{file_id(path)}:{row}", tidy(value["question"]),
                 plan=() if single else _with_steps(texts, steps), answer=final_result(solution),
                 solution="\n".join(step for _, step in pairs), source=file_id(path), licence="MIT",
                 meta={"expr": steps[0].expr} if single and steps else {},
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            note(path, row, _why(error), broken)
-
-
-def _one_each(lines: list[str], question: str) -> list[Step]:
-    """A traced calculation for each line, [] if not all have exactly one."""
-    if any(line.count("<<") != 1 for line in lines):
-        return []
-    steps = read_steps("\n".join(lines))
-    return (trace(steps, question) or []) if steps and len(steps) == len(lines) else []
+            note(path, row, reason(error), broken)
 
 
 def _with_steps(texts: list[str], steps: list[Step]) -> tuple[Line, ...]:
@@ -95,21 +88,3 @@ def _lines(texts: list[str], answers: list[str] | None = None) -> tuple[Line, ..
         if answer:
             line["answer"] = answer
     return tuple(lines)
-
-
-def _relation(text: str) -> str:
-    """`Green >> performer` as "What is the performer of Green?"."""
-    if ">>" not in text:
-        return text
-    subject, _, relation = (part.strip() for part in text.rpartition(">>"))
-    return f"What is the {relation} of {subject}?"
-
-
-def _tidy(text: Any) -> str:
-    if not isinstance(text, str):
-        raise ValueError("a question that is no text")
-    return " ".join(text.split())
-
-
-def _why(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...evals.annotated import final_result
+from ...evals.rows import json_rows, note
+from ...evals.splits import file_id
 from ..records import Example
-from ..solutions.annotated import final_result
-from .files import file_id, json_rows, note
 
 _QUESTION = ("question", "Question", "qText", "input", "problem")
 _ANSWER = ("answer", "Answer", "answers", "target", "gold", "correct")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...evals.rows import json_rows, note
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
-from .files import json_rows, note
 
 Originals = Callable[[str], dict[int, Example]]
 """The examples of an original file by row, given its path below the data folder."""

@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 
 from ...errors import UserError
+from ...evals.rows import csv_rows
 from ..importers import KINDS, read_dataset, split_of
-from ..importers.files import csv_rows
 
 NGRAM = 13
 MIN_NGRAM = 8

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
+from ...evals.annotated import Step, fold, read_steps, trace
 from ...nodes.given_numbers import asking_sentence
 from ...plan import MAX_TEXT_CHARS
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
-from .annotated import Step, fold, read_steps, trace
 from .wording import as_question
 
 MAX_LINES = 8

@@ -7,10 +7,8 @@ commonest forms only; anything else is no question (None), since a guess would b
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Any
 
-from ...errors import MissingDependencyError
+from ...evals.english import bare_verb, do_form, plural, tags
 
 _LEAD = re.compile(
     r"^(?:so|thus|therefore|hence|then|next|finally|first|second|third|now|and|also|overall"
@@ -164,17 +162,6 @@ def _auxiliary_and_verb(words: list[str]) -> tuple[list[str], str, list[str]] | 
     return subject, do_form(verb, lemma, subject), [lemma, *tail]
 
 
-def do_form(verb: str, lemma: str, subject: list[str]) -> str:
-    """The form of "do" that takes the tense and number of the verb."""
-    if subject[0] in ("each", "every"):
-        return "does" if verb.endswith("s") else "did"
-    if verb == lemma:
-        plural = " and " in f" {' '.join(subject)} " or subject[-1].lower() in ("they", "all")
-        plural = plural or plural_noun(subject[-1])
-        return "do" if plural else "did"  # `She read`, `She cut`
-    return "does" if verb.endswith("s") and verb not in ("was", "has been") else "did"
-
-
 def _is_subject(words: list[str]) -> bool:
     """Whether words are a short noun phrase that can stand in a question by itself."""
     first = words[0]
@@ -207,7 +194,7 @@ def _split_noun(words: list[str], begin: int) -> tuple[str, str]:
     if not _is_noun_phrase(counted) or words[end : end + 1] == ["and"]:
         return "", ""
     if "of" not in counted and not begin:
-        counted = [*counted[:-1], _plural(counted[-1])]
+        counted = [*counted[:-1], plural(counted[-1])]
     return " ".join([*words[:begin], *counted]), " ".join(words[end:])
 
 
@@ -218,12 +205,12 @@ def _is_noun_phrase(words: list[str]) -> bool:
     if words[-1].endswith("ed") or _NUMBER_WORDS & set(words):
         return False  # `stores opened`, `pages two nights ago`
     for word in words:
-        tags = _tags(word)
-        if "VERB" in tags and not tags & {"NOUN", "ADJ"} and word.endswith(("ing", "ed", "s")):
+        kinds = tags(word)
+        if "VERB" in kinds and not kinds & {"NOUN", "ADJ"} and word.endswith(("ing", "ed", "s")):
             return False
         if word in ("come", "sold", "made", "went", "walking", "get", "paid", "fewer", "given"):
             return False
-    return words[-1][0].isupper() or "NOUN" in _tags(words[-1])
+    return words[-1][0].isupper() or "NOUN" in tags(words[-1])
 
 
 def _lower_first(words: list[str]) -> list[str]:
@@ -238,46 +225,3 @@ def _join(*words: str) -> str:
 
 def _possessive(word: str) -> bool:
     return word.endswith(("'s", "’s", "s'", "s’"))
-
-
-@lru_cache(maxsize=20_000)
-def _tags(word: str) -> set[str]:
-    return set(_lemminflect().getAllLemmas(word.lower()))
-
-
-@lru_cache(maxsize=20_000)
-def bare_verb(word: str) -> str:
-    """The base form of a verb, "" if the word can't be one."""
-    found = _lemminflect().getAllLemmas(word.lower()).get("VERB", ())
-    return "have" if word.lower() in ("has", "had") else (found[0] if found else "")
-
-
-def is_noun(word: str) -> bool:
-    """Whether a word can be a noun."""
-    return "NOUN" in _tags(word)
-
-
-@lru_cache(maxsize=20_000)
-def plural_noun(word: str) -> bool:
-    """Whether a word is a noun in the plural."""
-    nouns = _lemminflect().getAllLemmas(word.lower()).get("NOUN", ())
-    return word.endswith("s") and bool(nouns) and word.lower() not in nouns
-
-
-@lru_cache(maxsize=20_000)
-def _plural(word: str) -> str:
-    tagged = _lemminflect().getAllLemmas(word)
-    if word in ("fish", "deer", "sheep", "people") or word.endswith("s") or not tagged.get("NOUN"):
-        return word
-    return (_lemminflect().getInflection(word, "NNS") or (word,))[0]
-
-
-def _lemminflect() -> Any:
-    try:
-        import lemminflect
-    except ImportError:
-        raise MissingDependencyError(
-            "turning solutions into questions needs lemminflect; "
-            "run pip install 'langgraph-decompose[train]'."
-        ) from None
-    return lemminflect

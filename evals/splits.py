@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Literal
 
 Split = Literal["train", "dev", "eval"]
@@ -33,6 +34,16 @@ def split_of(example_id: str) -> Split:
     ):
         return "eval"
     return "dev" if example_id.startswith(_DEVELOPMENT) or _tenth(example_id) else "train"
+
+
+def file_id(path: Path) -> str:
+    """How ids name a file: with its folder, wherever the data lies.
+
+    Example:
+        >>> file_id(Path("/home/me/data/gsm8k/test.jsonl"))
+        'gsm8k/test.jsonl'
+    """
+    return f"{path.parent.name}/{path.name}"
 
 
 def _tenth(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..solutions.wording import bare_verb, do_form, is_noun, plural_noun
+from ..english import bare_verb, do_form, is_noun, plural_noun
 
 _REF = r"#\d+"
 _SUBJECT = r"(?P<subject>#\d+|(?:the )?[A-Z][\w.'’-]*(?: (?:of |the )?[A-Z][\w.'’-]*){0,4})"

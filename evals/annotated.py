@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ...nodes.given_numbers import given_numbers, spoken_numbers
-from ...tools.calculator import CalculatorError, calculate, numbers
+from ..nodes.given_numbers import given_numbers, spoken_numbers
+from ..tools.calculator import CalculatorError, calculate, numbers
 
 _ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>]{1,40})>>")
 _RESULT = re.compile(
@@ -113,6 +113,14 @@ def trace(steps: Sequence[Step], question: str) -> list[Step] | None:
     return [
         replace(_rewritten(step, k, chosen), unsure=k in unsure) for k, step in enumerate(steps)
     ]
+
+
+def one_each(lines: Sequence[str], question: str) -> list[Step]:
+    """A traced calculation for each line, [] if not all have exactly one."""
+    if any(line.count("<<") != 1 for line in lines):
+        return []
+    steps = read_steps("\n".join(lines))
+    return (trace(steps, question) or []) if steps and len(steps) == len(lines) else []
 
 
 def fold(steps: Sequence[Step], kept: Iterable[bool]) -> list[Step]:

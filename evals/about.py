@@ -1,0 +1,49 @@
+"""When, where and with what an evaluation ran."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+
+_PACKAGES = ("langgraph", "langchain-core", "llama-cpp-python", "openai", "transformers", "ray")
+
+
+def about() -> dict[str, Any]:
+    """When, where and with what it ran."""
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M:%S%z"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "versions": {"langgraph-decompose": __version__} | _versions(),
+        "git": _git_hash(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_hash() -> str | None:
+    """The commit of the source, if it runs from a checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    asked = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

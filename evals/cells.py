@@ -1,0 +1,150 @@
+"""The figures of one system on one task, gathered from its samples one at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from sys import intern
+from typing import Any
+
+from ..nodes.usage import UsageRow, add_usage
+from ..plan import Plan, PlanError, depth, width
+from .comparing import interval_row
+from .statistics import bootstrap_mean, mean
+from .steps import first_wrong, label_steps
+
+UNDIVIDED = ("direct", "cot", "self_consistency")
+"""Strategies that never split: the baselines that a splitting one has to beat."""
+_COUNTS = ("lines", "depth", "width", "count_error")
+
+
+@dataclass
+class Cell:
+    """What is known of a system on a task.
+
+    Attributes:
+        system: Its name.
+        strategy: A strategy.
+        decomposer: A model reference.
+        solver: A model reference.
+        task: A task's name.
+        items: Ids of the items that were asked.
+        failed: Those that have no answer.
+        marks: Metric to the mark of each item that has an answer.
+        plans: Figure of a plan to its values.
+        seconds: From each question to its answer, in all.
+        usage: By role and model.
+        steps: How many steps were of which kind, where the right answers are known.
+        first_wrong: In how many questions the first wrong step was how deep.
+    """
+
+    system: str
+    strategy: str
+    decomposer: str
+    solver: str
+    task: str
+    items: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    marks: dict[str, dict[str, float]] = field(default_factory=dict)
+    plans: dict[str, list[float]] = field(default_factory=dict)
+    seconds: float = 0.0
+    usage: list[UsageRow] = field(default_factory=list)
+    steps: Counter[str] = field(default_factory=Counter)
+    first_wrong: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def undivided(self) -> bool:
+        """Whether it is a baseline."""
+        return self.strategy in UNDIVIDED
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take in a sample."""
+        item = intern(row["id"])
+        self.items.append(item)
+        if row["failed"]:
+            self.failed.add(item)
+        for metric, mark in row["metrics"].items():
+            self.marks.setdefault(intern(metric), {})[item] = float(mark)
+        self.seconds += row["seconds"]
+        self.usage = add_usage(self.usage, row["usage"])
+        if not self.undivided:
+            self._add_plan(row)
+
+    def _add_plan(self, row: Mapping[str, Any]) -> None:
+        try:
+            plan = Plan.from_rows(row["plan"])
+        except PlanError:
+            return
+        source = row["plan_source"]
+        figures: dict[str, Any] = {"valid": source == "model", "atomic": plan.atomic}
+        figures |= row.get("plan_score") or {}
+        if not plan.atomic:
+            figures["lines"] = len(plan.subquestions)
+            figures |= {"depth": depth(plan), "width": width(plan)}
+            self._add_steps(plan, row)
+        for name, value in figures.items():
+            if isinstance(value, int | float) and isfinite(value):
+                self.plans.setdefault(intern(name), []).append(float(value))
+
+    def _add_steps(self, plan: Plan, row: Mapping[str, Any]) -> None:
+        if gold := row.get("gold_steps"):
+            labels = label_steps(plan, row["answers"], gold)
+            self.steps.update(labels.values())
+            self.first_wrong[str(first_wrong(plan, labels) or "none")] += 1
+
+    def of(self, metric: str) -> dict[str, float]:
+        """Each item's mark; one that failed has 0, one that hasn't this mark is left out."""
+        marks = self.marks.get(metric, {})
+        return {k: marks.get(k, 0.0) for k in self.items if k in marks or k in self.failed}
+
+    def total(self, name: str) -> float | None:
+        """A column of the usage summed; None if a part of it isn't known."""
+        values: list[float | None] = [row[name] for row in self.usage]
+        return None if None in values else sum(value or 0 for value in values)
+
+    def tokens(self) -> float | None:
+        """Mean tokens of a question, read and written; None if somebody didn't count them."""
+        read, written = self.total("input_tokens"), self.total("output_tokens")
+        if read is None or written is None:
+            return None
+        return (read + written) / len(self.items)
+
+    def to_row(self, metrics: Sequence[str]) -> dict[str, Any]:
+        """As in summary.json.
+
+        Args:
+            metrics: Those of the task, also where all samples of this cell failed.
+        """
+        row: dict[str, Any] = {
+            "system": self.system,
+            "strategy": self.strategy,
+            "decomposer": self.decomposer,
+            "solver": self.solver,
+            "task": self.task,
+            "n": len(self.items),
+            "failures": len(self.failed),
+            "metrics": {metric: _interval(self.of(metric)) for metric in metrics},
+            "plans": {name: _figure(name, values) for name, values in self.plans.items()},
+            "calls": self.total("calls"),
+            "input_tokens": self.total("input_tokens"),
+            "output_tokens": self.total("output_tokens"),
+            "seconds": self.seconds,
+            "cost": self.total("cost"),
+            "by_role": self.usage,
+        }
+        if self.first_wrong:
+            row["steps"] = dict(self.steps)
+            row["first_wrong"] = dict(sorted(self.first_wrong.items()))
+        return row
+
+
+def _figure(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Of counts, the mean is no share even where all of them are 0 or 1."""
+    return interval_row((bootstrap_mean if name in _COUNTS else mean)(values))
+
+
+def _interval(marks: Mapping[str, float]) -> dict[str, float | None]:
+    # The order decides what chance draws, and shouldn't be that in which answers came.
+    return interval_row(mean([marks[item] for item in sorted(marks)]))

@@ -1,0 +1,258 @@
+"""An evaluation from its settings to its report: what `decompose eval` does.
+
+OUT/evaluation.json   what was asked of whom
+OUT/samples.jsonl     a line for each system and item
+OUT/summary.json      every figure
+OUT/report.md, OUT/report.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import __version__
+from ..errors import UserError
+from ..models.references import find_gguf
+from ..storage import lock_path, locked
+from .about import about
+from .gold import GOLD, gold_plans
+from .items import Item
+from .metrics import score
+from .report.write import write_report
+from .runner import Job, Running, run_jobs
+from .sample_file import SAMPLES, SampleFile
+from .summary import read_samples, summarise
+from .systems import PLANNING, System, systems
+from .task_files import Task, load_items, load_task, source_of
+
+SUMMARY = "summary.json"
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """What is compared on what.
+
+    Attributes:
+        tasks: Names of tasks, or files.
+        strategies: Names of strategies.
+        decomposers: Model references, or `gold` for the plans that the task brings along.
+        solvers: Model references.
+        samples: Samples of `self_consistency`.
+        limit: Most items of a task; all if None.
+        seed: Another seed chooses other items.
+        data: The folder that holds the data sets.
+        max_subquestions: Most lines of a plan.
+        concurrency: Questions at once.
+        deterministic: One question after another, so that the same machine and build give the
+            same figures to the digit.
+        call_timeout: Seconds for one call.
+        engine: `ray` spreads the questions over a Ray cluster.
+        workers: Processes of `ray`.
+
+    Raises:
+        UserError: If a strategy isn't known or a number can't be right.
+    """
+
+    tasks: tuple[str, ...]
+    strategies: tuple[str, ...] = ("direct", "dag")
+    decomposers: tuple[str, ...] = ("bundled",)
+    solvers: tuple[str, ...] = ("bundled",)
+    samples: int = 5
+    limit: int | None = None
+    seed: int = 0
+    data: str | None = None
+    max_subquestions: int = 8
+    concurrency: int = 8
+    deterministic: bool = False
+    call_timeout: float | None = None
+    engine: Engine = "local"
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "workers"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name!r} is a number from 1, not {getattr(self, name)}.")
+        if not self.tasks:
+            raise UserError("name a task, or a file of questions.")
+        _ = self.systems
+
+    @cached_property
+    def systems(self) -> list[System]:
+        """What is compared, the baseline first."""
+        return systems(self.strategies, self.decomposers, self.solvers, self.samples)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Judges an answer by its task's rules; plain data, so that it can be sent to workers."""
+
+    by_task: Mapping[str, str]
+
+    def __call__(self, task: str, item: Item, answer: str | None) -> Mapping[str, float]:
+        """The metrics of an answer."""
+        return score(self.by_task[task], answer, item.gold)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    task: Task
+    items: list[Item]
+    source: str
+
+
+class Evaluation:
+    """An evaluation whose tasks are loaded and whose models are found, ready to run.
+
+    Args:
+        settings: What is compared on what.
+
+    Raises:
+        UserError: If a task, its data or a model isn't there.
+    """
+
+    def __init__(self, settings: EvalSettings) -> None:
+        self.settings = settings
+        tasks = [load_task(name) for name in dict.fromkeys(settings.tasks)]
+        if double := {t.name for t in tasks if sum(t.name == o.name for o in tasks) > 1}:
+            raise UserError(f"two tasks are called {min(double)!r}; rename a file.")
+        self._loaded = {task.name: self._load(task) for task in tasks}
+        self.keys = [job.key for job in self.jobs()]
+
+    def _load(self, task: Task) -> _Loaded:
+        settings = self.settings
+        items = load_items(task, settings.data, settings.limit, settings.seed)
+        return _Loaded(task, items, source_of(task, settings.data))
+
+    def jobs(self) -> Iterator[Job]:
+        """Every question to every system, system by system."""
+        for name, loaded in self._loaded.items():
+            for system in self._systems(loaded.task):
+                for item in loaded.items:
+                    yield Job(system, name, item)
+
+    def _systems(self, task: Task) -> list[System]:
+        if task.scoring:
+            return self.settings.systems
+        found = [s.plan_only for s in self.settings.systems if s.strategy in PLANNING]
+        if not found:
+            raise UserError(
+                f"the task {task.name!r} judges plans only; add a strategy that makes them: "
+                f"{', '.join(PLANNING)}."
+            )
+        return list(dict.fromkeys(found))
+
+    def run(
+        self,
+        out: Path,
+        *,
+        resume: bool = False,
+        command: str = "",
+        on_sample: Callable[[Mapping[str, Any], int], None] = lambda _sample, _done: None,
+    ) -> dict[str, Any]:
+        """Ask whatever has no sample yet, and write summary and report; returns the summary.
+
+        Args:
+            out: The directory.
+            resume: Go on with what is there.
+            command: What was typed, for the report.
+            on_sample: Is told each new sample, and how many there were before.
+
+        Raises:
+            UserError: If the directory is another evaluation's, or is being written.
+        """
+        _make(out)
+        with locked(out / SAMPLES, "run", f"{str(out)!r} is being written by another process."):
+            file = SampleFile(out, self._header(), resume=resume)
+            before = len(file.done)
+            asyncio.run(self._ask(file, lambda sample: on_sample(sample, before)))
+            file.finish(self.keys)
+            for state in out.glob("state*.sqlite*"):
+                state.unlink()
+            summary = self._summary(out, command)
+        lock_path(out / SAMPLES, "run").unlink(missing_ok=True)
+        return summary
+
+    async def _ask(self, file: SampleFile, on_sample: Callable[[Any], None]) -> None:
+        running = Running(
+            concurrency=1 if self.settings.deterministic else self.settings.concurrency,
+            options={
+                "call_timeout": self.settings.call_timeout,
+                "max_subquestions": self.settings.max_subquestions,
+            },
+            gold=gold_plans(i for loaded in self._loaded.values() for i in loaded.items),
+        )
+        scoring = Scoring({name: loaded.task.scoring for name, loaded in self._loaded.items()})
+        if self.settings.engine == "ray":
+            from .ray_engine import run_on_ray
+
+            workers = self.settings.workers
+            await run_on_ray(self.jobs(), file, scoring, running, workers, on_sample)
+        else:
+            await run_jobs(self.jobs(), file, scoring, running, on_sample)
+
+    def _header(self) -> dict[str, Any]:
+        """What samples depend on: another model file or prompt mustn't be mixed in."""
+        kept = asdict(replace(self.settings, data=None))
+        for name in ("concurrency", "call_timeout", "engine", "workers"):
+            del kept[name]
+        tasks = {
+            name: [loaded.task.version, loaded.task.prompt_version]
+            for name, loaded in self._loaded.items()
+        }
+        models = {ref: _file_hash(ref) for s in self.settings.systems for ref in _files(s)}
+        return {"settings": kept, "tasks": tasks, "models": models, "version": __version__}
+
+    def _summary(self, out: Path, command: str) -> dict[str, Any]:
+        tasks = {
+            name: {
+                "version": loaded.task.version,
+                "prompt_version": loaded.task.prompt_version,
+                "source": loaded.source,
+                "metric": loaded.task.metric,
+                "items": len(loaded.items),
+            }
+            for name, loaded in self._loaded.items()
+        }
+        samples = out / SAMPLES
+        summary = summarise(
+            read_samples(samples),
+            tasks=tasks,
+            about=about() | {"models": self._header()["models"]},
+            command=command,
+            seed=self.settings.seed,
+        )
+        new = out / f".{SUMMARY}.new"
+        new.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(new, out / SUMMARY)
+        write_report(samples, summary, out)
+        return summary
+
+
+def _files(system: System) -> list[str]:
+    return [ref for ref in (system.decomposer, system.solver) if ref not in ("-", GOLD)]
+
+
+def _file_hash(ref: str) -> str | None:
+    """SHA-256 of a model file; None for what isn't one."""
+    import hashlib
+
+    source = find_gguf(ref)
+    if source is None:
+        return None
+    with Path(source.path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{str(out)!r} can't be made: {error.strerror}.") from None

@@ -1,0 +1,76 @@
+"""A user's own questions: rows with `question`, `context` and `answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import UserError
+from ...plan import Plan, PlanError
+from ..items import Item
+from ..metrics.numbers import plain_number
+from .fields import Row, id_of, text_of
+
+
+def own(row: Row, number: int) -> Item:
+    """A question with its answer, answers or plan.
+
+    `answer` (or `answers`) is a text, a number, true or false, or a list of such: all are
+    acceptable. `plan` is a list of `{"id", "text", "needs"}`, empty for a question that isn't
+    to be split, each maybe with its `answer`. Without an answer, plans alone are judged.
+    """
+    gold = _gold(row["answers"] if "answers" in row else row.get("answer"))
+    plan, steps = _plan(row["plan"]) if row.get("plan") is not None else (None, {})
+    if not gold and plan is None:
+        raise ValueError('it has no "answer"')
+    context = row.get("context") or ""
+    if not isinstance(context, str):
+        raise ValueError("'context' is no text")
+    name = id_of(row, number, "id")
+    return Item(name, text_of(row, "question"), context, gold, plan, steps)
+
+
+def own_scoring(items: Sequence[Item], name: str) -> str:
+    """How own items are judged: as numbers if all gold answers are, else by EM and F1.
+
+    Raises:
+        UserError: If some have an answer and some don't.
+
+    Example:
+        >>> own_scoring([Item("1", "2 + 2?", gold=["4"])], "mine.jsonl")
+        'numeric'
+    """
+    golds = [answer for item in items for answer in item.gold]
+    without = next((item.id for item in items if not item.gold), None)
+    if not golds:
+        return ""
+    if without is not None:
+        raise UserError(
+            f"{name}: question {without!r} has no answer while others have; answer it too."
+        )
+    return "numeric" if all(plain_number(text) is not None for text in golds) else "squad"
+
+
+def _gold(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    found = [_text(v) for v in values if v is not None and v != ""]
+    # As a number is written plainly, whatever commas and currency it came with.
+    return [plain_number(text) or text for text in found]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, str | int | float):
+        raise ValueError("an answer is a text, a number, true or false")
+    return str(value).strip()
+
+
+def _plan(rows: Any) -> tuple[Plan, dict[str, str]]:
+    try:
+        plan = Plan.from_rows(
+            [{"id": r["id"], "text": r["text"], "needs": list(r.get("needs", []))} for r in rows]
+        )
+    except PlanError as error:
+        raise ValueError(f"the plan can't be read: {error}") from None
+    return plan, {str(r["id"]): str(r["answer"]) for r in rows if r.get("answer")}

@@ -1,0 +1,60 @@
+"""Answers that are one of a few: yes or no, and the letter of an option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .text import MAX_CHARS, after_mark, final_answer
+
+_YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+_BEGINS = re.compile(
+    r"\W{0,10}(yes|true|no|false)\b(\W{1,3}(?:and|or) (?:yes|true|no|false)\b)?", re.IGNORECASE
+)
+# A word of its own at the end of something said: "no" before a noun is none.
+_SAID = re.compile(
+    r"(?<!not )\b(yes|true|no|false)\b(?=[*_\"'’)]{0,3}(?:[.,;:!?]|\s*$))", re.IGNORECASE
+)
+_LETTER = re.compile(
+    r"\W{0,10}(?:(?i:option|choice)\W{1,3})?([A-E])(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+is\b)"
+)
+_NAMED = re.compile(r"\(([A-E])\)|(?<![\w'’(])([A-E])\)|\b(?:[Oo]ption|[Cc]hoice) ([A-E])\b")
+
+
+def yes_no(prediction: str, gold: Sequence[str]) -> dict[str, float]:
+    """StrategyQA's accuracy.
+
+    The answer is the yes or no (or true or false) with which the text, or what follows its
+    last answer mark, begins; else the only one of the two that it says at the end of a clause.
+    Anything else is wrong.
+
+    Example:
+        >>> yes_no("No, she died in 1901.", ["no"]), yes_no("Yes and no.", ["no"])
+        ({'accuracy': 1.0}, {'accuracy': 0.0})
+    """
+    return {"accuracy": float(_said(final_answer(prediction)) in gold)}
+
+
+def letter(prediction: str, gold: Sequence[str]) -> dict[str, float]:
+    """AQuA's accuracy: the letter of the chosen option.
+
+    That is the letter with which the text, or what follows its last answer mark, begins; else
+    the only one that is named as (B), B) or option B. A value alone is no choice.
+
+    Example:
+        >>> letter("The answer is (B) 36.", ["B"]), letter("36", ["B"])
+        ({'accuracy': 1.0}, {'accuracy': 0.0})
+    """
+    marked = after_mark(prediction)
+    text = prediction[-MAX_CHARS:].strip() if marked is None else marked
+    if begins := _LETTER.match(text):
+        return {"accuracy": float(begins[1] in gold)}
+    named = {next(filter(None, groups)) for groups in _NAMED.findall(text)}
+    return {"accuracy": float(len(named) == 1 and named <= {*gold})}
+
+
+def _said(text: str) -> str | None:
+    if begins := _BEGINS.match(text):
+        return None if begins[2] else _YES_NO[begins[1].lower()]
+    found = {_YES_NO[word.lower()] for word in _SAID.findall(text)}
+    return found.pop() if len(found) == 1 else None

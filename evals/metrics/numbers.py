@@ -1,0 +1,130 @@
+"""Answers that are numbers: GSM8K, GSM-Hard, SVAMP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from .text import MAX_CHARS, after_mark
+
+_STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
+_NUMBER = re.compile(
+    # Digits that end a word or are an exponent are passed over: CO2, m^2.
+    r"[A-Za-z^]\w*(?:[.,][0-9]+)*"
+    # A minus is one unless it stands between two things: 10-15, (a)-3.
+    r"|((?<![\w)\]%.])[-−–])?(?:[$€£]\s?)?"
+    r"((?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
+    r"((?:[eE][-+]?[0-9]{1,2})?)(?![0-9])"
+)
+_STATED = re.compile(r"[^\w.+−-]{0,5}[-−–]?[$€£\s]{0,3}\.?[0-9]")
+_WORKED_OUT = re.compile(r"[\d\s.,$€£()]{1,100}[-+*/×÷x−][\d\s.,$€£()+\-*/×÷x−]{1,200}=")
+_LATEX = ((r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""))
+_MAX_DIGITS = 400
+PAL_TOLERANCE = Fraction(1, 1000)
+"""How far off an answer may be for GSM-Hard, by the script of its authors."""
+
+
+def gsm8k(prediction: str, gold: Sequence[str]) -> dict[str, float]:
+    """GSM8K in its two readings, side by side.
+
+    `strict` is the rule of openai/grade-school-math: the first `#### NUMBER` without its
+    commas equals the gold result letter by letter, and a text without one is wrong.
+    `flexible` is what is usual for language models: `answer_number` equals the gold result
+    as a number.
+
+    Example:
+        >>> gsm8k("She earns $18.00 a day.", ["18"])
+        {'flexible': 1.0, 'strict': 0.0}
+    """
+    return {
+        "flexible": numeric(prediction, gold)["accuracy"],
+        "strict": float(strict_answer(prediction) in gold),
+    }
+
+
+def numeric(
+    prediction: str, gold: Sequence[str], tolerance: Fraction = Fraction(0)
+) -> dict[str, float]:
+    """Whether the answer's number is the gold one: exactly, or within `tolerance`.
+
+    Example:
+        >>> numeric("about 12.75", ["12"]), numeric("1,800 in all", ["1800"])
+        ({'accuracy': 0.0}, {'accuracy': 1.0})
+    """
+    found = answer_number(prediction)
+    if found is None:
+        return {"accuracy": 0.0}
+    off = (abs(found - Fraction(number)) for number in gold)
+    return {"accuracy": float(any(o < tolerance or o == 0 for o in off))}
+
+
+def strict_answer(text: str) -> str | None:
+    """The result by GSM8K's own rule; None if there is none.
+
+    Example:
+        >>> strict_answer("That makes 1,800. #### 1,800"), strict_answer("1800")
+        ('1800', None)
+    """
+    match = _STRICT.search(text)
+    return match[1].strip().replace(",", "") if match else None
+
+
+def answer_number(text: str) -> Fraction | None:
+    """The number that a text gives as its answer; None if it gives none.
+
+    With an answer mark: the number right behind it (of "5 + 3 = 8" the last), else the last
+    in that line, else the last behind the mark. Without a mark: the last in the text.
+    Currency, thousands commas, markdown and a percent sign are read over.
+
+    Example:
+        >>> answer_number("The answer is: **$1,800** for 20 days")
+        Fraction(1800, 1)
+        >>> answer_number("18 eggs less 5 is 13."), answer_number("No idea.")
+        (Fraction(13, 1), None)
+    """
+    for latex, plain in _LATEX:
+        text = text.replace(latex, plain)
+    marked = after_mark(text)
+    if marked is None:
+        return _last(text[-MAX_CHARS:])
+    line = marked.partition("\n")[0]
+    if not _STATED.match(line):
+        found = _last(line)
+        return _last(marked) if found is None else found
+    while worked := _WORKED_OUT.match(line):
+        line = line[worked.end() :]
+    return next(iter(numbers_in(line)), None)
+
+
+def numbers_in(text: str) -> list[Fraction]:
+    """The numbers of a text with their signs, in order.
+
+    Example:
+        >>> numbers_in("from -3 to 10-15, or 1.2e3")
+        [Fraction(-3, 1), Fraction(10, 1), Fraction(15, 1), Fraction(1200, 1)]
+    """
+    found = []
+    for sign, digits, exponent in _NUMBER.findall(text):
+        if 0 < len(digits) <= _MAX_DIGITS:
+            value = Fraction(digits.replace(",", "") + exponent)
+            found.append(-value if sign else value)
+    return found
+
+
+def plain_number(text: str) -> str | None:
+    """A text that is nothing but a number, plainly written; None for any other.
+
+    Example:
+        >>> plain_number("$1,800.00"), plain_number("-3"), plain_number("3 pens")
+        ('1800.00', '-3', None)
+    """
+    match = _NUMBER.fullmatch(text.strip())
+    if not match or not match[2]:
+        return None
+    sign, digits, exponent = match.groups()
+    return ("-" if sign else "") + digits.replace(",", "") + exponent
+
+
+def _last(text: str) -> Fraction | None:
+    return next(reversed(numbers_in(text)), None)

@@ -1,0 +1,53 @@
+"""Which part of a model's text is its answer.
+
+Official scripts are given bare answers; models write sentences. What follows the last mark,
+such as "The answer is", is taken for the answer, and without a mark the whole text.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARS = 20_000
+"""Of a longer text the end alone is read: that's where answers are."""
+
+_MARK = re.compile(
+    r"####"
+    r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
+    r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
+    re.IGNORECASE,
+)
+_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
+_AROUND = " \t\r\n*_`"
+
+
+def after_mark(text: str) -> str | None:
+    r"""All that follows the last answer mark; None if there is no mark.
+
+    Marks are `####`, "the answer is", "answer:" and LaTeX's `\boxed`.
+
+    Example:
+        >>> after_mark("**Answer:** 18 eggs"), after_mark(r"So \boxed{18}."), after_mark("18")
+        ('18 eggs', '18', None)
+    """
+    text = text[-MAX_CHARS:]
+    if boxed := _BOXED.findall(text):
+        return boxed[-1].strip(_AROUND)
+    ends = [match.end() for match in _MARK.finditer(text)]
+    found = (text[end:].strip(_AROUND) for end in reversed(ends))
+    return next(filter(None, found), "") if ends else None
+
+
+def final_answer(text: str) -> str:
+    r"""The answer alone: the line that follows the last mark, else the whole text.
+
+    Example:
+        >>> final_answer("He was born in Ulm.\nThe answer is: Ulm\nHope that helps!")
+        'Ulm'
+        >>> final_answer(" Ulm ")
+        'Ulm'
+    """
+    marked = after_mark(text)
+    if marked is None:
+        return text[-MAX_CHARS:].strip(_AROUND)
+    return marked.partition("\n")[0].strip(_AROUND)

@@ -1,0 +1,186 @@
+"""`--engine ray`: the questions of an evaluation spread over the workers of a Ray cluster.
+
+Each worker is a process with its own event loop, models and checkpoints, and always gets the
+same questions, so that a later run finds what an earlier one has paid for. A worker that dies
+is started again, and asked again what it hadn't answered. Samples are written here, by the
+process that was started: they are the same as without Ray.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingDependencyError, UserError
+from ..storage import open_checkpointer
+from .runner import Asker, Job, Running, Score
+from .sample_file import SampleFile
+
+_DEATHS = 3
+"""So often a worker is started again without having answered anything in between."""
+
+
+async def run_on_ray(
+    jobs: Iterable[Job],
+    file: SampleFile,
+    score: Score,
+    running: Running,
+    workers: int,
+    on_sample: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Ask what has no sample yet; as `runner.run_jobs`, with so many workers.
+
+    Args:
+        jobs: What to ask.
+        file: Where samples go.
+        score: Metrics of an answer; sent to the workers.
+        running: How; `concurrency` is that of each worker.
+        workers: Processes. With RAY_ADDRESS set they are started in that cluster, else in
+            one on this machine that ends with the run.
+        on_sample: Is told each new sample.
+
+    Raises:
+        MissingDependencyError: If Ray isn't installed.
+        UserError: If a worker dies again and again.
+    """
+    ray = _ray()
+    open_jobs = [job for job in jobs if job.key not in file.done]
+    own = _connect(ray, workers)
+
+    def kept(sample: Mapping[str, Any]) -> None:
+        file.add(sample)
+        on_sample(sample)
+
+    slots = [
+        _Slot(ray, file.path.with_name(f"state-{k}.sqlite"), score, running, kept)
+        for k in range(workers)
+    ]
+    tasks = [
+        asyncio.ensure_future(slot.run([j for j in open_jobs if _worker_of(j, workers) == k]))
+        for k, slot in enumerate(slots)
+    ]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if own:
+            ray.shutdown()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependencyError(
+            "--engine ray needs Ray: pip install 'langgraph-decompose[ray]'."
+        ) from None
+    return ray
+
+
+def _connect(ray: Any, workers: int) -> bool:
+    """Join the user's cluster, or start one here; whether it is ours to end."""
+    if ray.is_initialized():
+        return False
+    # Ray's usage reports go to a server on the internet.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+    else:
+        ray.init(num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    return True
+
+
+def _worker_of(job: Job, workers: int) -> int:
+    return int(job.thread[:8], 16) % workers
+
+
+class _Slot:
+    """One worker and its questions, whichever process stands for it."""
+
+    def __init__(
+        self,
+        ray: Any,
+        state: Path,
+        score: Score,
+        running: Running,
+        kept: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._ray, self._state, self._score, self._running = ray, state, score, running
+        self._kept = kept
+        self._deaths = 0
+        self._actor = self._started()
+
+    def _started(self) -> Any:
+        # One question more, for `forget`.
+        kind = self._ray.remote(num_cpus=1, max_concurrency=2 * self._running.concurrency)(_Worker)
+        return kind.remote(str(self._state.absolute()), self._score, self._running)
+
+    async def run(self, jobs: list[Job]) -> None:
+        """Ask all questions, so many at once."""
+        waiting = iter(jobs)
+
+        async def work() -> None:
+            for job in waiting:
+                await self._ask(job)
+
+        await asyncio.gather(*(work() for _ in range(min(len(jobs), self._running.concurrency))))
+
+    async def _ask(self, job: Job) -> None:
+        while True:
+            actor = self._actor
+            try:
+                sample = await actor.ask.remote(job)
+            except self._ray.exceptions.RayActorError as error:
+                self._replace(actor, error)
+                continue
+            self._kept(sample)
+            self._deaths = 0
+            actor.forget.remote(job)
+            return
+
+    def _replace(self, dead: Any, error: Exception) -> None:
+        """Start the worker again, once for all the questions that it was asked."""
+        if self._actor is not dead:
+            return
+        self._deaths += 1
+        if self._deaths > _DEATHS:
+            why = str(error).splitlines()[0]
+            raise UserError(
+                f"a worker died {_DEATHS} times in a row ({why}); what is answered is kept, go on "
+                "with --resume."
+            )
+        self._actor = self._started()
+
+
+class _Worker:
+    """What runs in a worker's process: graphs, models and checkpoints of its own."""
+
+    def __init__(self, state: str, score: Score, running: Running) -> None:
+        self._state, self._score, self._running = Path(state), score, running
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._asker: Asker | None = None
+
+    async def ask(self, job: Job) -> dict[str, Any]:
+        """The sample of a question."""
+        return await (await self._opened()).ask(job)
+
+    async def forget(self, job: Job) -> None:
+        """Drop a question's checkpoints, now that its sample is kept."""
+        await (await self._opened()).forget(job)
+
+    async def _opened(self) -> Asker:
+        async with self._opening:
+            if self._asker is None:
+                begun = self._state.exists()
+                saver = await self._stack.enter_async_context(open_checkpointer(self._state))
+                self._asker = Asker(saver, self._score, self._running, begun=begun)
+            return self._asker

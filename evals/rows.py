@@ -1,0 +1,127 @@
+"""Rows of JSONL, JSON and CSV files; what is broken is noted or refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+MAX_LINE_BYTES = 4_000_000
+"""A longer line of JSONL is refused: nobody's question is that long."""
+
+_MAX_JSON_BYTES = 2_000_000_000
+
+
+def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, Any]]:
+    """Parsed lines of a JSONL file with their numbers, from 1; blank lines are passed over.
+
+    Args:
+        path: The file.
+        broken: Where to note lines that are no JSON, as `FILE:LINE: why`. Without it such
+            a line is refused.
+
+    Raises:
+        UserError: If the file can't be read, or a line is broken and `broken` is None.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    if len(line) > MAX_LINE_BYTES:
+                        raise ValueError(f"over {MAX_LINE_BYTES:,} bytes")
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    refuse(f"{path}:{number}", error, broken)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+
+
+def json_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects with their row from 0, of a JSONL file or of one JSON list.
+
+    Raises:
+        UserError: If the file can't be read, or a line is broken and `broken` is None.
+    """
+    listed = _starts_with_bracket(path)
+    rows = enumerate(read_json(path)) if listed else _numbered_lines(path, broken)
+    for row, value in rows:
+        if isinstance(value, dict):
+            yield row, value
+        else:
+            note(path, row, "not a JSON object", broken)
+
+
+def csv_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header, numbered from 0."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row, value in enumerate(csv.DictReader(file)):
+                if None in value or None in value.values():
+                    note(path, row, "another number of columns than the header", broken)
+                else:
+                    yield row, value
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{str(path)!r} is no CSV file in UTF-8: {error}.") from None
+
+
+def located_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSONL file or of one JSON list, each with where it stands, to be named."""
+    listed = _starts_with_bracket(path)
+    for row, value in json_rows(path):
+        yield (f"{path}, row {row} (from 0)" if listed else f"{path}:{row + 1}"), value
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        UserError: If it can't be read, is over 2 GB, or is no JSON.
+    """
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise UserError(f"{str(path)!r} is over 2 GB; turn it into JSONL, a row a line.")
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{str(path)!r} is no JSON: {error}.") from None
+
+
+def note(path: Path, row: int, why: object, broken: list[str] | None) -> None:
+    """Note a row, numbered from 0, that can't be used; without a list for that, refuse it."""
+    refuse(f"{path}, row {row} (from 0)", why, broken)
+
+
+def refuse(place: str, why: object, broken: list[str] | None) -> None:
+    """Note what can't be used; without a list for that, say so.
+
+    Raises:
+        UserError: If `broken` is None.
+    """
+    message = f"{place}: {why}"
+    if broken is None:
+        raise UserError(f"{message}; mend it.")
+    broken.append(message)
+
+
+def _numbered_lines(path: Path, broken: list[str] | None) -> Iterator[tuple[int, Any]]:
+    return ((number - 1, value) for number, value in read_rows(path, broken))
+
+
+def _starts_with_bracket(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(200).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None

@@ -1,0 +1,117 @@
+"""samples.jsonl: a line for each answered question, kept as it comes, in order at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..storage import open_private
+
+SAMPLES = "samples.jsonl"
+SETTINGS = "evaluation.json"
+Key = tuple[str, str, str]
+"""System, task and item of a sample."""
+
+
+class SampleFile:
+    """The samples of one evaluation; in memory is only where each lies in the file.
+
+    Args:
+        directory: Of the evaluation.
+        settings: What the samples depend on.
+        resume: Go on with what is there.
+
+    Raises:
+        UserError: If samples are there and `resume` is False, or if they were begun with other
+            settings, or the directory can't be written.
+    """
+
+    def __init__(
+        self, directory: Path, settings: Mapping[str, Any], *, resume: bool = False
+    ) -> None:
+        self.path = directory / SAMPLES
+        self._places: dict[Key, int] = {}
+        try:
+            self._begin(directory / SETTINGS, dict(settings), resume)
+            self._read()
+            self._file = self.path.open("ab")
+        except OSError as error:
+            raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
+
+    @property
+    def done(self) -> frozenset[Key]:
+        """The samples that are there."""
+        return frozenset(self._places)
+
+    def _begin(self, file: Path, settings: dict[str, Any], resume: bool) -> None:
+        text = json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            if self.path.exists():
+                raise UserError(f"{str(self.path)!r} is no evaluation's; name another --out.")
+            new = file.with_name(f".{file.name}.new")
+            new.write_text(text, encoding="utf-8")
+            os.replace(new, file)
+        elif not resume:
+            raise UserError(
+                f"{str(file.parent)!r} holds an evaluation; go on with --resume, or name "
+                "another --out."
+            )
+        elif file.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{str(file.parent)!r} was begun with other systems, tasks or settings; use the "
+                "same, or name another --out."
+            )
+
+    def _read(self) -> None:
+        open_private(self.path)
+        with self.path.open("r+b") as file:
+            at = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    file.truncate(at)  # Cut short by a crash.
+                    break
+                try:
+                    self._places[_key(json.loads(line))] = at
+                except (ValueError, KeyError, TypeError):
+                    number = len(self._places) + 1
+                    raise UserError(
+                        f"{str(self.path)!r}, line {number}, is no sample; remove the folder, or "
+                        "name another --out."
+                    ) from None
+                at += len(line)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep a sample; when this returns, a crash of the process can't lose it."""
+        at = self._file.tell()
+        self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+        self._places[_key(row)] = at
+
+    def rows(self, keys: Iterable[Key]) -> Iterator[dict[str, Any]]:
+        """Samples in the order of the keys."""
+        return map(json.loads, self._lines(keys))
+
+    def _lines(self, keys: Iterable[Key]) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            for key in keys:
+                file.seek(self._places[key])
+                yield file.readline()
+
+    def finish(self, keys: Iterable[Key]) -> None:
+        """Put the samples into the order of the keys, at once or not at all."""
+        new = self.path.with_name(f".{SAMPLES}.new")
+        with new.open("wb") as file:
+            file.writelines(self._lines(keys))
+            file.flush()
+            os.fsync(file.fileno())
+        self._file.close()
+        os.replace(new, self.path)
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return row["system"], row["task"], row["id"]

@@ -1,0 +1,73 @@
+"""Private files, locks and checkpoints on disk, shared by whatever keeps long work."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+
+
+def open_private(path: Path) -> None:
+    """Make a file that only its owner can read, if it isn't there.
+
+    One that is there isn't even opened: closing it would drop this process's SQLite locks.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@asynccontextmanager
+async def open_checkpointer(path: Path) -> AsyncIterator[Any]:
+    """LangGraph's SQLite checkpointer, which waits if another process is writing."""
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    open_private(path)
+    async with aiosqlite.connect(path, timeout=30) as db:
+        # Safe against a killed process; a power cut may lose the last moments, no more.
+        await db.execute("PRAGMA synchronous = NORMAL")
+        yield AsyncSqliteSaver(db)
+
+
+def lock_path(path: Path, name: str) -> Path:
+    """The file whose lock says that somebody works on a run."""
+    return path.with_name(f"{path.name}.{name}.lock")
+
+
+@contextmanager
+def locked(path: Path, name: str, busy: str) -> Iterator[None]:
+    """Hold a run's lock; the operating system releases it however the process ends.
+
+    It is a SQLite lock on an empty file: that works on every system, without a library.
+
+    Raises:
+        UserError: With the message `busy`, if another process holds it.
+    """
+    file = lock_path(path, name)
+    open_private(file)
+    # `is_locked` holds it for a moment; whoever works on a run holds it for long.
+    db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
+    try:
+        try:
+            db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise UserError(busy) from None
+        yield
+    finally:
+        db.close()
+
+
+def is_locked(path: Path, name: str) -> bool:
+    """Whether another process holds a run's lock."""
+    if not lock_path(path, name).exists():
+        return False
+    try:
+        with locked(path, name, "busy"):
+            return False
+    except UserError:
+        return True

@@ -1,0 +1,301 @@
+"""Metrics, case by case: what a model writes, what is gold, and what the official rule says.
+
+The tables are worked out by hand from the scripts that the data sets' authors published. Where
+a rule is odd, the row says so: a metric that is kinder than the official one measures something
+else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langgraph_decompose.evals.metrics import METRICS, score
+from langgraph_decompose.evals.metrics.assignment import best_total
+from langgraph_decompose.evals.metrics.drop import spans_of
+from langgraph_decompose.evals.metrics.numbers import answer_number
+from langgraph_decompose.evals.metrics.text import final_answer
+
+GSM8K = [  # prediction, gold, strict, flexible
+    ("#### 18", "18", 1, 1),
+    ("16 - 3 - 4 = 9 eggs, 9 * 2 = 18 dollars.\n#### 18", "18", 1, 1),
+    ("#### 1,800", "1800", 1, 1),
+    ("#### -10", "-10", 1, 1),
+    ("#### 18.", "18", 0, 1),  # strict compares letters: "18." isn't "18"
+    ("#### 18.00", "18", 0, 1),
+    ("#### $18", "18", 0, 1),  # strict takes no currency
+    ("####18", "18", 0, 1),  # nor a missing space
+    ("#### 18\n#### 20", "18", 1, 0),  # strict takes the first, flexible the last
+    ("18", "18", 0, 1),
+    ("**18**", "18", 0, 1),
+    ("__18__", "18", 0, 1),
+    ("18%", "18", 0, 1),
+    ("18.", "18", 0, 1),
+    ("18,", "18", 0, 1),
+    ("$18.00", "18", 0, 1),
+    ("€18", "18", 0, 1),
+    ("1,800", "1800", 0, 1),
+    ("1{,}800", "1800", 0, 1),
+    (r"So \boxed{\$1{,}800}.", "1800", 0, 1),
+    (r"\boxed{18} and that is that, 100 %", "18", 0, 1),
+    ("The answer is: 12.75", "12", 0, 0),  # the released code cut decimals off
+    ("12.75", "12", 0, 0),
+    ("12.0", "12", 0, 1),
+    ("She has 18 eggs. The answer is: 40", "18", 0, 0),  # an earlier number doesn't count
+    ("She has 18 eggs and sells 5, so 13 are left.", "18", 0, 0),
+    ("She has 18 eggs and sells 5, so 13 are left.", "13", 0, 1),
+    ("The answer is: eighteen, of 18", "18", 0, 1),
+    ("She has 18 eggs. The answer is: unknown", "18", 0, 0),
+    ("The answer is 18. There were 40 at first.", "18", 0, 1),
+    ("The answer to the question is 18 of the 40.", "18", 0, 1),
+    ("**Final Answer:** 18 eggs", "18", 0, 1),
+    ("Answer: 5 + 13 = 18", "18", 0, 1),
+    ("Answer: 5 + 13 = 20 - 2 = 18 in 1 day", "18", 0, 1),
+    ("Answer:\n\nShe sells 5 and keeps 18", "18", 0, 1),
+    ("Answer: let me think.\n5 and 13 make 18", "18", 0, 1),
+    ('{"answer": 18}', "18", 0, 1),
+    ("-3", "-3", 0, 1),
+    ("3", "-3", 0, 0),
+    ("−3", "-3", 0, 1),  # the minus of Unicode
+    ("-$250", "-250", 0, 1),
+    ("$-250", "-250", 0, 1),
+    ("10-15", "15", 0, 1),  # a range, not minus 15
+    ("- 18 eggs", "18", 0, 1),  # a bullet
+    ("18 m^2", "18", 0, 1),  # an exponent is no answer
+    ("18 m2 of CO2", "18", 0, 1),
+    ("9.5e3", "9500", 0, 1),
+    ("118", "18", 0, 0),
+    ("180", "18", 0, 0),
+    ("1.8", "18", 0, 0),
+    ("eighteen", "18", 0, 0),
+    ("", "18", 0, 0),
+    (None, "18", 0, 0),
+]
+
+
+@pytest.mark.parametrize(("prediction", "gold", "strict", "flexible"), GSM8K)
+def test_gsm8k(prediction: str | None, gold: str, strict: int, flexible: int) -> None:
+    assert score("gsm8k", prediction, [gold]) == {"strict": strict, "flexible": flexible}
+
+
+@pytest.mark.parametrize(
+    ("scoring", "prediction", "gold", "right"),
+    [
+        ("numeric", "51.0", "51", 1),
+        ("numeric", "51.0004", "51", 0),  # SVAMP's results are whole
+        ("numeric_close", "51.0004", "51", 1),  # PAL's script: within 0.001
+        ("numeric_close", "51.001", "51", 0),
+        ("numeric_close", "388147.41176", "388147.4117647059", 1),
+        ("numeric_close", "388147.4", "388147.4117647059", 0),
+        ("numeric_close", "9,284,017,268,534.4", "9284017268534.4", 1),
+        ("numeric_close", "0", "2.0107e-06", 1),  # odd, but so the script has it
+        ("numeric_close", "-9825743600", "-9825743600", 1),
+        ("numeric_close", "", "0", 0),
+        ("numeric_close", "7" * 5000, "7", 0),
+    ],
+)
+def test_numbers(scoring: str, prediction: str, gold: str, right: int) -> None:
+    assert score(scoring, prediction, [gold]) == {"accuracy": right}
+
+
+DROP: list[tuple[Any, list[list[str]], float, float]] = [  # prediction, gold answers, EM, F1
+    ("Bears", [["Bears"]], 1, 1),
+    ("the Bears.", [["Bears"]], 1, 1),
+    ("Chicago Bears", [["Bears"]], 0, 0.67),
+    ("3", [["3"]], 1, 1),
+    ("3.0", [["3"]], 1, 1),
+    ("1,800", [["1800"]], 1, 1),
+    ("$18.00", [["18"]], 0, 0),  # odd: losing its point with the "$", it is 1800
+    ("$18.00", [["1800"]], 1, 1),
+    ("-5", [["5"]], 1, 1),  # odd: a hyphen parts words
+    ("−5", [["5"]], 0, 0),  # while the Unicode minus stays, and is no number
+    ("20%", [["20"]], 1, 1),
+    ("4 yards", [["3 yards"]], 0, 0),  # another number is all wrong
+    ("yards", [["3 yards"]], 0, 0),
+    ("3", [["3 yards"]], 0, 0.67),
+    ("3-yard", [["3 yard"]], 1, 1),
+    ("12.75", [["12"]], 0, 0),
+    (["Bears", "Browns"], [["Browns", "Bears"]], 1, 1),
+    (["Bears"], [["Browns", "Bears"]], 0, 0.5),
+    (["Bears", "Browns", "Jets"], [["Browns", "Bears"]], 0, 0.67),
+    (["Bears", "Bears"], [["Bears"]], 0, 0.5),  # as a set the same, but not as many
+    ("Bears and Browns", [["Browns", "Bears"]], 0, 0.25),  # one span: 1/2, over two
+    ("Bears; Browns", [["Browns", "Bears"]], 1, 1),
+    ('["Bears", "Browns"]', [["Browns", "Bears"]], 1, 1),
+    ("- Bears\n- Browns", [["Browns", "Bears"]], 1, 1),
+    ("The answer is: Bears; Browns", [["Browns", "Bears"]], 1, 1),
+    # Greedy pairing would give "Tom Brady" to "Brady" and leave "Tom" without a partner.
+    (["Tom Brady", "Brady"], [["Brady", "Tom"]], 0, 0.83),
+    ("Browns", [["Bears"], ["Browns"]], 1, 1),  # the best of the validated answers
+    ("Browns", [["  "], ["Bears"]], 0, 0),  # a blank gold answer is passed over
+    ("", [[""]], 0, 0),
+    ("8 November 1942", [["8 November 1942"]], 1, 1),
+    ("November 1942", [["8 November 1942"]], 0, 0.8),
+    ("a word word", [["word"]], 0, 1),  # F1 is of sets of words
+    ("", [["Bears"]], 0, 0),
+    (None, [["Bears"]], 0, 0),
+]
+
+
+@pytest.mark.parametrize(("prediction", "gold", "em", "f1"), DROP)
+def test_drop(prediction: Any, gold: list[list[str]], em: float, f1: float) -> None:
+    assert score("drop", prediction, gold) == {"em": em, "f1": f1}
+
+
+def test_one_drop_answer_is_one_span_unless_it_says_otherwise() -> None:
+    assert spans_of("First 3, then 4; so many.\nThe answer is: 7") == ["7"]
+    assert spans_of("1. Bears\n2) Browns") == ["Bears", "Browns"]
+    assert spans_of("[not JSON") == ["[not JSON"]
+    assert spans_of("; ".join("abcd" * 20)) == ["; ".join("abcd" * 20)], "nobody lists 80 spans"
+
+
+SPANS = [  # scoring, prediction, gold answers, EM, F1
+    ("squad", "Ulm", ["Ulm"], 1, 1),
+    ("squad", "the  ULM!", ["Ulm"], 1, 1),
+    ("squad", "The answer is: Ulm.\nHope that helps!", ["Ulm"], 1, 1),
+    ("squad", "**Ulm**", ["Ulm"], 1, 1),
+    ("squad", "Ulm, Germany", ["Ulm"], 0, 2 / 3),
+    ("squad", "NYC", ["New York City", "NYC"], 1, 1),  # an alias
+    ("squad", "New York", ["New York City", "NYC"], 0, 0.8),  # the best alias, here the first
+    ("squad", "an a the", ["the"], 1, 1),  # nothing is left of either
+    ("squad", "", ["Ulm"], 0, 0),
+    ("squad", None, ["Ulm"], 0, 0),
+    ("squad", "word word", ["word"], 0, 2 / 3),  # words are counted, unlike in DROP
+    ("squad", "1,800", ["1800"], 1, 1),
+    ("squad", "$18.00", ["18"], 0, 0),  # odd: "1800" and "18"
+    ("squad", "yes, both", ["yes"], 0, 2 / 3),
+    ("hotpotqa", "Yes.", ["yes"], 1, 1),
+    ("hotpotqa", "yes, both", ["yes"], 0, 0),  # yes is right as a whole or not at all
+    ("hotpotqa", "no", ["no way out"], 0, 0),  # on either side
+    ("hotpotqa", "no way", ["no way out"], 0, 0.8),
+    ("hotpotqa", "noanswer", ["no answer"], 0, 0),
+    ("hotpotqa", "the", ["a"], 1, 0),  # odd: both are empty, equal, and share no word
+    ("hotpotqa", "British", ["United Kingdom", "British"], 1, 1),  # 2Wiki's aliases
+    ("hotpotqa", "", ["yes"], 0, 0),
+    ("hotpotqa", None, ["yes"], 0, 0),
+]
+
+
+@pytest.mark.parametrize(("scoring", "prediction", "gold", "em", "f1"), SPANS)
+def test_a_few_words(
+    scoring: str, prediction: str | None, gold: list[str], em: float, f1: float
+) -> None:
+    assert score(scoring, prediction, gold) == {"em": em, "f1": pytest.approx(f1)}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "substring", "em"),
+    [
+        ("James Madison", "james madison", 1, 1),
+        ("It was James Madison, I think.", "james madison", 1, 0),
+        ("The answer is: James Madison", "james madison", 1, 1),
+        ("James Madison? No. The answer is: Monroe", "james madison", 0, 0),
+        ('The answer is: "1,999"', "1999", 1, 1),
+        ("not in 1999 but later", "1999", 1, 0),  # odd, but so the released code has it
+        ("Madison", "james madison", 0, 0),
+        ("", "james madison", 0, 0),
+        (None, "james madison", 0, 0),
+    ],
+)
+def test_bamboogle(prediction: str | None, gold: str, substring: int, em: int) -> None:
+    found = score("bamboogle", prediction, [gold])
+    assert (found["substring"], found["em"]) == (substring, em)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "right"),
+    [
+        ("Yes", "yes", 1),
+        ("**No.**", "no", 1),
+        ("True", "yes", 1),
+        ("false", "no", 1),
+        ("No, since yes would take a miracle.", "no", 1),
+        ("Some say yes, some say so. The answer is: no", "no", 1),
+        ("Aristotle died long before, so the answer would be no.", "no", 1),
+        ("There is no doubt that he did.", "no", 0),  # "no" before a noun is no answer
+        ("That is not true.", "yes", 0),
+        ("Yes or no.", "yes", 0),
+        ("Yesterday", "yes", 0),
+        ("It depends.", "no", 0),
+        ("", "no", 0),
+        (None, "no", 0),
+    ],
+)
+def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
+    assert score("yes_no", prediction, [gold]) == {"accuracy": right}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "right"),
+    [
+        ("B", 1),
+        ("B)", 1),
+        ("(B) 36", 1),
+        ("**B**", 1),
+        ("B. 36", 1),
+        ("B) $36", 1),
+        ("Option B", 1),
+        ("The answer is (B).", 1),
+        ("The answer is: B", 1),
+        ("The correct answer is option B) 36.", 1),
+        ("A car needs 36 minutes, so (B) it is.", 1),
+        (r"\boxed{B}", 1),
+        ("A) is too small. The answer is B", 1),
+        ("Either A) or B)", 0),
+        ("A", 0),
+        ("36", 0),  # a value is no choice
+        ("Because", 0),
+        ("", 0),
+        (None, 0),
+    ],
+)
+def test_a_chosen_letter(prediction: str | None, right: int) -> None:
+    assert score("letter", prediction, ["B"]) == {"accuracy": right}
+
+
+def test_every_way_of_scoring_gives_the_metrics_that_it_names() -> None:
+    for scoring, names in METRICS.items():
+        gold: Any = [["18"]] if scoring == "drop" else ["18"]
+        for prediction in ("18", "", None):
+            assert set(score(scoring, prediction, gold)) == set(names)
+    assert score("", "18", []) == {}, "of a plan alone no answer is judged"
+
+
+@given(st.text(max_size=200), st.sampled_from(sorted(METRICS)))
+def test_nothing_that_a_model_writes_breaks_a_metric(prediction: str, scoring: str) -> None:
+    gold: Any = [["18", "Bears"]] if scoring == "drop" else ["18"]
+    assert all(0 <= value <= 1 for value in score(scoring, prediction, gold).values())
+
+
+@given(st.lists(st.sampled_from(["The answer is", "answer:", "####", "\\boxed{", "1,", "-", "x "])))
+def test_marks_and_digits_in_any_order_break_nothing(parts: list[str]) -> None:
+    text = "".join(parts) * 50
+    answer_number(text)
+    assert len(final_answer(text)) <= len(text)
+
+
+@given(st.decimals(-(10**9), 10**9, places=2))
+def test_a_number_is_read_as_it_is_written(number: Any) -> None:
+    for text in (f"{number}", f"{number:,}", f"**{number:,}**.", f"It costs ${number:,}!"):
+        assert answer_number(text) == Fraction(number)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(
+            st.lists(st.integers(0, 9), min_size=width, max_size=width), min_size=1, max_size=5
+        )
+    )
+)
+def test_the_assignment_is_the_best_of_all(table: list[list[int]]) -> None:
+    rows = table if len(table) <= len(table[0]) else [*zip(*table, strict=True)]
+    columns = range(len(rows[0]))
+    best = max(
+        sum(row[j] for row, j in zip(rows, chosen, strict=True))
+        for chosen in itertools.permutations(columns, len(rows))
+    )
+    assert best_total(table) == best
