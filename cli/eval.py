@@ -6,10 +6,11 @@ import json
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from .drive import loading
 from .progress import QuestionsProgress
 
@@ -18,25 +19,61 @@ def run(args: Namespace) -> int:
     """Ask, judge, report; returns the exit code."""
     with loading():
         from ..evals.evaluation import EvalSettings, Evaluation
+        from ..evals.experiments import experiment_names
 
+    table = args.tasks[0] if args.tasks[0] in experiment_names() else ""
     settings = EvalSettings(
-        tasks=tuple(args.tasks),
-        strategies=tuple(args.strategy),
-        decomposers=tuple(args.decomposer),
-        solvers=tuple(args.solver),
-        samples=args.samples,
+        systems=_of_table(table, args) if table else _matrix(args),
         limit=args.limit,
         seed=args.seed,
         data=args.data,
-        max_subquestions=args.max_subquestions,
         concurrency=args.concurrency,
         deterministic=args.deterministic,
         call_timeout=args.call_timeout,
         engine=args.engine,
         workers=args.workers,
     )
-    evaluation = Evaluation(settings)
     out = Path(args.out).expanduser()
+    summary = _run(Evaluation(settings), out, resume=args.resume)
+    shown = _beside_published(table, args, summary, out) if table else _lines(summary)
+    print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
+    _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
+    return 0
+
+
+def _matrix(args: Namespace) -> dict[str, Any]:
+    """Every strategy with every model, the same on each task."""
+    from ..evals.systems import systems
+
+    compared = systems(
+        args.strategy, args.decomposer, args.solver, args.samples, args.max_subquestions
+    )
+    return dict.fromkeys(args.tasks, compared)
+
+
+def _of_table(name: str, args: Namespace) -> dict[str, Any]:
+    """The systems of a table of the paper, for those of its sets that are there."""
+    from ..evals.experiments import load_experiment
+    from ..evals.task_files import load_task, source_of
+
+    if len(args.tasks) > 1:
+        raise UserError(f"{name} is run alone; name no further task.")
+    found = load_experiment(name).systems(_models(args.model))
+    missing: list[UserError] = []
+    for task in list(found):
+        try:
+            source_of(load_task(task), args.data)
+        except UserError as error:
+            missing.append(error)
+            del found[task]
+            _say(f"{task} is left out: {error}")
+    if not found:
+        raise missing[0]
+    return found
+
+
+def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
+    """Run it with a bar on the terminal; returns the summary."""
     with QuestionsProgress(len(evaluation.keys), 0) as progress:
 
         def sample_done(sample: Mapping[str, Any], before: int) -> None:
@@ -44,24 +81,36 @@ def run(args: Namespace) -> int:
             progress.meter.paid(sample["usage"], counted=False)
             progress.question_done(sample)
 
-        summary = evaluation.run(out, resume=args.resume, command=_command(), on_sample=sample_done)
-    if args.json:
-        print(json.dumps(summary, ensure_ascii=False, indent=1))  # noqa: T201
-    else:
-        _print(summary)
-    print(f"the report is in {out / 'report.md'} and {out / 'report.html'}", file=sys.stderr)  # noqa: T201
-    return 0
+        command = shlex.join(["decompose", *sys.argv[1:]])
+        return evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
 
 
-def _print(summary: Mapping[str, Any]) -> None:
+def _beside_published(name: str, args: Namespace, summary: Any, out: Path) -> str:
+    from ..evals.experiments import beside_published, load_experiment
+
+    text = beside_published(load_experiment(name), _models(args.model), summary)
+    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    return text.rstrip()
+
+
+def _models(given: Sequence[str]) -> dict[str, str]:
+    """References by role."""
+    found = dict(text.partition("=")[::2] for text in given)
+    if bad := [role for role, ref in found.items() if not ref.strip()]:
+        raise UserError(f"--model takes ROLE=REF, not {bad[0]!r}.")
+    return found
+
+
+def _lines(summary: Mapping[str, Any]) -> str:
     """The main metric of each system and task, and what can be told from it."""
     from ..evals.comparing import sentence
 
-    for row in summary["systems"]:
-        metric = summary["tasks"][row["task"]]["metric"]
-        print(f"{row['task']}  {row['system']}  {_figure(row, metric)}")  # noqa: T201
-    for row in summary["comparisons"]:
-        print(f"{row['task']}: {sentence(row)}")  # noqa: T201
+    figures = [
+        f"{row['task']}  {row['system']}  {_figure(row, summary['tasks'][row['task']]['metric'])}"
+        for row in summary["systems"]
+    ]
+    told = [f"{row['task']}: {sentence(row)}" for row in summary["comparisons"]]
+    return "\n".join([*figures, *told])
 
 
 def _figure(row: Mapping[str, Any], metric: str) -> str:
@@ -74,5 +123,5 @@ def _figure(row: Mapping[str, Any], metric: str) -> str:
     return f"{name} {100 * found['value']:.1f} ({bounds}; {found['n']} items{failed})"
 
 
-def _command() -> str:
-    return shlex.join(["decompose", *sys.argv[1:]])
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201

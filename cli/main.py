@@ -124,7 +124,12 @@ def _add_eval(commands: Any) -> None:
         "eval", help="measure whether splitting pays", epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("tasks", nargs="+", metavar="TASK_OR_FILE", help="gsm8k, my.jsonl, ...")
+    parser.add_argument(
+        "tasks",
+        nargs="+",
+        metavar="TASK_OR_FILE",
+        help="gsm8k, my.jsonl, ...; or a table of the paper, table1",
+    )
     many = {"nargs": "+", "metavar": "REF"}
     parser.add_argument(
         "--strategy",
@@ -137,6 +142,13 @@ def _add_eval(commands: Any) -> None:
         "--decomposer", default=["bundled"], help="or gold, for the task's own plans", **many
     )
     parser.add_argument("--solver", default=["bundled"], help="several are compared", **many)
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="ROLE=REF",
+        help="for a table of the paper: the models in its rows",
+    )
     parser.add_argument("--samples", metavar="N", type=int, default=5, help="of self_consistency")
     parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items")

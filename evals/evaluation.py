@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +28,7 @@ from .report.write import write_report
 from .runner import Job, Running, run_jobs
 from .sample_file import SAMPLES, SampleFile
 from .summary import read_samples, summarise
-from .systems import PLANNING, System, systems
+from .systems import NO_MODEL, PLANNING, System
 from .task_files import Task, load_items, load_task, source_of
 
 SUMMARY = "summary.json"
@@ -41,15 +40,10 @@ class EvalSettings:
     """What is compared on what.
 
     Attributes:
-        tasks: Names of tasks, or files.
-        strategies: Names of strategies.
-        decomposers: Model references, or `gold` for the plans that the task brings along.
-        solvers: Model references.
-        samples: Samples of `self_consistency`.
+        systems: By name or file of each task: what is compared on it, the baseline first.
         limit: Most items of a task; all if None.
         seed: Another seed chooses other items.
         data: The folder that holds the data sets.
-        max_subquestions: Most lines of a plan.
         concurrency: Questions at once.
         deterministic: One question after another, so that the same machine and build give the
             same figures to the digit.
@@ -58,18 +52,13 @@ class EvalSettings:
         workers: Processes of `ray`.
 
     Raises:
-        UserError: If a strategy isn't known or a number can't be right.
+        UserError: If a number can't be right.
     """
 
-    tasks: tuple[str, ...]
-    strategies: tuple[str, ...] = ("direct", "dag")
-    decomposers: tuple[str, ...] = ("bundled",)
-    solvers: tuple[str, ...] = ("bundled",)
-    samples: int = 5
+    systems: Mapping[str, Sequence[System]]
     limit: int | None = None
     seed: int = 0
     data: str | None = None
-    max_subquestions: int = 8
     concurrency: int = 8
     deterministic: bool = False
     call_timeout: float | None = None
@@ -80,14 +69,6 @@ class EvalSettings:
         for name in ("concurrency", "workers"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name!r} is a number from 1, not {getattr(self, name)}.")
-        if not self.tasks:
-            raise UserError("name a task, or a file of questions.")
-        _ = self.systems
-
-    @cached_property
-    def systems(self) -> list[System]:
-        """What is compared, the baseline first."""
-        return systems(self.strategies, self.decomposers, self.solvers, self.samples)
 
 
 @dataclass(frozen=True)
@@ -106,6 +87,7 @@ class _Loaded:
     task: Task
     items: list[Item]
     source: str
+    systems: list[System]
 
 
 class Evaluation:
@@ -120,34 +102,27 @@ class Evaluation:
 
     def __init__(self, settings: EvalSettings) -> None:
         self.settings = settings
-        tasks = [load_task(name) for name in dict.fromkeys(settings.tasks)]
-        if double := {t.name for t in tasks if sum(t.name == o.name for o in tasks) > 1}:
-            raise UserError(f"two tasks are called {min(double)!r}; rename a file.")
-        self._loaded = {task.name: self._load(task) for task in tasks}
+        self._loaded: dict[str, _Loaded] = {}
+        for name, compared in settings.systems.items():
+            task = load_task(name)
+            if task.name in self._loaded:
+                raise UserError(f"two tasks are called {task.name!r}; rename a file.")
+            self._loaded[task.name] = self._load(task, compared)
         self.keys = [job.key for job in self.jobs()]
+        for system in {s: None for loaded in self._loaded.values() for s in loaded.systems}:
+            system.check()
 
-    def _load(self, task: Task) -> _Loaded:
+    def _load(self, task: Task, compared: Sequence[System]) -> _Loaded:
         settings = self.settings
         items = load_items(task, settings.data, settings.limit, settings.seed)
-        return _Loaded(task, items, source_of(task, settings.data))
+        return _Loaded(task, items, source_of(task, settings.data), _fitting(task, compared))
 
     def jobs(self) -> Iterator[Job]:
         """Every question to every system, system by system."""
         for name, loaded in self._loaded.items():
-            for system in self._systems(loaded.task):
+            for system in loaded.systems:
                 for item in loaded.items:
                     yield Job(system, name, item)
-
-    def _systems(self, task: Task) -> list[System]:
-        if task.scoring:
-            return self.settings.systems
-        found = [s.plan_only for s in self.settings.systems if s.strategy in PLANNING]
-        if not found:
-            raise UserError(
-                f"the task {task.name!r} judges plans only; add a strategy that makes them: "
-                f"{', '.join(PLANNING)}."
-            )
-        return list(dict.fromkeys(found))
 
     def run(
         self,
@@ -183,10 +158,7 @@ class Evaluation:
     async def _ask(self, file: SampleFile, on_sample: Callable[[Any], None]) -> None:
         running = Running(
             concurrency=1 if self.settings.deterministic else self.settings.concurrency,
-            options={
-                "call_timeout": self.settings.call_timeout,
-                "max_subquestions": self.settings.max_subquestions,
-            },
+            options={"call_timeout": self.settings.call_timeout},
             gold=gold_plans(i for loaded in self._loaded.values() for i in loaded.items),
         )
         scoring = Scoring({name: loaded.task.scoring for name, loaded in self._loaded.items()})
@@ -200,15 +172,22 @@ class Evaluation:
 
     def _header(self) -> dict[str, Any]:
         """What samples depend on: another model file or prompt mustn't be mixed in."""
-        kept = asdict(replace(self.settings, data=None))
-        for name in ("concurrency", "call_timeout", "engine", "workers"):
-            del kept[name]
         tasks = {
-            name: [loaded.task.version, loaded.task.prompt_version]
+            name: {
+                "version": loaded.task.version,
+                "prompt_version": loaded.task.prompt_version,
+                "systems": [asdict(system) for system in loaded.systems],
+            }
             for name, loaded in self._loaded.items()
         }
-        models = {ref: _file_hash(ref) for s in self.settings.systems for ref in _files(s)}
-        return {"settings": kept, "tasks": tasks, "models": models, "version": __version__}
+        settings = {"limit": self.settings.limit, "seed": self.settings.seed}
+        return {"tasks": tasks, "models": self._models(), "version": __version__} | settings
+
+    def _models(self) -> dict[str, str | None]:
+        """The hash of each model file, None for models that aren't files."""
+        systems = [system for loaded in self._loaded.values() for system in loaded.systems]
+        refs = {ref for s in systems for ref in (s.decomposer, s.solver)} - {NO_MODEL, GOLD}
+        return {ref: _file_hash(ref) for ref in sorted(refs)}
 
     def _summary(self, out: Path, command: str) -> dict[str, Any]:
         tasks = {
@@ -225,7 +204,7 @@ class Evaluation:
         summary = summarise(
             read_samples(samples),
             tasks=tasks,
-            about=about() | {"models": self._header()["models"]},
+            about=about() | {"models": self._models()},
             command=command,
             seed=self.settings.seed,
         )
@@ -236,8 +215,17 @@ class Evaluation:
         return summary
 
 
-def _files(system: System) -> list[str]:
-    return [ref for ref in (system.decomposer, system.solver) if ref not in ("-", GOLD)]
+def _fitting(task: Task, compared: Sequence[System]) -> list[System]:
+    """The systems as they are, or their decomposers alone where only plans are judged."""
+    if task.scoring:
+        return list(compared)
+    found = [system.plan_only for system in compared if system.strategy in PLANNING]
+    if not found:
+        raise UserError(
+            f"the task {task.name!r} judges plans only; add a strategy that makes them: "
+            f"{', '.join(PLANNING)}."
+        )
+    return list(dict.fromkeys(found))
 
 
 def _file_hash(ref: str) -> str | None:

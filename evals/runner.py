@@ -111,9 +111,9 @@ async def answers(
                     yield task.result()
                     await asker.forget(jobs_of.pop(task))
         finally:
-            for task in pending:
+            for task in jobs_of:
                 task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await asyncio.gather(*jobs_of, return_exceptions=True)
 
 
 class Asker:

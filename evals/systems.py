@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
@@ -13,11 +14,13 @@ from ..graphs.state import DecompositionState
 from ..nodes.decomposer import decomposer_node
 from ..nodes.session import Limits
 from ..prompts import load_prompts
+from .gold import GOLD, gold_decomposer
 
 PLANNING = ("static", "sequential", "dag")
 """Strategies that ask a decomposer; the others are the same whatever decomposer is named."""
 
 NO_MODEL = "-"
+_USUAL_CAP = 8
 PLAN = "plan"
 """The strategy of tasks that judge plans only: nothing is solved."""
 
@@ -31,12 +34,16 @@ class System:
         decomposer: A model reference; `-` if the strategy has none.
         solver: The same.
         samples: Samples of `self_consistency`.
+        max_subquestions: Most lines of a plan.
+        prompts: Folder with prompts of its own, or "".
     """
 
     strategy: str
     decomposer: str = "bundled"
     solver: str = "bundled"
     samples: int = 5
+    max_subquestions: int = 8
+    prompts: str = ""
 
     @property
     def name(self) -> str:
@@ -49,13 +56,24 @@ class System:
         kind = self.strategy
         if kind == "self_consistency":
             kind += f"({self.samples})"
+        if self.max_subquestions != _USUAL_CAP:
+            kind += f"(≤{self.max_subquestions})"
         models = [ref for ref in (self.decomposer, self.solver) if ref != NO_MODEL]
-        return " · ".join([kind, *models])
+        prompts = [f"prompts {Path(self.prompts).name}"] if self.prompts else []
+        return " · ".join([kind, *models, *prompts])
 
     @property
     def plan_only(self) -> System:
         """The same decomposer, with nothing solved."""
-        return System(PLAN, self.decomposer, NO_MODEL)
+        return replace(self, strategy=PLAN, solver=NO_MODEL)
+
+    def check(self) -> None:
+        """Find out what is wrong with references, files or the strategy before anything is asked.
+
+        Raises:
+            UserError: If something is.
+        """
+        self.graph(**({"decomposer": gold_decomposer({})} if self.decomposer == GOLD else {}))
 
     def graph(self, checkpointer: Any = None, **options: Any) -> Any:
         """The compiled graph; models are loaded when the first question comes.
@@ -67,6 +85,11 @@ class System:
         Raises:
             UserError: If a reference or a file is wrong.
         """
+        options = {
+            "max_subquestions": self.max_subquestions,
+            "prompts": self.prompts or None,
+            **options,
+        }
         if self.decomposer != NO_MODEL:
             options = {"decomposer": self.decomposer, **options}
         if self.strategy == PLAN:
@@ -81,16 +104,27 @@ class System:
         )
 
 
+def _system(strategy: str, decomposer: str, solver: str, samples: int, cap: int) -> System:
+    if strategy in PLANNING:
+        return System(strategy, decomposer, solver, samples, cap)
+    return System(strategy, NO_MODEL, solver, samples)
+
+
 def _planning(options: dict[str, Any]) -> Any:
     """A graph that ends with the plan."""
     from langgraph.graph import END, StateGraph
 
     limits = Limits(None, options.get("call_timeout"), None)
-    cap = options.get("max_subquestions", 8)
-    reading = read_question_node(PLAN, condenser=None, prompts=load_prompts(), limits=limits)
+    prompts = load_prompts(options["prompts"])
+    reading = read_question_node(PLAN, condenser=None, prompts=prompts, limits=limits)
     graph = StateGraph(DecompositionState)
     graph.add_node("read_question", reading)
-    planner = decomposer_node(options["decomposer"], max_subquestions=cap, limits=limits)
+    planner = decomposer_node(
+        options["decomposer"],
+        max_subquestions=options["max_subquestions"],
+        prompts=prompts,
+        limits=limits,
+    )
     graph.add_node("decomposer", planner)
     graph.set_entry_point("read_question")
     graph.add_edge("read_question", "decomposer")
@@ -103,6 +137,7 @@ def systems(
     decomposers: Sequence[str] = ("bundled",),
     solvers: Sequence[str] = ("bundled",),
     samples: int = 5,
+    max_subquestions: int = _USUAL_CAP,
 ) -> list[System]:
     """Every combination, each once.
 
@@ -111,6 +146,7 @@ def systems(
         decomposers: Model references.
         solvers: Model references.
         samples: Samples of `self_consistency`.
+        max_subquestions: Most lines of a plan.
 
     Raises:
         UserError: If a strategy isn't known.
@@ -125,7 +161,7 @@ def systems(
             raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
     return list(
         dict.fromkeys(
-            System(strategy, decomposer if strategy in PLANNING else NO_MODEL, solver, samples)
+            _system(strategy, decomposer, solver, samples, max_subquestions)
             for strategy in strategies
             for decomposer in decomposers
             for solver in solvers

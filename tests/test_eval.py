@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.evals.evaluation import EvalSettings, Evaluation
+from langgraph_decompose.evals.systems import systems
 from langgraph_decompose.storage import locked
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
@@ -152,8 +153,8 @@ def test_figures_are_the_same_to_the_digit(questions: Path, tmp_path: Path) -> N
     """The bundled model, which runs in this process, one question after another."""
     found: list[Any] = []
     for name in ("a", "b"):
-        settings = EvalSettings((str(questions),), ("direct", "self_consistency", "dag"),
-                                samples=2, limit=4, deterministic=True)  # fmt: skip
+        compared = systems(["direct", "self_consistency", "dag"], samples=2)
+        settings = EvalSettings({str(questions): compared}, limit=4, deterministic=True)
         Evaluation(settings).run(tmp_path / name)
         found.append(without_times(samples(tmp_path / name)))
     assert found[0] == found[1]
