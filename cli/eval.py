@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..models.hosted import without_credentials
 from .drive import loading
 from .progress import QuestionsProgress
 
@@ -48,6 +49,8 @@ def _matrix(args: Namespace) -> dict[str, Any]:
     compared = systems(
         args.strategy, args.decomposer, args.solver, args.samples, args.max_subquestions
     )
+    if args.model:
+        raise UserError("--model is for a table of the paper; name systems with --solver.")
     return dict.fromkeys(args.tasks, compared)
 
 
@@ -81,7 +84,8 @@ def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
             progress.meter.paid(sample["usage"], counted=False)
             progress.question_done(sample)
 
-        command = shlex.join(["decompose", *sys.argv[1:]])
+        # A server's address may hold a password.
+        command = shlex.join(["decompose", *map(without_credentials, sys.argv[1:])])
         return evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
 
 
@@ -114,7 +118,7 @@ def _lines(summary: Mapping[str, Any]) -> str:
 
 
 def _figure(row: Mapping[str, Any], metric: str) -> str:
-    name = metric or "same_needs"
+    name = metric or "same needs"
     found = row["metrics"].get(metric) if metric else row["plans"].get(name)
     if not found:
         return "not judged"

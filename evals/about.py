@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..models.hosted import without_credentials
+from ..models.references import find_gguf, resolve_model
+from ..prompts import load_prompts
 
 _PACKAGES = ("langgraph", "langchain-core", "llama-cpp-python", "openai", "transformers", "ray")
 
@@ -47,3 +52,26 @@ def _git_hash() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def identity_of(ref: str) -> dict[str, str | None]:
+    """What a reference means today: a table's meaning, or a file's content, may change."""
+    source = find_gguf(ref)
+    meant = without_credentials(resolve_model(ref).identity)
+    return {"meant": meant, "sha256": _file_hash(Path(source.path)) if source else None}
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def prompt_texts(folder: str) -> list[tuple[str, str]]:
+    """The prompts of a folder, or the package's, by name."""
+    prompts = load_prompts(folder or None)
+    return sorted((name, repr(prompt)) for name, prompt in prompts.items())
+
+
+def hash_of(value: Any) -> str:
+    """A short hash of anything that JSON can say."""
+    return hashlib.sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:16]

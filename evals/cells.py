@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from sys import intern
 from typing import Any
 
 from ..nodes.usage import UsageRow, add_usage
 from ..plan import Plan, PlanError, depth, width
 from .comparing import interval_row
+from .plans import PlanScore, measure_plans
 from .statistics import bootstrap_mean, mean
 from .steps import first_wrong, label_steps
 
 UNDIVIDED = ("direct", "cot", "self_consistency")
 """Strategies that never split: the baselines that a splitting one has to beat."""
-_COUNTS = ("lines", "depth", "width", "count_error")
+_GAPS = ("partial", "budget_exhausted")
+_COUNTS = ("depth", "width", "lines")
+
+
+def has_gaps(row: Mapping[str, Any]) -> bool:
+    """Whether a sample's answer was given without all sub-answers; it is judged all the same."""
+    return row["answer"] is not None and row["status"] in _GAPS
 
 
 @dataclass
@@ -32,8 +38,11 @@ class Cell:
         task: A task's name.
         items: Ids of the items that were asked.
         failed: Those that have no answer.
+        partial: How many have an answer in spite of gaps.
         marks: Metric to the mark of each item that has an answer.
-        plans: Figure of a plan to its values.
+        plans: Figure of a plan to its values; of one that isn't split, lines, depth and width
+            are 0.
+        scores: How plans compare with gold ones.
         seconds: From each question to its answer, in all.
         usage: By role and model.
         steps: How many steps were of which kind, where the right answers are known.
@@ -47,8 +56,10 @@ class Cell:
     task: str
     items: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+    partial: int = 0
     marks: dict[str, dict[str, float]] = field(default_factory=dict)
     plans: dict[str, list[float]] = field(default_factory=dict)
+    scores: list[PlanScore] = field(default_factory=list)
     seconds: float = 0.0
     usage: list[UsageRow] = field(default_factory=list)
     steps: Counter[str] = field(default_factory=Counter)
@@ -65,11 +76,12 @@ class Cell:
         self.items.append(item)
         if row["failed"]:
             self.failed.add(item)
+        self.partial += has_gaps(row)
         for metric, mark in row["metrics"].items():
             self.marks.setdefault(intern(metric), {})[item] = float(mark)
         self.seconds += row["seconds"]
         self.usage = add_usage(self.usage, row["usage"])
-        if not self.undivided:
+        if not (self.undivided or row["failed"]):
             self._add_plan(row)
 
     def _add_plan(self, row: Mapping[str, Any]) -> None:
@@ -77,19 +89,22 @@ class Cell:
             plan = Plan.from_rows(row["plan"])
         except PlanError:
             return
-        source = row["plan_source"]
-        figures: dict[str, Any] = {"valid": source == "model", "atomic": plan.atomic}
-        figures |= row.get("plan_score") or {}
-        if not plan.atomic:
-            figures["lines"] = len(plan.subquestions)
-            figures |= {"depth": depth(plan), "width": width(plan)}
-            self._add_steps(plan, row)
+        figures = {
+            "valid": row["plan_source"] == "model",
+            "atomic": plan.atomic,
+            "depth": depth(plan),
+            "width": width(plan),
+            "lines": len(plan.subquestions),
+        }
         for name, value in figures.items():
-            if isinstance(value, int | float) and isfinite(value):
-                self.plans.setdefault(intern(name), []).append(float(value))
+            self.plans.setdefault(name, []).append(float(value))
+        if found := row.get("plan_score"):
+            self.scores.append(PlanScore(**found))
+        self._add_steps(plan, row)
 
     def _add_steps(self, plan: Plan, row: Mapping[str, Any]) -> None:
-        if gold := row.get("gold_steps"):
+        gold = row.get("gold_steps")
+        if gold and not plan.atomic:
             labels = label_steps(plan, row["answers"], gold)
             self.steps.update(labels.values())
             self.first_wrong[str(first_wrong(plan, labels) or "none")] += 1
@@ -125,8 +140,9 @@ class Cell:
             "task": self.task,
             "n": len(self.items),
             "failures": len(self.failed),
+            "partial": self.partial,
             "metrics": {metric: _interval(self.of(metric)) for metric in metrics},
-            "plans": {name: _figure(name, values) for name, values in self.plans.items()},
+            "plans": self._plan_figures(),
             "calls": self.total("calls"),
             "input_tokens": self.total("input_tokens"),
             "output_tokens": self.total("output_tokens"),
@@ -139,10 +155,13 @@ class Cell:
             row["first_wrong"] = dict(sorted(self.first_wrong.items()))
         return row
 
-
-def _figure(name: str, values: Sequence[float]) -> dict[str, float | None]:
-    """Of counts, the mean is no share even where all of them are 0 or 1."""
-    return interval_row((bootstrap_mean if name in _COUNTS else mean)(values))
+    def _plan_figures(self) -> dict[str, dict[str, float | None]]:
+        """Under the names of `measure_plans`; lines besides."""
+        figures = measure_plans(self.scores) if self.scores else {}
+        for name, values in self.plans.items():  # Of all plans, also those without a gold one.
+            # The mean of counts is no share even where all of them are 0 or 1.
+            figures[name] = (bootstrap_mean if name in _COUNTS else mean)(values)
+        return {name: interval_row(figure) for name, figure in figures.items()}
 
 
 def _interval(marks: Mapping[str, float]) -> dict[str, float | None]:

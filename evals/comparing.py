@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Comparison:
         wins: Items on which the second has the higher mark.
         losses: Items on which it has the lower one.
         needed: Items that it takes to see two points; None without any item.
+        first_failed: Items on which the first failed, of a mixture those on which a part did.
+        second_failed: Items on which the second failed.
         mixture: If the first is no system but a toss between some, each one's share.
         p_adjusted: `p`, corrected for all comparisons that are made with it.
     """
@@ -51,6 +53,8 @@ class Comparison:
     wins: int
     losses: int
     needed: int | None
+    first_failed: int = 0
+    second_failed: int = 0
     mixture: dict[str, float] | None = None
     p_adjusted: float = 1.0
 
@@ -77,6 +81,7 @@ def compare_marks(
     metric: str,
     first: tuple[str, Mapping[str, float]],
     second: tuple[str, Mapping[str, float]],
+    failed: tuple[Collection[str], Collection[str]] = ((), ()),
     mixture: dict[str, float] | None = None,
 ) -> Comparison:
     """Compare two systems by the marks of the items that both have.
@@ -86,6 +91,7 @@ def compare_marks(
         metric: What the marks are.
         first: The name of the one to compare with, and its mark of each item, from 0 to 1.
         second: The other's.
+        failed: The items on which the one failed, and those on which the other did.
         mixture: What the first is mixed from, if it isn't a system.
 
     Example:
@@ -115,6 +121,8 @@ def compare_marks(
         wins=wins,
         losses=losses,
         needed=needed(gains),
+        first_failed=sum(item in failed[0] for item in items),
+        second_failed=sum(item in failed[1] for item in items),
         mixture=mixture,
     )
 
@@ -152,7 +160,12 @@ def sentence(row: Mapping[str, Any], first: str | None = None, second: str | Non
         words = f"It can't be told whether {second} is better than {first}: {size} {bounds}"
     else:
         words = f"{second} is {row['verdict']} than {first} by {size} {bounds}"
-    return f"{words}; {_power(row['needed'], n)}."
+    failed = [
+        f"{name} failed on {count:,} of {n:,} items"
+        for name, count in ((first, row["first_failed"]), (second, row["second_failed"]))
+        if count
+    ]
+    return "; ".join([words, _power(row["needed"], n), *failed]) + "."
 
 
 def _power(needed: int, n: int) -> str:

@@ -9,6 +9,7 @@ OUT/report.md, OUT/report.html
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,9 +19,9 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..errors import UserError
-from ..models.references import find_gguf
-from ..storage import lock_path, locked
-from .about import about
+from ..models.references import resolve_model
+from ..storage import locked
+from .about import about, hash_of, identity_of, prompt_texts
 from .gold import GOLD, gold_plans
 from .items import Item
 from .metrics import score
@@ -28,7 +29,7 @@ from .report.write import write_report
 from .runner import Job, Running, run_jobs
 from .sample_file import SAMPLES, SampleFile
 from .summary import read_samples, summarise
-from .systems import NO_MODEL, PLANNING, System
+from .systems import PLANNING, System
 from .task_files import Task, load_items, load_task, source_of
 
 SUMMARY = "summary.json"
@@ -66,9 +67,10 @@ class EvalSettings:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "workers"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name!r} is a number from 1, not {getattr(self, name)}.")
+        for name in ("concurrency", "workers", "call_timeout"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UserError(f"{name!r} is a number above 0, not {value}.")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Evaluation:
         settings: What is compared on what.
 
     Raises:
-        UserError: If a task, its data or a model isn't there.
+        UserError: If a task, its data or a model isn't there, or gold plans that are asked for.
     """
 
     def __init__(self, settings: EvalSettings) -> None:
@@ -109,12 +111,16 @@ class Evaluation:
                 raise UserError(f"two tasks are called {task.name!r}; rename a file.")
             self._loaded[task.name] = self._load(task, compared)
         self.keys = [job.key for job in self.jobs()]
-        for system in {s: None for loaded in self._loaded.values() for s in loaded.systems}:
+        systems = {s: None for loaded in self._loaded.values() for s in loaded.systems}
+        for system in systems:
             system.check()
+        self._header = self._described(list(systems))
 
     def _load(self, task: Task, compared: Sequence[System]) -> _Loaded:
         settings = self.settings
         items = load_items(task, settings.data, settings.limit, settings.seed)
+        if any(s.decomposer == GOLD for s in compared) and not gold_plans(items):
+            raise UserError(f"the task {task.name!r} has no gold plans; name a decomposer.")
         return _Loaded(task, items, source_of(task, settings.data), _fitting(task, compared))
 
     def jobs(self) -> Iterator[Job]:
@@ -144,22 +150,21 @@ class Evaluation:
             UserError: If the directory is another evaluation's, or is being written.
         """
         _make(out)
+        # The lock's file stays: who removed it could let two others hold "the" lock.
         with locked(out / SAMPLES, "run", f"{str(out)!r} is being written by another process."):
-            file = SampleFile(out, self._header(), resume=resume)
-            before = len(file.done)
+            file = SampleFile(out, self._header, resume=resume)
+            before = len(file)
             asyncio.run(self._ask(file, lambda sample: on_sample(sample, before)))
             file.finish(self.keys)
-            for state in out.glob("state*.sqlite*"):
+            for state in out.glob("samples.state*.sqlite*"):
                 state.unlink()
-            summary = self._summary(out, command)
-        lock_path(out / SAMPLES, "run").unlink(missing_ok=True)
-        return summary
+            return self._summary(out, command)
 
     async def _ask(self, file: SampleFile, on_sample: Callable[[Any], None]) -> None:
         running = Running(
-            concurrency=1 if self.settings.deterministic else self.settings.concurrency,
+            concurrency=self._concurrency(),
             options={"call_timeout": self.settings.call_timeout},
-            gold=gold_plans(i for loaded in self._loaded.values() for i in loaded.items),
+            gold={name: gold_plans(loaded.items) for name, loaded in self._loaded.items()},
         )
         scoring = Scoring({name: loaded.task.scoring for name, loaded in self._loaded.items()})
         if self.settings.engine == "ray":
@@ -170,24 +175,35 @@ class Evaluation:
         else:
             await run_jobs(self.jobs(), file, scoring, running, on_sample)
 
-    def _header(self) -> dict[str, Any]:
-        """What samples depend on: another model file or prompt mustn't be mixed in."""
+    def _concurrency(self) -> int:
+        """Questions at once: one where all models run here, since others would only queue."""
+        models = {
+            ref for loaded in self._loaded.values() for s in loaded.systems for ref in s.models
+        }
+        local = all(ref == GOLD or resolve_model(ref).is_local for ref in models)
+        return 1 if self.settings.deterministic or local else self.settings.concurrency
+
+    def _described(self, systems: Sequence[System]) -> dict[str, Any]:
+        """What samples depend on: answers of others mustn't be mixed in."""
         tasks = {
             name: {
                 "version": loaded.task.version,
                 "prompt_version": loaded.task.prompt_version,
-                "systems": [asdict(system) for system in loaded.systems],
+                "items": hash_of([asdict(item) for item in loaded.items]),
+                "systems": [system.name for system in loaded.systems],
             }
             for name, loaded in self._loaded.items()
         }
-        settings = {"limit": self.settings.limit, "seed": self.settings.seed}
-        return {"tasks": tasks, "models": self._models(), "version": __version__} | settings
-
-    def _models(self) -> dict[str, str | None]:
-        """The hash of each model file, None for models that aren't files."""
-        systems = [system for loaded in self._loaded.values() for system in loaded.systems]
-        refs = {ref for s in systems for ref in (s.decomposer, s.solver)} - {NO_MODEL, GOLD}
-        return {ref: _file_hash(ref) for ref in sorted(refs)}
+        folders = {system.prompts for system in systems}
+        return {
+            "version": __version__,
+            "tasks": tasks,
+            "models": {ref: identity_of(ref) for s in systems for ref in s.models if ref != GOLD},
+            "prompts": hash_of([prompt_texts(folder) for folder in sorted(folders)]),
+            "limit": self.settings.limit,
+            "seed": self.settings.seed,
+            "deterministic": self.settings.deterministic,
+        }
 
     def _summary(self, out: Path, command: str) -> dict[str, Any]:
         tasks = {
@@ -204,7 +220,7 @@ class Evaluation:
         summary = summarise(
             read_samples(samples),
             tasks=tasks,
-            about=about() | {"models": self._models()},
+            about=about() | {"models": self._header["models"]},
             command=command,
             seed=self.settings.seed,
         )
@@ -228,19 +244,10 @@ def _fitting(task: Task, compared: Sequence[System]) -> list[System]:
     return list(dict.fromkeys(found))
 
 
-def _file_hash(ref: str) -> str | None:
-    """SHA-256 of a model file; None for what isn't one."""
-    import hashlib
-
-    source = find_gguf(ref)
-    if source is None:
-        return None
-    with Path(source.path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UserError(f"{str(out)!r} can't be made: {error.strerror}.") from None

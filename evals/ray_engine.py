@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,11 +20,12 @@ from typing import Any
 
 from ..errors import MissingDependencyError, UserError
 from ..storage import open_checkpointer
-from .runner import Asker, Job, Running, Score
-from .sample_file import SampleFile
+from .runner import Asker, Job, Running, Score, failure, sample_of
+from .sample_file import Key, SampleFile
 
 _DEATHS = 3
-"""So often a worker is started again without having answered anything in between."""
+"""A question whose worker died so often is taken to be the cause."""
+_START_SECONDS = 300
 
 
 async def run_on_ray(
@@ -46,10 +49,10 @@ async def run_on_ray(
 
     Raises:
         MissingDependencyError: If Ray isn't installed.
-        UserError: If a worker dies again and again.
+        UserError: If no worker can be started.
     """
     ray = _ray()
-    open_jobs = [job for job in jobs if job.key not in file.done]
+    open_jobs = [job for job in jobs if job.key not in file]
     own = _connect(ray, workers)
 
     def kept(sample: Mapping[str, Any]) -> None:
@@ -57,7 +60,7 @@ async def run_on_ray(
         on_sample(sample)
 
     slots = [
-        _Slot(ray, file.path.with_name(f"state-{k}.sqlite"), score, running, kept)
+        _Slot(ray, file.path.with_name(f"samples.state-{k}.sqlite"), score, running, kept)
         for k in range(workers)
     ]
     tasks = [
@@ -115,13 +118,9 @@ class _Slot:
     ) -> None:
         self._ray, self._state, self._score, self._running = ray, state, score, running
         self._kept = kept
-        self._deaths = 0
-        self._actor = self._started()
-
-    def _started(self) -> Any:
-        # One question more, for `forget`.
-        kind = self._ray.remote(num_cpus=1, max_concurrency=2 * self._running.concurrency)(_Worker)
-        return kind.remote(str(self._state.absolute()), self._score, self._running)
+        self._deaths: Counter[Key] = Counter()
+        self._actor: Any = None
+        self._starting = asyncio.Lock()
 
     async def run(self, jobs: list[Job]) -> None:
         """Ask all questions, so many at once."""
@@ -129,45 +128,71 @@ class _Slot:
 
         async def work() -> None:
             for job in waiting:
-                await self._ask(job)
+                self._kept(await self._answer(job))
 
         await asyncio.gather(*(work() for _ in range(min(len(jobs), self._running.concurrency))))
 
-    async def _ask(self, job: Job) -> None:
+    async def _answer(self, job: Job) -> dict[str, Any]:
+        """A question's sample; the worker may die under it now and then."""
         while True:
-            actor = self._actor
+            actor = await self._started()
             try:
                 sample = await actor.ask.remote(job)
+                actor.forget.remote(job)
+                return sample
             except self._ray.exceptions.RayActorError as error:
-                self._replace(actor, error)
-                continue
-            self._kept(sample)
-            self._deaths = 0
-            actor.forget.remote(job)
-            return
+                self._bury(actor)
+                self._deaths[job.key] += 1
+                if self._deaths[job.key] == _DEATHS:
+                    why = RuntimeError(f"its worker died {_DEATHS} times: {_first_line(error)}")
+                    return sample_of(job, failure(why), self._score, 0.0)
+            except self._ray.exceptions.RayTaskError as error:
+                raise error.cause from None
 
-    def _replace(self, dead: Any, error: Exception) -> None:
-        """Start the worker again, once for all the questions that it was asked."""
-        if self._actor is not dead:
-            return
-        self._deaths += 1
-        if self._deaths > _DEATHS:
-            why = str(error).splitlines()[0]
-            raise UserError(
-                f"a worker died {_DEATHS} times in a row ({why}); what is answered is kept, go on "
-                "with --resume."
-            )
-        self._actor = self._started()
+    async def _started(self) -> Any:
+        """The worker's process, once it answers."""
+        async with self._starting:
+            if self._actor is None:
+                # Asking and forgetting go on at once.
+                places = 2 * self._running.concurrency
+                kind = self._ray.remote(num_cpus=1, max_concurrency=places)(_Worker)
+                actor = kind.remote(str(self._state.absolute()), self._score, self._running)
+                try:
+                    await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
+                except TimeoutError:
+                    raise UserError(
+                        f"no worker started within {_START_SECONDS} s; has the cluster a free "
+                        "CPU for each of --workers?"
+                    ) from None
+                self._actor = actor
+            return self._actor
+
+    def _bury(self, dead: Any) -> None:
+        """Make sure that it is gone, before another one opens its checkpoints."""
+        if self._actor is dead:
+            self._ray.kill(dead)
+            self._actor = None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Worker:
     """What runs in a worker's process: graphs, models and checkpoints of its own."""
 
     def __init__(self, state: str, score: Score, running: Running) -> None:
-        self._state, self._score, self._running = Path(state), score, running
+        path = Path(state)
+        if not path.parent.is_dir():  # Another machine's: what is paid for is kept here only.
+            path = Path(tempfile.mkdtemp()) / path.name
+        self._state, self._score, self._running = path, score, running
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._asker: Asker | None = None
+
+    async def ready(self) -> bool:
+        """Whether it runs."""
+        return True
 
     async def ask(self, job: Job) -> dict[str, Any]:
         """The sample of a question."""

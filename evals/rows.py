@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import UserError
 
@@ -29,7 +29,7 @@ def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(_lines(file), 1):
                 if not line.strip():
                     continue
                 try:
@@ -40,6 +40,14 @@ def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
                     refuse(f"{path}:{number}", error, broken)
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines, of one that is too long only the beginning: whatever its length, it isn't held."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        yield line
+        while line and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES + 1)
 
 
 def json_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -12,19 +12,22 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import describe_error, must_be_raised
 from ..graphs.state import result_of
+from ..models.hosted import without_credentials
+from ..nodes.journal import Journal
 from ..storage import open_checkpointer
-from .gold import GOLD, gold_decomposer
+from .gold import GOLD
 from .items import Item
 from .plans import score_plan
 from .sample_file import Key, SampleFile
 from .systems import PLAN, PLANNING, System
 
-STATE = "state.sqlite"
+STATE = "samples.state.sqlite"
 Score = Callable[[str, Item, str | None], Mapping[str, float]]
 """From a task's name, an item and an answer to metrics."""
 
@@ -56,12 +59,12 @@ class Running:
     Attributes:
         concurrency: Questions at once.
         options: Further options of the graphs, such as `call_timeout`.
-        gold: The gold plans, as text by problem, for the decomposer `gold`.
+        gold: The gold plans by task, as text by problem, for the decomposer `gold`.
     """
 
     concurrency: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
-    gold: Mapping[str, str] = field(default_factory=dict)
+    gold: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 async def run_jobs(
@@ -80,7 +83,7 @@ async def run_jobs(
         running: How.
         on_sample: Is told each new sample.
     """
-    async for sample in answers((job for job in jobs if job.key not in file.done), score,
+    async for sample in answers((job for job in jobs if job.key not in file), score,
                                 file.path.with_name(STATE), running):  # fmt: skip
         file.add(sample)
         on_sample(sample)
@@ -94,26 +97,21 @@ async def answers(
     async with open_checkpointer(state) as saver:
         asker = Asker(saver, score, running, begun=begun)
         waiting: Iterator[Job] = iter(jobs)
-        pending: set[asyncio.Task[dict[str, Any]]] = set()
-        jobs_of: dict[asyncio.Task[dict[str, Any]], Job] = {}
+        asked: dict[asyncio.Task[dict[str, Any]], Job] = {}
         try:
             while True:
-                for job in waiting:
-                    task = asyncio.create_task(asker.ask(job))
-                    pending.add(task)
-                    jobs_of[task] = job
-                    if len(pending) >= running.concurrency:
-                        break
-                if not pending:
+                for job in islice(waiting, running.concurrency - len(asked)):
+                    asked[asyncio.create_task(asker.ask(job))] = job
+                if not asked:
                     return
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     yield task.result()
-                    await asker.forget(jobs_of.pop(task))
+                    await asker.forget(asked.pop(task))
         finally:
-            for task in jobs_of:
+            for task in asked:
                 task.cancel()
-            await asyncio.gather(*jobs_of, return_exceptions=True)
+            await asyncio.gather(*asked, return_exceptions=True)
 
 
 class Asker:
@@ -128,18 +126,13 @@ class Asker:
 
     def __init__(self, saver: Any, score: Score, running: Running, *, begun: bool) -> None:
         self._saver, self._score, self._running, self._begun = saver, score, running, begun
-        self._graphs: dict[System, Any] = {}
+        self._graphs: dict[tuple[System, str], Any] = {}
 
     async def ask(self, job: Job) -> dict[str, Any]:
         """The sample of a question, whatever became of it."""
-        if job.system not in self._graphs:
-            options = dict(self._running.options)
-            if job.system.decomposer == GOLD:
-                options["decomposer"] = gold_decomposer(self._running.gold)
-            self._graphs[job.system] = job.system.graph(self._saver, **options)
         begin = time.perf_counter()
         try:
-            result = await self._result(self._graphs[job.system], job)
+            result = await self._result(self._graph(job), job)
         except Exception as error:
             if must_be_raised(error):
                 raise
@@ -147,22 +140,39 @@ class Asker:
             result = failure(error)
         return sample_of(job, result, self._score, time.perf_counter() - begin)
 
+    def _graph(self, job: Job) -> Any:
+        """The system's graph; gold plans are those of one task."""
+        system, gold = job.system, job.system.decomposer == GOLD
+        known = system, job.task if gold else ""
+        if known not in self._graphs:
+            plans = self._running.gold[job.task] if gold else None
+            self._graphs[known] = system.graph(self._saver, plans, **self._running.options)
+        return self._graphs[known]
+
     async def _result(self, graph: Any, job: Job) -> dict[str, Any]:
         config: Any = {"configurable": {"thread_id": job.thread}}
-        asked: Any = {"question": job.item.question}
-        if job.item.context:
-            asked["context"] = job.item.context
+        asked: Any = {"question": job.item.question, "context": job.item.context}
+        values: Any = {}
         if self._begun:
             snapshot = await graph.aget_state(config)
             if "run_id" in snapshot.values:
-                if not snapshot.next:
-                    return result_of(snapshot.values)
-                asked = None
-        return result_of(await graph.ainvoke(asked, config, durability="sync"))
+                asked, values = None, {} if snapshot.next else snapshot.values
+        if not values:
+            await graph.ainvoke(asked, config, durability="sync")
+            values = (await graph.aget_state(config)).values
+        journal = Journal(self._saver, job.thread, values["run_id"])
+        await journal.aopen()
+        return {**result_of(values), "replies": _replies(journal.replies)}
 
     async def forget(self, job: Job) -> None:
         """Drop a question's thread, now that its sample is kept."""
         await self._saver.adelete_thread(job.thread)
+
+
+def _replies(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What models wrote, or why they didn't, in an order that doesn't hang on who was quicker."""
+    rows = [{k: v for k, v in reply.items() if k != "message_id"} for reply in kept]
+    return sorted(rows, key=lambda row: str(row.get("text", "")))
 
 
 def failure(error: Exception) -> dict[str, Any]:
@@ -170,54 +180,54 @@ def failure(error: Exception) -> dict[str, Any]:
     return {
         "answer": None,
         "status": "failed",
-        "error": describe_error(error)["message"],
+        "error": describe_error(error),
         "usage": list(getattr(error, "usage", ())),
     }
 
 
 def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float) -> dict[str, Any]:
-    """A row of samples.jsonl; see docs/evaluation.md."""
-    item, system = job.item, job.system
-    failed = bool(result.get("error")) or (system.strategy != PLAN and result["answer"] is None)
-    usage = result.get("usage", [])
-    return {
+    """A row of samples.jsonl; docs/evaluation.md has its fields."""
+    item, system, usage = job.item, job.system, result.get("usage", [])
+    errors = [e for e in (result.get("error"), *_of_lines(result, "error")) if e]
+    unanswered = result["answer"] is None
+    failed = bool(result.get("error")) or (unanswered and system.strategy != PLAN)
+    about = {
         "system": system.name,
         "strategy": system.strategy,
-        "decomposer": system.decomposer,
-        "solver": system.solver,
+        "decomposer": without_credentials(system.decomposer),
+        "solver": without_credentials(system.solver),
         "task": job.task,
         "id": item.id,
         "question": item.question,
         "context": item.context,
         "gold": item.gold,
+        "gold_steps": item.gold_steps if system.decomposer == GOLD else {},
+    }
+    reached = {
         "answer": result["answer"],
         "status": result["status"],
         "failed": failed,
-        "error": _error(result) if failed else None,
-        "metrics": {}
-        if result["answer"] is None
-        else dict(score(job.task, item, result["answer"])),
+        "error": _why(errors, result) if failed else None,
+        "transient": any(error["transient"] for error in errors),
+        "metrics": {} if unanswered else dict(score(job.task, item, result["answer"])),
         "plan": result.get("plan", []),
         "plan_source": result.get("plan_source", "undivided"),
-        "plan_score": _plan_score(job, result),
+        "plan_score": None if failed else _plan_score(job, result),
         "answers": result.get("answers", []),
-        # Aligned with the lines only if the plan is the gold one.
-        "gold_steps": item.gold_steps if system.decomposer == GOLD else {},
-        "usage": usage,
-        "calls": _sum(usage, "calls") or 0,
-        "input_tokens": _sum(usage, "input_tokens") or 0,
-        "output_tokens": _sum(usage, "output_tokens") or 0,
-        "seconds": round(seconds, 4),
-        "cost": _sum(usage, "cost"),
+        "replies": result.get("replies", []),
     }
+    taken = {name: _sum(usage, name) for name in ("calls", "input_tokens", "output_tokens", "cost")}
+    return {**about, **reached, "usage": usage, **taken, "seconds": round(seconds, 4)}
 
 
-def _error(result: Mapping[str, Any]) -> str:
+def _of_lines(result: Mapping[str, Any], name: str) -> list[Any]:
+    return [row.get(name) for row in result.get("answers", [])]
+
+
+def _why(errors: list[Any], result: Mapping[str, Any]) -> str:
     """Why there is no answer, in one sentence."""
-    if result.get("error"):
-        return str(result["error"])
-    rows = [row["error"]["message"] for row in result.get("answers", []) if row.get("error")]
-    return next(iter([*rows, *result.get("warnings", [])]), "there is no answer")
+    messages = [error["message"] for error in errors]
+    return next(iter([*messages, *result.get("warnings", [])]), "there is no answer")
 
 
 def _plan_score(job: Job, result: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -23,7 +23,7 @@ class SampleFile:
     Args:
         directory: Of the evaluation.
         settings: What the samples depend on.
-        resume: Go on with what is there.
+        resume: Go on with what is there; what failed in passing is asked again.
 
     Raises:
         UserError: If samples are there and `resume` is False, or if they were begun with other
@@ -42,10 +42,13 @@ class SampleFile:
         except OSError as error:
             raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
 
-    @property
-    def done(self) -> frozenset[Key]:
-        """The samples that are there."""
-        return frozenset(self._places)
+    def __contains__(self, key: Key) -> bool:
+        """Whether a sample is there."""
+        return key in self._places
+
+    def __len__(self) -> int:
+        """How many samples are there."""
+        return len(self._places)
 
     def _begin(self, file: Path, settings: dict[str, Any], resume: bool) -> None:
         text = json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -75,15 +78,20 @@ class SampleFile:
                 if not line.endswith(b"\n"):
                     file.truncate(at)  # Cut short by a crash.
                     break
-                try:
-                    self._places[_key(json.loads(line))] = at
-                except (ValueError, KeyError, TypeError):
-                    number = len(self._places) + 1
-                    raise UserError(
-                        f"{str(self.path)!r}, line {number}, is no sample; remove the folder, or "
-                        "name another --out."
-                    ) from None
+                self._note(line, at)
                 at += len(line)
+
+    def _note(self, line: bytes, at: int) -> None:
+        """Remember where a sample is, unless what kept it from an answer may have passed."""
+        try:
+            row = json.loads(line)
+            if not row["transient"]:
+                self._places[_key(row)] = at
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise UserError(
+                f"{str(self.path)!r} has a line that is no sample, {at:,} bytes from its start; "
+                "remove the folder, or name another --out."
+            ) from None
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a sample; when this returns, a crash of the process can't lose it."""

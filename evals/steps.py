@@ -7,16 +7,23 @@ counted as propagated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal
 
 from ..nodes.given_numbers import stated_number
 from ..plan import Plan, levels
 from ..tools.calculator import CalculatorError, calculate
+from .metrics.numbers import plain_number
+from .metrics.spans import squad
+from .metrics.text import final_answer
 
 Step = Literal["right", "local", "propagated", "restored"]
 """Wrong though what it needs was right: local; wrong after a wrong one: propagated; right
 after a wrong one: restored."""
+_SAYS = re.compile(r"\b(?:is|are|was|were|(?:it|that|he|she)['’]s)\s+", re.IGNORECASE)
+_DOUBT = re.compile(r"\b(?:if|never|no|not|unclear|unknown|whether)\b|n['’]t\b", re.IGNORECASE)
 
 
 def label_steps(
@@ -67,25 +74,30 @@ def first_wrong(plan: Plan, labels: Mapping[int, Step]) -> int | None:
 
 
 def same_answer(answer: str | None, gold: str) -> bool:
-    """Whether a step's answer is the right one: the same number, or else the same words.
+    """Whether a step's answer is the right one.
+
+    If the right one is plainly a number, by value. Else by SQuAD's exact match, of the whole
+    answer, or in a sentence such as "It is Ulm." of what follows its first is, are, was or were,
+    unless a word of doubt or denial stands before that.
 
     Example:
         >>> same_answer("$1,800.00", "1800"), same_answer("12.75", "12")
         (True, False)
-        >>> same_answer("Nile.", "nile"), same_answer(None, "nile")
+        >>> same_answer("It is the Nile.", "Nile"), same_answer("2004", "2004-2006")
         (True, False)
     """
     if answer is None:
         return False
-    try:
-        number = calculate(gold)
-    except CalculatorError:
-        return _plain(answer) == _plain(gold)
-    try:
-        return calculate(answer) == number
-    except CalculatorError:
-        return stated_number(answer) == number
+    if number := plain_number(gold):
+        return _value(answer) == Fraction(number)
+    text = final_answer(answer)
+    said = _SAYS.search(text)
+    stated = [text[said.end() :]] if said and not _DOUBT.search(text[: said.start()]) else []
+    return any(squad(part, [gold])["em"] for part in (text, *stated))
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .")
+def _value(answer: str) -> Fraction | None:
+    try:
+        return calculate(answer)
+    except CalculatorError:
+        return stated_number(answer)

@@ -30,8 +30,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The content of summary.json.
 
-    A row may have two things more than its answer and marks: `plan_score`, how its plan
-    compares with a gold one, and `gold_steps`, the right answer of each line of its plan.
+    A row may have two things more than its answer and marks: `plan_score`, the fields of a
+    `PlanScore` against a gold plan, and `gold_steps`, the right answer of each line of its plan.
 
     Args:
         rows: The samples, those of the first system first.
@@ -107,7 +107,7 @@ def _comparisons(cells: Sequence[Cell], metric: str) -> Iterator[Comparison]:
     task = cells[0].task
     for first, second in _pairs(cells):
         marks = (first.system, first.of(metric)), (second.system, second.of(metric))
-        yield compare_marks(task, metric, *marks)
+        yield compare_marks(task, metric, *marks, failed=(first.failed, second.failed))
     for cell in cells:
         baselines = [c for c in cells if c.undivided and c.solver == cell.solver]
         if not cell.undivided and (found := _at_equal_tokens(cell, baselines, metric)):
@@ -141,12 +141,10 @@ def _at_equal_tokens(cell: Cell, baselines: Sequence[Cell], metric: str) -> Comp
     if tokens is None or len(mix := mixture(points, tokens)) < 2:
         return None
     (one, share), (two, rest) = mix.items()
-    found = {other.system: other.of(metric) for other in baselines}
-    mixed = {
-        item: share * found[one][item] + rest * found[two][item]
-        for item in found[one].keys() & found[two].keys()
-    }
+    cheap, dear = ({c.system: c for c in baselines}[name] for name in (one, two))
+    marks, others = cheap.of(metric), dear.of(metric)
+    mixed = {k: share * marks[k] + rest * others[k] for k in marks.keys() & others.keys()}
     name = f"{100 * share:.0f} % {one} + {100 * rest:.0f} % {two}"
-    return compare_marks(
-        cell.task, metric, (name, mixed), (cell.system, cell.of(metric)), mixture=mix
-    )
+    failed = cheap.failed | dear.failed, cell.failed
+    compared = (name, mixed), (cell.system, cell.of(metric))
+    return compare_marks(cell.task, metric, *compared, failed=failed, mixture=mix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..graphs.factory import STRATEGIES, create_decomposition_graph
 from ..graphs.read_question import read_question_node
 from ..graphs.state import DecompositionState
+from ..models.hosted import without_credentials
 from ..nodes.decomposer import decomposer_node
 from ..nodes.session import Limits
 from ..prompts import load_prompts
@@ -20,7 +21,7 @@ PLANNING = ("static", "sequential", "dag")
 """Strategies that ask a decomposer; the others are the same whatever decomposer is named."""
 
 NO_MODEL = "-"
-_USUAL_CAP = 8
+_USUAL_CAP, _NO_CAP = 8, 64
 PLAN = "plan"
 """The strategy of tasks that judge plans only: nothing is solved."""
 
@@ -58,9 +59,14 @@ class System:
             kind += f"({self.samples})"
         if self.max_subquestions != _USUAL_CAP:
             kind += f"(≤{self.max_subquestions})"
-        models = [ref for ref in (self.decomposer, self.solver) if ref != NO_MODEL]
+        models = [without_credentials(ref) for ref in self.models]
         prompts = [f"prompts {Path(self.prompts).name}"] if self.prompts else []
         return " · ".join([kind, *models, *prompts])
+
+    @property
+    def models(self) -> list[str]:
+        """The references of its models."""
+        return [ref for ref in (self.decomposer, self.solver) if ref != NO_MODEL]
 
     @property
     def plan_only(self) -> System:
@@ -73,13 +79,16 @@ class System:
         Raises:
             UserError: If something is.
         """
-        self.graph(**({"decomposer": gold_decomposer({})} if self.decomposer == GOLD else {}))
+        self.graph()
 
-    def graph(self, checkpointer: Any = None, **options: Any) -> Any:
+    def graph(
+        self, checkpointer: Any = None, gold: Mapping[str, str] | None = None, **options: Any
+    ) -> Any:
         """The compiled graph; models are loaded when the first question comes.
 
         Args:
             checkpointer: Keeps what was paid for.
+            gold: The plans that the decomposer `gold` knows, by problem.
             **options: Further options of `create_decomposition_graph`.
 
         Raises:
@@ -90,8 +99,10 @@ class System:
             "prompts": self.prompts or None,
             **options,
         }
-        if self.decomposer != NO_MODEL:
-            options = {"decomposer": self.decomposer, **options}
+        if self.decomposer == GOLD:
+            options |= {"decomposer": gold_decomposer(gold or {}), "max_subquestions": _NO_CAP}
+        elif self.decomposer != NO_MODEL:
+            options["decomposer"] = self.decomposer
         if self.strategy == PLAN:
             return _planning(options).compile(checkpointer=checkpointer)
         strategy: Any = self.strategy
@@ -128,7 +139,9 @@ def _planning(options: dict[str, Any]) -> Any:
     graph.add_node("decomposer", planner)
     graph.set_entry_point("read_question")
     graph.add_edge("read_question", "decomposer")
-    graph.add_edge("decomposer", END)
+    graph.add_node("end", lambda _: {"status": "ok"})
+    graph.add_edge("decomposer", "end")
+    graph.add_edge("end", END)
     return graph
 
 

@@ -25,8 +25,9 @@ from ..errors import MissingDependencyError, UserError
 from .hub import HUB, dataset_rows
 from .items import Item
 from .loaders import FORMATS, read_file, read_items
+from .loaders.fields import reason
 from .loaders.own import own_scoring
-from .metrics import METRICS
+from .metrics import METRICS, score
 
 TASKS = Path(__file__).parent / "tasks"
 _DATA = Path("data")
@@ -105,8 +106,8 @@ def load_items(
         seed: Another seed gives other subsets.
 
     Raises:
-        UserError: If the data isn't there, has a broken row or an id twice, or the limit
-            isn't positive.
+        UserError: If the data isn't there, has a broken row, an id twice or a gold answer that
+            the task's scoring can't judge, or the limit isn't positive.
     """
     if limit is not None and limit < 1:
         raise UserError(f"the limit is a number from 1, not {limit}.")
@@ -114,6 +115,7 @@ def load_items(
     if not items:
         raise UserError(f"{source_of(task, data)!r} holds no questions for {task.name!r}.")
     _check_ids(items, source_of(task, data))
+    _check_gold(items, task)
     return sorted(items, key=lambda item: _shuffled(item.id, seed))[:limit]
 
 
@@ -165,6 +167,20 @@ def _check_ids(items: list[Item], source: str) -> None:
         if item.id in seen:
             raise UserError(f"{source}: two questions have the id {item.id!r}; rename one.")
         seen.add(item.id)
+
+
+def _check_gold(items: list[Item], task: Task) -> None:
+    """Judge some answer to each item: what can't be judged is to stop a run before it begins."""
+    for item in items if task.scoring else ():
+        place = f"the task {task.name!r}, question {item.id!r}"
+        if not item.gold:
+            raise UserError(f"{place}: it has no answer to judge by; add one.")
+        try:
+            score(task.scoring, "0", item.gold)
+        except Exception as error:
+            raise UserError(
+                f"{place}: {task.scoring!r} can't judge by its answer ({reason(error)}); mend it."
+            ) from None
 
 
 def _shuffled(name: str, seed: int) -> bytes:
@@ -222,3 +238,10 @@ def _check_fields(row: Mapping[Any, Any]) -> None:
         if row.get(key, "") not in known:
             names = ", ".join(sorted(filter(None, known)))
             raise ValueError(f"there is no {key} {row[key]!r}; known: {names}")
+    fitting = FORMATS[row["format"]].scorings
+    if row.get("scoring") and row["scoring"] not in fitting:
+        names = ", ".join(fitting) or "none, plans alone are judged"
+        raise ValueError(
+            f"the scoring {row['scoring']!r} can't judge the format {row['format']!r}; fitting: "
+            f"{names}"
+        )

@@ -154,6 +154,8 @@ class _Attempts:
             BudgetExhaustedError: If the budget doesn't allow it.
         """
         self._meter.before_call(self._call.role)
+        if not self._made:  # Waiting for a place isn't the model's time.
+            self._start = time.perf_counter()
         self._made += 1
         bounds = (timeout, self._seconds_left())
         return min((bound for bound in bounds if bound is not None), default=None)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from langgraph_decompose import Plan
+from langgraph_decompose.evals.plans import score_plan
 
 ABOUT = {
     "date": "2025-06-01T12:00:00+00:00",
@@ -102,26 +106,31 @@ def _divided(total: int, gold: int, gone: int, draw: random.Random) -> dict[str,
     """A plan of two steps, the second worked out from what the first said; or none at all."""
     source = "model" if draw.random() < 0.95 else "repaired"
     usage = [_usage("decomposer", 1, 90, draw), _usage("solver", 2, 180, draw)]
-    if draw.random() < 0.15:
-        answer = str(gold if draw.random() < 0.4 else gold + 1)
-        return {"plan": [], "plan_source": source, "answer": answer, "usage": usage}
+    texts = ("How many pears does Ana have?", "How many pears are left?")
+    rows = [{"id": k, "text": text, "needs": [1] * (k - 1)} for k, text in enumerate(texts, 1)]
+    plan = [] if draw.random() < 0.15 else rows
+    row = {
+        "plan": plan,
+        "plan_source": source,
+        "plan_score": _score(plan, rows, source),
+        "usage": usage,
+    }
+    if not plan:
+        return row | {"answer": str(gold if draw.random() < 0.4 else gold + 1)}
     first = total if draw.random() < _STEP_RIGHT else total + 1
     second = first - gone if draw.random() < _STEP_RIGHT else first + gone
-    texts = ("How many pears does Ana have?", "How many pears are left?")
-    plan = [{"id": k, "text": text, "needs": [1] * (k - 1)} for k, text in enumerate(texts, 1)]
     answers = [
         {"id": k, "text": text, "answer": str(answer), "status": "ok"}
         for k, text, answer in zip((1, 2), texts, (first, second), strict=True)
     ]
-    return {
-        "plan": plan,
-        "plan_source": source,
-        "plan_score": {"needs_f1": 1.0, "count_error": draw.choice([0, 0, 0, 1])},
-        "answers": answers,
-        "answer": str(second),
-        "gold_steps": {"1": str(total), "2": str(gold)},
-        "usage": usage,
-    }
+    steps = {"1": str(total), "2": str(gold)}
+    return row | {"answers": answers, "answer": str(second), "gold_steps": steps}
+
+
+def _score(plan: list[Any], gold: list[Any], source: str) -> dict[str, Any]:
+    problem = "Ana has 4 bags with 5 pears each & eats 3. How many are left?"
+    plans = Plan.from_rows(plan), Plan.from_rows(gold)
+    return asdict(score_plan(problem, *plans, valid=source == "model"))
 
 
 def _usage(role: str, calls: int, tokens: int, draw: random.Random) -> dict[str, Any]:

@@ -42,6 +42,11 @@ GSM8K = [  # prediction, gold, strict, flexible
     ("1{,}800", "1800", 0, 1),
     (r"So \boxed{\$1{,}800}.", "1800", 0, 1),
     (r"\boxed{18} and that is that, 100 %", "18", 0, 1),
+    (r"First \boxed{5}. The answer is 18", "18", 0, 1),  # the last mark counts, of any kind
+    (r"The answer is 5. No, \boxed{18}.", "18", 0, 1),
+    ("\\boxed{5}, and so\n#### 18", "18", 1, 1),
+    (r"\boxed{The answer is 18}", "18", 0, 1),
+    (r"The answer is \boxed{18}. The answer is:", "18", 0, 1),  # nothing follows the last one
     ("The answer is: 12.75", "12", 0, 0),  # the released code cut decimals off
     ("12.75", "12", 0, 0),
     ("12.0", "12", 0, 1),
@@ -63,6 +68,10 @@ GSM8K = [  # prediction, gold, strict, flexible
     ("−3", "-3", 0, 1),  # the minus of Unicode
     ("-$250", "-250", 0, 1),
     ("$-250", "-250", 0, 1),
+    ("- $10", "-10", 0, 1),
+    ("The answer is: - $10", "-10", 0, 1),
+    ("She had $28 - $10", "10", 0, 1),  # between two amounts it is no sign
+    ("She pays:\n- $8\n- $10", "10", 0, 1),  # nor is a bullet
     ("10-15", "15", 0, 1),  # a range, not minus 15
     ("- 18 eggs", "18", 0, 1),  # a bullet
     ("18 m^2", "18", 0, 1),  # an exponent is no answer
@@ -245,6 +254,15 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
         ("A car needs 36 minutes, so (B) it is.", 1),
         (r"\boxed{B}", 1),
         ("A) is too small. The answer is B", 1),
+        ("b", 1),
+        ("(b)", 1),
+        ("Answer: b", 1),
+        ("It has to be option b.", 1),
+        ("That makes 36, so (b).", 1),
+        ("Steps (a) and (c) give 36: option (B).", 1),  # capitals first
+        ("(a) or (b)", 0),
+        ("b.g. 36", 0),
+        ("by f(b) = 36", 0),
         ("Either A) or B)", 0),
         ("A", 0),
         ("36", 0),  # a value is no choice
@@ -257,9 +275,28 @@ def test_a_chosen_letter(prediction: str | None, right: int) -> None:
     assert score("letter", prediction, ["B"]) == {"accuracy": right}
 
 
+@pytest.mark.parametrize(
+    ("scoring", "gold", "message"),
+    [
+        ("numeric", "Ulm", "'Ulm' is no number"),
+        ("gsm8k", "1/3", "'1/3' is no number"),
+        ("letter", "b", "'b' is none of A, B, C, D, E"),
+        ("yes_no", "True", "'True' is none of yes, no"),
+    ],
+)
+def test_a_gold_answer_that_nothing_could_equal_is_refused(
+    scoring: str, gold: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        score(scoring, "18", [gold])
+
+
+GOLD: dict[str, Any] = {"drop": [["18", "Bears"]], "letter": ["B"], "yes_no": ["no"]}
+
+
 def test_every_way_of_scoring_gives_the_metrics_that_it_names() -> None:
     for scoring, names in METRICS.items():
-        gold: Any = [["18"]] if scoring == "drop" else ["18"]
+        gold = GOLD.get(scoring, ["18"])
         for prediction in ("18", "", None):
             assert set(score(scoring, prediction, gold)) == set(names)
     assert score("", "18", []) == {}, "of a plan alone no answer is judged"
@@ -267,8 +304,8 @@ def test_every_way_of_scoring_gives_the_metrics_that_it_names() -> None:
 
 @given(st.text(max_size=200), st.sampled_from(sorted(METRICS)))
 def test_nothing_that_a_model_writes_breaks_a_metric(prediction: str, scoring: str) -> None:
-    gold: Any = [["18", "Bears"]] if scoring == "drop" else ["18"]
-    assert all(0 <= value <= 1 for value in score(scoring, prediction, gold).values())
+    found = score(scoring, prediction, GOLD.get(scoring, ["18"]))
+    assert all(0 <= value <= 1 for value in found.values())
 
 
 @given(st.lists(st.sampled_from(["The answer is", "answer:", "####", "\\boxed{", "1,", "-", "x "])))

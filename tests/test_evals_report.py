@@ -191,6 +191,22 @@ def test_long_texts_are_cut(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     assert (report / "report.html").stat().st_size < 200_000
 
 
+def test_failures_and_gaps_are_told(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    for row in rows:
+        if not row["failed"] and row["strategy"] == "dag":
+            row["status"] = "partial"
+    rows[0] |= {"failed": True, "answer": None, "metrics": {}}
+    whole, failed = (
+        sum(row["failed"] is kind for row in rows if row["strategy"] == strategy)
+        for strategy, kind in (("dag", False), ("direct", True))
+    )
+    for text in visible(report_of(rows, tmp_path)):
+        assert f"direct failed on {failed} of 12 items" in text
+        assert "answered with gaps" in text
+    markdown = (tmp_path / "report.md").read_text()
+    assert re.search(rf"^\| dag \| .* \| 12 \| {12 - whole} \| {whole} \|$", markdown, re.MULTILINE)
+
+
 def test_money_is_drawn_where_all_prices_are_known(
     rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -223,7 +239,7 @@ def test_where_only_plans_are_judged_no_answers_are_compared(
     write_report(path, summary, tmp_path)
     text = visible(tmp_path)[0]
     assert "Only plans are judged." in text
-    assert "| needs f1 | 1.00 (" in text
+    assert "| needs F1 | " in text
     assert summary["comparisons"] == []
     assert "Examples" not in text
 

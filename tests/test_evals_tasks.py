@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from langgraph_decompose import Plan
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.items import Item
-from langgraph_decompose.evals.loaders import FORMATS, read_file
+from langgraph_decompose.evals.loaders import FORMATS, read_file, read_items
 from langgraph_decompose.evals.metrics import METRICS, score
+from langgraph_decompose.evals.rows import read_rows
 from langgraph_decompose.evals.splits import split_of
 from langgraph_decompose.evals.task_files import (
     Task,
@@ -94,7 +97,7 @@ def test_a_solution_in_one_step_is_an_atomic_plan(tmp_path: Path) -> None:
             "svamp",
             {"ID": "c-1", "Body": "Ana had 9 pears ", "Question": "How many?", "Answer": 9.0,
              "Type": "Addition"},
-            Item("c-1", "Ana had 9 pears. How many?", gold=["9"], kind="Addition"),
+            Item("c-1", "Ana had 9 pears. How many?", gold=["9"]),
         ),
         (
             "svamp",
@@ -127,13 +130,13 @@ def test_a_solution_in_one_step_is_an_atomic_plan(tmp_path: Path) -> None:
              "supporting_facts": [["Ulm", 0]],
              "context": [["Ulm", ["It is a town.", " On the Danube."]], ["Jaws", ["A film."]]]},
             Item("5a8b", "Is it?", "Ulm\nIt is a town. On the Danube.\n\nJaws\nA film.",
-                 ["yes"], kind="comparison"),
+                 ["yes"]),
         ),
         (
             "hotpotqa",  # as on the Hugging Face hub
             {"id": "5a8b", "question": "Is it?", "answer": "yes", "type": "bridge",
              "context": {"title": ["Ulm"], "sentences": [["It is a town."]]}},
-            Item("5a8b", "Is it?", "Ulm\nIt is a town.", ["yes"], kind="bridge"),
+            Item("5a8b", "Is it?", "Ulm\nIt is a town.", ["yes"]),
         ),
         (
             "strategyqa",
@@ -154,6 +157,38 @@ def test_2wiki_has_the_aliases_that_lie_beside(tmp_path: Path) -> None:
     write(tmp_path / "id_aliases.json", {"Q_id": "Q145", "aliases": ["UK"], "demonyms": ["Brit"]})
     known = ["Britain", "UK", "Brit"]
     assert [item.gold for item in read_file("2wiki", path)] == [known, ["Britain"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"Q_id": "Q145", "aliases": None}, "'aliases' is no list of texts"),
+        ({"Q_id": "Q145", "aliases": "UK"}, "'aliases' is no list of texts"),
+        ({"Q_id": "Q145", "demonyms": [1]}, "'demonyms' is no list of texts"),
+        ({"aliases": ["UK"]}, "'Q_id' is missing"),
+        (["Q145"], "not a JSON object"),
+    ],
+)
+def test_broken_aliases_of_2wiki_are_named_by_file_and_line(
+    tmp_path: Path, line: Any, message: str
+) -> None:
+    row = {"_id": "a", "question": "Where?", "answer": "Britain", "answer_id": "Q145"}
+    path = write(tmp_path / "dev.json", row, {**row, "answer_id": None}, listed=True)
+    write(tmp_path / "id_aliases.json", {"Q_id": "Q1", "aliases": []}, line)
+    with pytest.raises(UserError, match=r"id_aliases\.json:2: ") as caught:
+        list(read_file("2wiki", path))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", [{"question": ["Q?"]}, {"answer": None}, {"question": 7}])
+def test_broken_solutions_of_gsm8k_are_named_by_file_and_line(
+    tmp_path: Path, broken: dict[str, Any]
+) -> None:
+    row = {"question": "Q?", "answer": "#### 1"}
+    write(tmp_path / "test_socratic.jsonl", row, row | broken)
+    path = write(tmp_path / "test.jsonl", row)
+    with pytest.raises(UserError, match=r"test_socratic\.jsonl:2: 'question' and 'answer'"):
+        list(read_file("gsm8k", path))
 
 
 def test_musique_has_plan_steps_and_aliases_of_answerable_questions(tmp_path: Path) -> None:
@@ -199,7 +234,6 @@ def test_drop_has_every_validated_answer_as_spans(tmp_path: Path) -> None:
     [item] = read_file("drop", path)
     assert item.context == section["passage"]
     assert item.gold == [["Bears", "Browns"], ["3"], ["8 May 1942"]]
-    assert item.kind == "spans"
     assert score("drop", "Browns; Bears", item.gold)["em"] == 1
 
 
@@ -239,6 +273,20 @@ def test_break_is_asked_only_where_it_was_held_out_from_training(tmp_path: Path)
         ("gsm8k", {"question": 1, "answer": "#### 1"}, "'question' is no text"),
         ("gsm_hard", {"input": "Q?", "target": "many"}, "'many'"),
         ("gsm_hard", {"input": "Q?", "target": True}, "'target' is no number"),
+        ("gsm_hard", {"input": "Q?", "target": 10**400}, "too large"),
+        ("gsm8k", {"question": ["Q?"], "answer": "#### 1"}, "'question' is no text"),
+        ("own", {"question": "\u200b", "answer": 1}, "the question is empty"),
+        ("own", {"question": "Q" * 100_001, "answer": 1}, "over 100,000 characters"),
+        ("own", {"question": "Q\ud83d?", "answer": 1}, "'\\ud83d' is half a character"),
+        ("own", {"question": "Q?", "context": "\udc00", "answer": 1}, "is half a character"),
+        ("own", {"question": "Q?", "id": "\ud83d", "answer": 1}, "is half a character"),
+        ("own", {"question": "Q?", "answer": "\ud83d"}, "is half a character"),
+        (
+            "own",
+            {"question": "Q?", "plan": [{"id": 1, "text": "A?", "answer": []}]},
+            "an answer is",
+        ),
+        ("own", {"question": "Q?", "answer": " "}, 'it has no "answer"'),
         ("svamp", {"ID": "1", "Body": None, "Question": "Q?"}, "NoneType"),
         ("aqua", {"question": "Q?", "options": ["A)1"], "correct": "B"}, "letter of no option"),
         ("bamboogle", {"Question": "Q?", "answer": [""]}, "'answer' is missing"),
@@ -261,6 +309,17 @@ def test_a_broken_row_is_named_by_file_and_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_reader_that_breaks_is_placed_behind_its_last_row() -> None:
+    def rows() -> Iterator[tuple[str, dict[str, str]]]:
+        yield "hub:1", {"question": "Q?", "answer": "a"}
+        raise TypeError("an odd\nrow")
+
+    read = read_items("hotpotqa", rows())
+    assert next(read).gold == ["a"]
+    with pytest.raises(UserError, match="behind hub:1: an odd row; check the file"):
+        next(read)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -273,6 +332,27 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: str, message
     (tmp_path / "rows.jsonl").write_text(content)
     with pytest.raises(UserError, match=message):
         list(read_file("hotpotqa", tmp_path / "rows.jsonl"))
+
+
+def test_of_a_line_that_is_too_long_the_beginning_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langgraph_decompose.evals.rows.MAX_LINE_BYTES", 30)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n' + '{"a": "' + "x" * 100 + '"}\n\n{"a": 2}\n' + "y" * 99)
+    broken: list[str] = []
+    assert [*read_rows(path, broken)] == [(1, {"a": 1}), (4, {"a": 2})]
+    assert broken == [f"{path}:{line}: over 30 bytes" for line in (2, 5)]
+
+
+def test_a_line_of_any_length_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"[" + b"1" * 30_000_000 + b"]")
+    tracemalloc.start()
+    assert [*read_rows(path, [])] == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 @pytest.mark.parametrize(
@@ -301,6 +381,7 @@ def test_every_task_is_whole() -> None:
         assert task.format in FORMATS
         assert task.get, "whoever lacks the data is told how to get it"
         assert task.metric in METRICS.get(task.scoring, ("",))
+        assert task.scoring in ("", *FORMATS[task.format].scorings)
     assert load_task("break").metric == "", "only plans are judged"
 
 
@@ -397,6 +478,29 @@ def test_own_rows_are_all_answered_or_none(tmp_path: Path) -> None:
         load_task(write(tmp_path / "mixed.jsonl", *rows))
 
 
+def test_a_sub_answer_of_zero_is_known(tmp_path: Path) -> None:
+    plan = [{"id": 1, "text": "How many?", "answer": 0}]
+    path = write(tmp_path / "mine.jsonl", {"question": "Q?", "answer": 0, "plan": plan})
+    assert load_items(load_task(path))[0].gold_steps == {"1": "0"}
+
+
+@pytest.mark.parametrize(
+    ("scoring", "row", "message"),
+    [
+        ("numeric", {"answer": "Ulm"}, r"'numeric' can't judge by its answer \('Ulm' is no number"),
+        ("letter", {"answer": "36"}, "'36' is none of A, B, C, D, E"),
+        ("squad", {"plan": []}, "it has no answer to judge by"),
+    ],
+)
+def test_a_gold_answer_that_can_t_be_judged_is_found_before_a_run(
+    tmp_path: Path, scoring: str, row: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(MINE.replace("scoring: squad", f"scoring: {scoring}"))
+    write(tmp_path / "questions.jsonl", {"id": "q7", "question": "Q?", **row})
+    with pytest.raises(UserError, match=rf"the task 'mine', question 'q7': .*{message}"):
+        load_items(load_task(tmp_path / "mine.yaml"))
+
+
 def test_an_id_names_one_question(tmp_path: Path) -> None:
     row = {"id": "a", "question": "A?", "answer": "a"}
     task = load_task(write(tmp_path / "twice.jsonl", row, row))
@@ -437,6 +541,12 @@ def test_an_own_yaml_finds_its_file_beside_it_or_in_the_data_folder(tmp_path: Pa
         (("format: own", "format: xml"), "no format 'xml'; known: 2wiki, aqua"),
         (("scoring: squad", "scoring: luck"), "no scoring 'luck'; known: bamboogle"),
         (("scoring: squad", "metrics: em"), "a task has no 'metrics'"),
+        (
+            ("scoring: squad", "scoring: drop"),
+            "'drop' can't judge the format 'own'; fitting: gsm8k",
+        ),
+        (("format: own", "format: aqua"), "'squad' can't judge the format 'aqua'; fitting: letter"),
+        (("format: own", "format: break"), "fitting: none, plans alone are judged"),
         (("source: questions.jsonl", ""), "neither 'source' nor 'hf'"),
         (("questions.jsonl", "[1]"), "'source' is a file's place"),
         ((MINE, "- a list"), "it is a mapping with name"),

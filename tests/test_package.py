@@ -97,6 +97,7 @@ def test_imports_point_down_only() -> None:
         "plan",
         "errors",
         "settings",
+        "storage",
         "tools",
         "prompts",
         "models",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from .own import own
 
 Rows = Iterable[tuple[str, Row]]
 """Rows, each with where it stands, as an error message names it."""
+_WORDS = ("bamboogle", "hotpotqa", "squad")
+_NUMBERS = ("gsm8k", "numeric", "numeric_close", *_WORDS)
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Format:
         item: The item of a row and its number, from 0; None leaves the row out. What it
             raises says what is wrong with the row.
         rows: The rows of a file.
+        scorings: The ways of scoring that its gold answers are made for.
     """
 
     item: Callable[[Row, int], Item | None]
     rows: Callable[[Path], Iterator[tuple[str, dict[str, Any]]]] = located_rows
+    scorings: Sequence[str] = _WORDS
 
 
 def _break_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -39,17 +43,17 @@ def _break_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 FORMATS = {
     "2wiki": Format(multihop.hotpotqa, multihop.two_wiki_rows),
-    "aqua": Format(arithmetic.aqua),
+    "aqua": Format(arithmetic.aqua, scorings=("letter",)),
     "bamboogle": Format(multihop.bamboogle),
-    "break": Format(break_qdmr, _break_rows),
-    "drop": Format(drop.drop, drop.drop_rows),
-    "gsm8k": Format(arithmetic.gsm8k, arithmetic.gsm8k_rows),
-    "gsm_hard": Format(arithmetic.gsm_hard),
+    "break": Format(break_qdmr, _break_rows, scorings=()),
+    "drop": Format(drop.drop, drop.drop_rows, scorings=("drop",)),
+    "gsm8k": Format(arithmetic.gsm8k, arithmetic.gsm8k_rows, scorings=_NUMBERS),
+    "gsm_hard": Format(arithmetic.gsm_hard, scorings=_NUMBERS),
     "hotpotqa": Format(multihop.hotpotqa),
     "musique": Format(multihop.musique),
-    "own": Format(own),
-    "strategyqa": Format(multihop.strategyqa),
-    "svamp": Format(arithmetic.svamp),
+    "own": Format(own, scorings=(*_NUMBERS, "letter", "yes_no")),
+    "strategyqa": Format(multihop.strategyqa, scorings=("yes_no",)),
+    "svamp": Format(arithmetic.svamp, scorings=_NUMBERS),
 }
 """The formats that can be read, by name; `own` is a user's own rows."""
 
@@ -62,17 +66,21 @@ def read_items(name: str, rows: Rows) -> Iterator[Item]:
         rows: The rows of a file or of a data set of the hub.
 
     Raises:
-        UserError: If a row is broken; the message says where.
+        UserError: If a row is broken, or an item can't be asked; the message says where.
     """
-    for number, (place, row) in enumerate(rows):
-        try:
+    place = f"the beginning of {name!r}"
+    try:
+        for number, (here, row) in enumerate(rows):
+            place = here
             item = FORMATS[name].item(row, number)
-        except UserError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"{place}: {reason(error)}; check the file.") from None
-        if item is not None:
-            yield item
+            if item is not None:
+                item.check()
+                yield item
+            place = f"behind {here}"
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(f"{place}: {reason(error)}; check the file.") from None
 
 
 def read_file(name: str, path: Path) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from ...tools.calculator import format_number
 from ..annotated import one_each
 from ..items import Item
 from ..metrics.numbers import strict_answer
-from ..rows import located_rows
+from ..rows import located_rows, refuse
 from .fields import Row, id_of, number_of, plan_of, text_of, texts_of, tidy
 
 _SOCRATIC = "_socratic"
@@ -32,12 +32,17 @@ def gsm8k(row: Row, number: int) -> Item:
 def gsm8k_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows, each with its solution in subquestions if `NAME_socratic.jsonl` lies beside."""
     beside = path.with_stem(path.stem + _SOCRATIC)
-    known = {}
+    known: dict[str, str] = {}
     if beside.is_file() and not path.stem.endswith(_SOCRATIC):
-        known = {row.get("question"): row.get("answer") for _, row in located_rows(beside)}
+        for place, row in located_rows(beside):
+            question, solution = row.get("question"), row.get("answer")
+            if isinstance(question, str) and isinstance(solution, str):
+                known[question.strip()] = solution
+            else:
+                refuse(place, "'question' and 'answer' aren't both texts", None)
     for place, row in located_rows(path):
-        solution = known.get(row.get("question"))
-        yield place, {**row, "socratic": solution} if isinstance(solution, str) else row
+        solution = known.get(str(row.get("question")).strip())
+        yield place, row if solution is None else {**row, "socratic": solution}
 
 
 def gsm_hard(row: Row, number: int) -> Item:
@@ -49,8 +54,7 @@ def svamp(row: Row, number: int) -> Item:
     """SVAMP (Patel et al., 2021): a body and a question, asked in one text."""
     body, question = row["Body"].strip(), text_of(row, "Question")
     joined = f"{body}{'' if body.endswith('.') else '.'} {question}"
-    gold = [number_of(row, "Answer")]
-    return Item(id_of(row, number, "ID"), joined, gold=gold, kind=str(row.get("Type", "")))
+    return Item(id_of(row, number, "ID"), joined, gold=[number_of(row, "Answer")])
 
 
 def aqua(row: Row, number: int) -> Item:

@@ -28,7 +28,7 @@ def break_qdmr(row: Mapping[str, Any], _: int) -> Item | None:
     if split_of(f"break:{name}") != "eval" or not (found := question_and_plan(row)):
         return None
     question, plan = found
-    return Item(name, question, gold_plan=plan, kind=name.partition("_")[0])
+    return Item(name, question, gold_plan=plan)
 
 
 def question_and_plan(row: Mapping[str, str]) -> tuple[str, Plan] | None:

@@ -9,20 +9,17 @@ from typing import Any
 from ...errors import UserError
 from ..items import Item
 from ..rows import read_json
-from .fields import Row, id_of, text_of
+from .fields import Row, id_of, text_of, texts_of
 
 
 def drop(row: Row, number: int) -> Item:
     """A question over a passage; gold are the answer and the validated answers."""
     answers = [row["answer"], *_validated(row.get("validated_answers"))]
-    found = [_spans(answer) for answer in answers]
-    kind, _ = found[0]
     return Item(
         id_of(row, number, "query_id"),
         text_of(row, "question"),
         text_of(row, "passage"),
-        [spans for _, spans in found],
-        kind=kind,
+        [_spans(answer) for answer in answers],
     )
 
 
@@ -47,16 +44,16 @@ def drop_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             ) from None
 
 
-def _spans(answer: Any) -> tuple[str, list[str]]:
-    """Kind and spans of an answer, by the order of the official evaluator."""
+def _spans(answer: Any) -> list[str]:
+    """The spans of an answer, in the order of the official evaluator."""
     if answer.get("number"):
-        return "number", [str(answer["number"])]
-    if answer.get("spans"):
-        return "span" if len(answer["spans"]) == 1 else "spans", [*map(str, answer["spans"])]
+        return [str(answer["number"])]
+    if found := texts_of(answer, "spans"):
+        return found
     if "date" not in answer:
         raise ValueError("an answer has neither number, spans nor date")
     date = answer["date"]
-    return "date", ["{} {} {}".format(*(date.get(k, "") for k in ("day", "month", "year")))]
+    return ["{} {} {}".format(*(date.get(k, "") for k in ("day", "month", "year")))]
 
 
 def _validated(answers: Any) -> list[Any]:

@@ -91,4 +91,5 @@ def plan_of(texts: Sequence[str], needs: Sequence[Sequence[int]] = ()) -> Plan |
 
 def reason(error: Exception) -> str:
     """What was wrong with a row, in words."""
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return " ".join(words.split())

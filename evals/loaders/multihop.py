@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..items import Item
-from ..rows import located_rows, read_rows
-from .fields import Row, id_of, plan_of, relation_question, text_of, texts_of, tidy
+from ..rows import located_rows, read_rows, refuse
+from .fields import Row, id_of, plan_of, reason, relation_question, text_of, texts_of, tidy
 
 _ALIASES = "id_aliases.json"
 
@@ -20,7 +20,6 @@ def hotpotqa(row: Row, number: int) -> Item:
         text_of(row, "question"),
         _paragraphs(row.get("context")),
         [text_of(row, "answer"), *texts_of(row, "answer_aliases")],
-        kind=str(row.get("type", "")),
     )
 
 
@@ -31,14 +30,29 @@ def two_wiki_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from located_rows(path)
         return
     rows = list(located_rows(path))
-    asked = {str(row.get("answer_id")) for _, row in rows}
-    known = {
-        str(row["Q_id"]): [*row.get("aliases", []), *row.get("demonyms", [])]
-        for _, row in read_rows(beside)
-        if isinstance(row, dict) and str(row.get("Q_id")) in asked
-    }
+    known = _aliases(beside, {str(row.get("answer_id")) for _, row in rows})
     for place, row in rows:
         yield place, {**row, "answer_aliases": known.get(str(row.get("answer_id")))}
+
+
+def _aliases(path: Path, asked: set[str]) -> dict[str, list[str]]:
+    """By the id of an answer, of those asked for, its other names."""
+    known: dict[str, list[str]] = {}
+    for number, row in read_rows(path):
+        try:
+            if not isinstance(row, dict):
+                raise ValueError("not a JSON object")
+            if (name := text_of(row, "Q_id")) in asked:
+                known[name] = [*_listed(row, "aliases"), *_listed(row, "demonyms")]
+        except (KeyError, TypeError, ValueError) as error:
+            refuse(f"{path}:{number}", reason(error), None)
+    return known
+
+
+def _listed(row: Row, name: str) -> list[str]:
+    if not isinstance(row.get(name, []), list):
+        raise ValueError(f"{name!r} is no list of texts")
+    return texts_of(row, name)
 
 
 def musique(row: Row, number: int) -> Item | None:

@@ -53,9 +53,9 @@ def own_scoring(items: Sequence[Item], name: str) -> str:
 
 def _gold(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    found = [_text(v) for v in values if v is not None and v != ""]
+    found = [_text(v) for v in values if v is not None]
     # As a number is written plainly, whatever commas and currency it came with.
-    return [plain_number(text) or text for text in found]
+    return [plain_number(text) or text for text in found if text]
 
 
 def _text(value: Any) -> str:
@@ -73,4 +73,6 @@ def _plan(rows: Any) -> tuple[Plan, dict[str, str]]:
         )
     except PlanError as error:
         raise ValueError(f"the plan can't be read: {error}") from None
-    return plan, {str(r["id"]): str(r["answer"]) for r in rows if r.get("answer")}
+    return plan, {
+        str(r["id"]): _text(r["answer"]) for r in rows if r.get("answer") not in (None, "")
+    }

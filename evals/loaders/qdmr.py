@@ -35,7 +35,6 @@ _COUNTED_WHERE = re.compile(r"([\w'-]+(?: [\w'-]+)?) (in|on|at|under|over|betwee
 _COUNTED_DONE = re.compile(rf"{_NOUN} (scored|made|thrown|kicked|killed|caught|built) (.+)")
 _COUNTED_BY = re.compile(rf"{_NOUN} (?:that )?{_SUBJECT} (\w+)((?: .+)?)")
 _COUNTED_OF = re.compile(rf"{_NOUN} of {_SUBJECT}((?: in .+)?)")
-_HEAD_OF = re.compile(r"(?:the )?((?!#)[\w'-]+(?: [\w'-]+){0,3}?) (of|in|on|from|for|by) (.+)")
 _ODD = re.compile(r"\bif\b|^Which (?:yards|points|number|list)\b|(?<!\w)'[^']*$", re.IGNORECASE)
 _VAGUE_END = re.compile(r"\b(?:of|that|who|which|the|a|and|or|to be|is|are|was|were)$")
 

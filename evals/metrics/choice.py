@@ -15,10 +15,16 @@ _BEGINS = re.compile(
 _SAID = re.compile(
     r"(?<!not )\b(yes|true|no|false)\b(?=[*_\"'’)]{0,3}(?:[.,;:!?]|\s*$))", re.IGNORECASE
 )
+_LETTERS = "ABCDE"
 _LETTER = re.compile(
-    r"\W{0,10}(?:(?i:option|choice)\W{1,3})?([A-E])(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+is\b)"
+    r"\W{0,10}(?:(?:option|choice)\W{1,3})?([A-E])"
+    r"(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+is\b)(?!\.g)",
+    re.IGNORECASE,
 )
-_NAMED = re.compile(r"\(([A-E])\)|(?<![\w'’(])([A-E])\)|\b(?:[Oo]ption|[Cc]hoice) ([A-E])\b")
+_NAMED, _NAMED_SMALL = (
+    re.compile(rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)|\b(?:[Oo]ption|[Cc]hoice) ({b})\b")
+    for a, b in (("[A-E]", "[A-E]"), ("[a-e]", "[b-e]"))  # "Option a" begins a sentence.
+)
 
 
 def yes_no(prediction: str, gold: Sequence[str]) -> dict[str, float]:
@@ -31,7 +37,11 @@ def yes_no(prediction: str, gold: Sequence[str]) -> dict[str, float]:
     Example:
         >>> yes_no("No, she died in 1901.", ["no"]), yes_no("Yes and no.", ["no"])
         ({'accuracy': 1.0}, {'accuracy': 0.0})
+
+    Raises:
+        ValueError: If a gold answer is neither yes nor no.
     """
+    _check(gold, ("yes", "no"))
     return {"accuracy": float(_said(final_answer(prediction)) in gold)}
 
 
@@ -39,18 +49,29 @@ def letter(prediction: str, gold: Sequence[str]) -> dict[str, float]:
     """AQuA's accuracy: the letter of the chosen option.
 
     That is the letter with which the text, or what follows its last answer mark, begins; else
-    the only one that is named as (B), B) or option B. A value alone is no choice.
+    the only one that is named as (B), B) or option B. It may be a small one; but where capitals
+    are named, only they count. A value alone is no choice.
 
     Example:
-        >>> letter("The answer is (B) 36.", ["B"]), letter("36", ["B"])
+        >>> letter("The answer is (b) 36.", ["B"]), letter("36", ["B"])
         ({'accuracy': 1.0}, {'accuracy': 0.0})
+
+    Raises:
+        ValueError: If a gold answer is no letter from A to E.
     """
+    _check(gold, _LETTERS)
     marked = after_mark(prediction)
     text = prediction[-MAX_CHARS:].strip() if marked is None else marked
     if begins := _LETTER.match(text):
-        return {"accuracy": float(begins[1] in gold)}
-    named = {next(filter(None, groups)) for groups in _NAMED.findall(text)}
+        return {"accuracy": float(begins[1].upper() in gold)}
+    found = _NAMED.findall(text) or _NAMED_SMALL.findall(text)
+    named = {"".join(groups).upper() for groups in found}
     return {"accuracy": float(len(named) == 1 and named <= {*gold})}
+
+
+def _check(gold: Sequence[str], choices: Sequence[str]) -> None:
+    if odd := [answer for answer in gold if answer not in [*choices]]:
+        raise ValueError(f"{odd[0]!r} is none of {', '.join(choices)}")
 
 
 def _said(text: str) -> str | None:

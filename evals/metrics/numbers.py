@@ -12,8 +12,9 @@ _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _NUMBER = re.compile(
     # Digits that end a word or are an exponent are passed over: CO2, m^2.
     r"[A-Za-z^]\w*(?:[.,][0-9]+)*"
-    # A minus is one unless it stands between two things: 10-15, (a)-3.
-    r"|((?<![\w)\]%.])[-−–])?(?:[$€£]\s?)?"
+    # A minus is one unless it stands between two things: 10-15, (a)-3, $9 - $5. With a space
+    # behind it, it is one before money alone, and in later lines of a list it is a bullet.
+    r"|((?<![\w)\]%.])(?:[-−–]|(?<![\w)\]%.]\s)(?<!\n)[-−–]\s(?=[$€£])))?(?:[$€£]\s?)?"
     r"((?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
     r"((?:[eE][-+]?[0-9]{1,2})?)(?![0-9])"
 )
@@ -51,11 +52,14 @@ def numeric(
     Example:
         >>> numeric("about 12.75", ["12"]), numeric("1,800 in all", ["1800"])
         ({'accuracy': 0.0}, {'accuracy': 1.0})
+
+    Raises:
+        ValueError: If a gold answer is no number.
     """
     found = answer_number(prediction)
     if found is None:
         return {"accuracy": 0.0}
-    off = (abs(found - Fraction(number)) for number in gold)
+    off = [abs(found - _gold(number)) for number in gold]
     return {"accuracy": float(any(o < tolerance or o == 0 for o in off))}
 
 
@@ -124,6 +128,13 @@ def plain_number(text: str) -> str | None:
         return None
     sign, digits, exponent = match.groups()
     return ("-" if sign else "") + digits.replace(",", "") + exponent
+
+
+def _gold(text: str) -> Fraction:
+    plain = plain_number(text.rstrip("."))
+    if plain is None:
+        raise ValueError(f"{text!r} is no number")
+    return Fraction(plain)
 
 
 def _last(text: str) -> Fraction | None:

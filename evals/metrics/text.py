@@ -12,30 +12,31 @@ MAX_CHARS = 20_000
 """Of a longer text the end alone is read: that's where answers are."""
 
 _MARK = re.compile(
-    r"####"
+    r"\\boxed\s*\{(?P<boxed>(?:[^{}]|\{[^{}]*\}){1,2000})\}"
+    r"|####"
     r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
     r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
     re.IGNORECASE,
 )
-_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
 _AROUND = " \t\r\n*_`"
 
 
 def after_mark(text: str) -> str | None:
     r"""All that follows the last answer mark; None if there is no mark.
 
-    Marks are `####`, "the answer is", "answer:" and LaTeX's `\boxed`.
+    Marks are `####`, "the answer is", "answer:" and LaTeX's `\boxed`, of which only what is
+    inside counts. A mark that nothing follows is passed over.
 
     Example:
         >>> after_mark("**Answer:** 18 eggs"), after_mark(r"So \boxed{18}."), after_mark("18")
         ('18 eggs', '18', None)
+        >>> after_mark(r"First \boxed{5}. The answer is 18")
+        '18'
     """
     text = text[-MAX_CHARS:]
-    if boxed := _BOXED.findall(text):
-        return boxed[-1].strip(_AROUND)
-    ends = [match.end() for match in _MARK.finditer(text)]
-    found = (text[end:].strip(_AROUND) for end in reversed(ends))
-    return next(filter(None, found), "") if ends else None
+    marks = [*_MARK.finditer(text)]
+    found = ((mark["boxed"] or text[mark.end() :]).strip(_AROUND) for mark in reversed(marks))
+    return next(filter(None, found), "") if marks else None
 
 
 def final_answer(text: str) -> str:

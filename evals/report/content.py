@@ -30,9 +30,14 @@ _READING = (
     "“Items to see 2 points” is what a single comparison of this kind needs for a power of "
     "80 %, from how often the two differed here.",
     "At equal tokens, a splitting system has to beat what its solver gets undivided for the "
-    "same spend: the best toss-up between a cheaper and a dearer baseline. Tokens of a small "
+    "same spend: the best toss-up between a cheaper and a dearer baseline. That mix is chosen "
+    "and tested on the same items, which favours the baselines a little. Tokens of a small "
     "model and of a large one count alike; what each role took is in a table of its own.",
-    "A sample without an answer counts as failed, and 0 in every mean.",
+    "A sample without an answer counts as failed, and 0 in every mean. One that was answered with "
+    "gaps, since a subquestion failed or the budget was spent, counts as partial, and is judged "
+    "like any other.",
+    "Plans are those of all samples that didn't fail. A question that isn't split has 0 lines, "
+    "depth 0 and width 0.",
 )
 _STEPS = (
     "Steps are local errors if all that they needed was right, propagated if some of it was "

@@ -10,7 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from ...plan import Plan, PlanError
-from ..cells import UNDIVIDED
+from ..cells import UNDIVIDED, has_gaps
 from ..steps import label_steps
 from ..summary import read_samples
 from .document import Example, Side, shown
@@ -33,8 +33,8 @@ class Against:
         wins: Some items that the second did better.
         losses: Some that it did worse.
         counts: How many items it did better, worse, and alike.
-        by_lines: The same by the number of lines of its plan, 0 where it didn't split; empty
-            for a system that never does.
+        by_lines: The same by the number of lines of its plan, 0 where it didn't split, without
+            what it failed on; empty for a system that never splits.
     """
 
     task: str
@@ -99,7 +99,7 @@ def _marks(
         mark = row["metrics"].get(metric[task], 0.0 if row["failed"] else None)
         if metric[task] and mark is not None:
             marks.setdefault(task, {}).setdefault(system, {})[item] = mark
-        if row["strategy"] not in UNDIVIDED:
+        if not (row["strategy"] in UNDIVIDED or row["failed"]):
             lines.setdefault((task, system), {})[item] = len(row.get("plan") or [])
     return marks, lines
 
@@ -169,7 +169,8 @@ def _side(row: Mapping[str, Any], metric: str, names: Mapping[str, str]) -> Side
     if row["failed"]:
         answer, mark = f"failed: {row.get('error') or 'no reason given'}", "failed"
     else:
-        answer, mark = row["answer"] or "", f"{metric} {row['metrics'][metric]:g}"
+        gaps = ", answered with gaps" if has_gaps(row) else ""
+        answer, mark = row["answer"] or "", f"{metric} {row['metrics'][metric]:g}{gaps}"
     return Side(names[row["system"]], shown(answer), mark, _plan_lines(row))
 
 

@@ -15,13 +15,14 @@ _KINDS = ("right", "local", "propagated", "restored")
 def marks(systems: Sequence[Row], names: Mapping[str, str]) -> Table:
     """How right each system was."""
     metrics = list(systems[0]["metrics"])
-    head = ["system", *metrics, "items", "failed"]
+    head = ["system", *metrics, "items", "failed", "partial"]
     rows = [
         [
             names[row["system"]],
             *(percent(row["metrics"].get(metric)) for metric in metrics),
             str(row["n"]),
             str(row["failures"]),
+            str(row["partial"]),
         ]
         for row in systems
     ]
@@ -100,10 +101,7 @@ def plans(systems: Sequence[Row], names: Mapping[str, str]) -> Table | None:
     """Shape and quality of the plans, a row a figure; None where nobody planned."""
     planned = [row for row in systems if row["plans"]]
     figures = dict.fromkeys(figure for row in planned for figure in row["plans"])
-    rows = [
-        [figure.replace("_", " "), *(decimal(row["plans"].get(figure)) for row in planned)]
-        for figure in figures
-    ]
+    rows = [[figure, *(decimal(row["plans"].get(figure)) for row in planned)] for figure in figures]
     return Table(["plans", *(names[row["system"]] for row in planned)], rows) if rows else None
 
 
