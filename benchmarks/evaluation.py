@@ -5,8 +5,9 @@
     python benchmarks/evaluation.py --ray             # two workers against one (needs ray)
 
 The solver is a server on loopback in a process of its own. Overhead is measured with instant
-replies, in turns with the peer: the same graphs with the same checkpointer in a plain asyncio
-loop. Ray is measured with replies that take a second, as a hosted model's may.
+replies, in turns with the peer: the same graphs in a plain asyncio loop, without any
+checkpointer, so that a kill would lose all. Ray is measured with replies that take a second, as
+a hosted model's may.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from langgraph_decompose.evals.ray_engine import run_on_ray
 from langgraph_decompose.evals.runner import Job, Running, run_jobs
 from langgraph_decompose.evals.sample_file import SampleFile
 from langgraph_decompose.evals.systems import NO_MODEL, System
-from langgraph_decompose.storage import open_checkpointer
 
 CONCURRENCY = 8
 SCORING = Scoring({"sums": "numeric"})
@@ -102,19 +102,16 @@ def measure_overhead(url: str, count: int, rounds: int) -> None:
 
 async def _plain(asked: list[Job]) -> float:
     """The same graph, as anyone would call it from a loop of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_checkpointer(Path(folder) / "state.sqlite") as saver:
-            graph = asked[0].system.graph(saver)
-            places = asyncio.Semaphore(CONCURRENCY)
-            begin = time.perf_counter()
+    graph = asked[0].system.graph()
+    places = asyncio.Semaphore(CONCURRENCY)
+    begin = time.perf_counter()
 
-            async def ask(job: Job) -> None:
-                async with places:
-                    config = {"configurable": {"thread_id": job.thread}}
-                    await graph.ainvoke({"question": job.item.question}, config, durability="sync")
+    async def ask(job: Job) -> None:
+        async with places:
+            await graph.ainvoke({"question": job.item.question})
 
-            await asyncio.gather(*(ask(job) for job in asked))
-            return time.perf_counter() - begin
+    await asyncio.gather(*(ask(job) for job in asked))
+    return time.perf_counter() - begin
 
 
 async def _ours(asked: list[Job]) -> float:

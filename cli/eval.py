@@ -99,7 +99,8 @@ def _beside_published(name: str, args: Namespace, summary: Any, out: Path) -> st
 
 def _models(given: Sequence[str]) -> dict[str, str]:
     """References by role."""
-    found = dict(text.partition("=")[::2] for text in given)
+    pairs = [text.partition("=") for text in given]
+    found = {role: ref for role, _, ref in pairs}
     if bad := [role for role, ref in found.items() if not ref.strip()]:
         raise UserError(f"--model takes ROLE=REF, not {bad[0]!r}.")
     return found

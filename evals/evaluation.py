@@ -156,8 +156,8 @@ class Evaluation:
             before = len(file)
             asyncio.run(self._ask(file, lambda sample: on_sample(sample, before)))
             file.finish(self.keys)
-            for state in out.glob("samples.state*.sqlite*"):
-                state.unlink()
+            for replies in out.glob("samples.replies*.jsonl"):
+                replies.unlink()
             return self._summary(out, command)
 
     async def _ask(self, file: SampleFile, on_sample: Callable[[Any], None]) -> None:

@@ -1,6 +1,6 @@
 """`--engine ray`: the questions of an evaluation spread over the workers of a Ray cluster.
 
-Each worker is a process with its own event loop, models and checkpoints, and always gets the
+Each worker is a process with its own event loop, models and replies, and always gets the
 same questions, so that a later run finds what an earlier one has paid for. A worker that dies
 is started again, and asked again what it hadn't answered. Samples are written here, by the
 process that was started: they are the same as without Ray.
@@ -14,12 +14,11 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
-from ..storage import open_checkpointer
+from .reply_log import ReplyLog
 from .runner import Asker, Job, Running, Score, failure, sample_of
 from .sample_file import Key, SampleFile
 
@@ -60,7 +59,7 @@ async def run_on_ray(
         on_sample(sample)
 
     slots = [
-        _Slot(ray, file.path.with_name(f"samples.state-{k}.sqlite"), score, running, kept)
+        _Slot(ray, file.path.with_name(f"samples.replies-{k}.jsonl"), score, running, kept)
         for k in range(workers)
     ]
     tasks = [
@@ -111,12 +110,12 @@ class _Slot:
     def __init__(
         self,
         ray: Any,
-        state: Path,
+        replies: Path,
         score: Score,
         running: Running,
         kept: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        self._ray, self._state, self._score, self._running = ray, state, score, running
+        self._ray, self._replies, self._score, self._running = ray, replies, score, running
         self._kept = kept
         self._deaths: Counter[Key] = Counter()
         self._actor: Any = None
@@ -156,7 +155,7 @@ class _Slot:
                 # Asking and forgetting go on at once.
                 places = 2 * self._running.concurrency
                 kind = self._ray.remote(num_cpus=1, max_concurrency=places)(_Worker)
-                actor = kind.remote(str(self._state.absolute()), self._score, self._running)
+                actor = kind.remote(str(self._replies.absolute()), self._score, self._running)
                 try:
                     await asyncio.wait_for(actor.ready.remote(), _START_SECONDS)
                 except TimeoutError:
@@ -168,7 +167,7 @@ class _Slot:
             return self._actor
 
     def _bury(self, dead: Any) -> None:
-        """Make sure that it is gone, before another one opens its checkpoints."""
+        """Make sure that it is gone, before another one opens its replies."""
         if self._actor is dead:
             self._ray.kill(dead)
             self._actor = None
@@ -181,14 +180,11 @@ def _first_line(error: Exception) -> str:
 class _Worker:
     """What runs in a worker's process: graphs, models and checkpoints of its own."""
 
-    def __init__(self, state: str, score: Score, running: Running) -> None:
-        path = Path(state)
+    def __init__(self, replies: str, score: Score, running: Running) -> None:
+        path = Path(replies)
         if not path.parent.is_dir():  # Another machine's: what is paid for is kept here only.
             path = Path(tempfile.mkdtemp()) / path.name
-        self._state, self._score, self._running = path, score, running
-        self._stack = AsyncExitStack()
-        self._opening = asyncio.Lock()
-        self._asker: Asker | None = None
+        self._asker = Asker(ReplyLog(path), score, running)
 
     async def ready(self) -> bool:
         """Whether it runs."""
@@ -196,16 +192,8 @@ class _Worker:
 
     async def ask(self, job: Job) -> dict[str, Any]:
         """The sample of a question."""
-        return await (await self._opened()).ask(job)
+        return await self._asker.ask(job)
 
     async def forget(self, job: Job) -> None:
-        """Drop a question's checkpoints, now that its sample is kept."""
-        await (await self._opened()).forget(job)
-
-    async def _opened(self) -> Asker:
-        async with self._opening:
-            if self._asker is None:
-                begun = self._state.exists()
-                saver = await self._stack.enter_async_context(open_checkpointer(self._state))
-                self._asker = Asker(saver, self._score, self._running, begun=begun)
-            return self._asker
+        """Drop a question's replies, now that its sample is kept."""
+        self._asker.forget(job)

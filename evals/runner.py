@@ -1,8 +1,8 @@
 """Every system answers every item: so many at once, each sample kept as it comes.
 
-Each question runs on a thread of its own in a SQLite file beside the samples, until its sample
-is written: what a killed evaluation has paid for isn't paid again, and no system ever sees
-what another was told.
+Each question runs on a thread of its own, whose replies are in a file beside the samples until
+its sample is written: what a killed evaluation has paid for isn't paid again, and no system
+ever sees what another was told.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,15 +19,14 @@ from typing import Any
 from ..errors import describe_error, must_be_raised
 from ..graphs.state import result_of
 from ..models.hosted import without_credentials
-from ..nodes.journal import Journal
-from ..storage import open_checkpointer
 from .gold import GOLD
 from .items import Item
 from .plans import score_plan
+from .reply_log import ReplyLog
 from .sample_file import Key, SampleFile
 from .systems import PLAN, PLANNING, System
 
-STATE = "samples.state.sqlite"
+REPLIES = "samples.replies.jsonl"
 Score = Callable[[str, Item, str | None], Mapping[str, float]]
 """From a task's name, an item and an answer to metrics."""
 
@@ -84,48 +83,47 @@ async def run_jobs(
         on_sample: Is told each new sample.
     """
     async for sample in answers((job for job in jobs if job.key not in file), score,
-                                file.path.with_name(STATE), running):  # fmt: skip
+                                file.path.with_name(REPLIES), running):  # fmt: skip
         file.add(sample)
         on_sample(sample)
 
 
 async def answers(
-    jobs: Iterable[Job], score: Score, state: Path, running: Running = Running()
-) -> Any:
+    jobs: Iterable[Job], score: Score, replies: Path, running: Running = Running()
+) -> AsyncIterator[dict[str, Any]]:
     """Samples in the order in which they come."""
-    begun = state.exists()  # noqa: ASYNC240  a matter of microseconds
-    async with open_checkpointer(state) as saver:
-        asker = Asker(saver, score, running, begun=begun)
-        waiting: Iterator[Job] = iter(jobs)
-        asked: dict[asyncio.Task[dict[str, Any]], Job] = {}
-        try:
-            while True:
-                for job in islice(waiting, running.concurrency - len(asked)):
-                    asked[asyncio.create_task(asker.ask(job))] = job
-                if not asked:
-                    return
-                done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-                    await asker.forget(asked.pop(task))
-        finally:
-            for task in asked:
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+    log = ReplyLog(replies)
+    asker = Asker(log, score, running)
+    waiting: Iterator[Job] = iter(jobs)
+    asked: dict[asyncio.Task[dict[str, Any]], Job] = {}
+    try:
+        while True:
+            for job in islice(waiting, running.concurrency - len(asked)):
+                asked[asyncio.create_task(asker.ask(job))] = job
+            if not asked:
+                return
+            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+                asker.forget(asked.pop(task))
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        log.close()
 
 
 class Asker:
     """Asks questions, each system by its own graph.
 
     Args:
-        saver: The checkpointer.
+        log: The checkpointer.
         score: Metrics of an answer.
         running: How.
-        begun: Whether the checkpointer may hold questions of an earlier run.
     """
 
-    def __init__(self, saver: Any, score: Score, running: Running, *, begun: bool) -> None:
-        self._saver, self._score, self._running, self._begun = saver, score, running, begun
+    def __init__(self, log: ReplyLog, score: Score, running: Running) -> None:
+        self._log, self._score, self._running = log, score, running
         self._graphs: dict[tuple[System, str], Any] = {}
 
     async def ask(self, job: Job) -> dict[str, Any]:
@@ -146,33 +144,18 @@ class Asker:
         known = system, job.task if gold else ""
         if known not in self._graphs:
             plans = self._running.gold[job.task] if gold else None
-            self._graphs[known] = system.graph(self._saver, plans, **self._running.options)
+            self._graphs[known] = system.graph(self._log, plans, **self._running.options)
         return self._graphs[known]
 
     async def _result(self, graph: Any, job: Job) -> dict[str, Any]:
+        asked = {"question": job.item.question, "context": job.item.context}
         config: Any = {"configurable": {"thread_id": job.thread}}
-        asked: Any = {"question": job.item.question, "context": job.item.context}
-        values: Any = {}
-        if self._begun:
-            snapshot = await graph.aget_state(config)
-            if "run_id" in snapshot.values:
-                asked, values = None, {} if snapshot.next else snapshot.values
-        if not values:
-            await graph.ainvoke(asked, config, durability="sync")
-            values = (await graph.aget_state(config)).values
-        journal = Journal(self._saver, job.thread, values["run_id"])
-        await journal.aopen()
-        return {**result_of(values), "replies": _replies(journal.replies)}
+        values = await graph.ainvoke(asked, config, durability="exit")
+        return {**result_of(values), "replies": _replies(self._log.replies(job.thread))}
 
-    async def forget(self, job: Job) -> None:
-        """Drop a question's thread, now that its sample is kept."""
-        await self._saver.adelete_thread(job.thread)
-
-
-def _replies(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What models wrote, or why they didn't, in an order that doesn't hang on who was quicker."""
-    rows = [{k: v for k, v in reply.items() if k != "message_id"} for reply in kept]
-    return sorted(rows, key=lambda row: str(row.get("text", "")))
+    def forget(self, job: Job) -> None:
+        """Drop a question's replies, now that its sample is kept."""
+        self._log.delete_thread(job.thread)
 
 
 def failure(error: Exception) -> dict[str, Any]:
@@ -183,6 +166,12 @@ def failure(error: Exception) -> dict[str, Any]:
         "error": describe_error(error),
         "usage": list(getattr(error, "usage", ())),
     }
+
+
+def _replies(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What models wrote, or why they didn't, in an order that doesn't hang on who was quicker."""
+    rows = [{k: v for k, v in reply.items() if k != "message_id"} for reply in kept]
+    return sorted(rows, key=lambda row: str(row.get("text", "")))
 
 
 def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float) -> dict[str, Any]:
@@ -241,7 +230,7 @@ def _plan_score(job: Job, result: Mapping[str, Any]) -> dict[str, Any] | None:
     return asdict(score_plan(job.item.problem, plan, job.item.gold_plan, valid=valid))
 
 
-def _sum(usage: Iterable[Mapping[str, Any]], name: str) -> Any:
+def _sum(usage: Sequence[Mapping[str, Any]], name: str) -> Any:
     """The sum of a column; None if a row doesn't know it."""
-    values = [row.get(name) for row in usage]
-    return None if None in values else sum(values)  # pyright: ignore[reportArgumentType]
+    values: list[Any] = [row.get(name) for row in usage]
+    return None if None in values else sum(values)

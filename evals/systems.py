@@ -121,6 +121,11 @@ def _system(strategy: str, decomposer: str, solver: str, samples: int, cap: int)
     return System(strategy, NO_MODEL, solver, samples)
 
 
+def _ended(state: DecompositionState) -> dict[str, Any]:
+    del state
+    return {"status": "ok"}
+
+
 def _planning(options: dict[str, Any]) -> Any:
     """A graph that ends with the plan."""
     from langgraph.graph import END, StateGraph
@@ -139,7 +144,7 @@ def _planning(options: dict[str, Any]) -> Any:
     graph.add_node("decomposer", planner)
     graph.set_entry_point("read_question")
     graph.add_edge("read_question", "decomposer")
-    graph.add_node("end", lambda _: {"status": "ok"})
+    graph.add_node("end", _ended)
     graph.add_edge("decomposer", "end")
     graph.add_edge("end", END)
     return graph

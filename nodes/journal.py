@@ -82,11 +82,6 @@ class Journal:
         """The reply under a key; None if there is none."""
         return self._replies.get(key)
 
-    @property
-    def replies(self) -> list[Any]:
-        """All that is kept, as `reply_value` and `failure_value` wrote it."""
-        return list(self._replies.values())
-
     def put(self, key: str, reply: Any) -> None:
         """Keep a reply; when this returns, a crash can't lose it."""
         with self._lock:

@@ -192,12 +192,12 @@ def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
 def _trained_for(model_dir: Path, path: Path) -> tuple[tuple[Role, ...], int]:
     """Roles and context; a checkpoint that doesn't say is checked as a decomposer."""
     found = read_contract_file(model_dir)
-    roles = found.get("trained_for") or found.get("roles") or ["decomposer"]
-    if not all(role in ROLES for role in roles):
+    named: Any = found.get("trained_for") or found.get("roles") or ["decomposer"]
+    roles: tuple[Role, ...] = tuple(filter(set(named).__contains__, ROLES))
+    if len(roles) != len(named):
         raise UserError(f"{str(model_dir)!r} was trained for a role that isn't known here.")
     contract = read_contract(path)
-    n_ctx = contract.n_ctx_trained if contract else found.get("n_ctx_trained", 1024)
-    return tuple(roles), n_ctx
+    return roles, contract.n_ctx_trained if contract else found.get("n_ctx_trained", 1024)
 
 
 def _texts(settings: CheckSettings, examples: Sequence[Example], tokenizer: Any) -> list[str]:
