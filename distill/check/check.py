@@ -193,7 +193,7 @@ def _trained_for(model_dir: Path, path: Path) -> tuple[tuple[Role, ...], int]:
     """Roles and context; a checkpoint that doesn't say is checked as a decomposer."""
     found = read_contract_file(model_dir)
     named: Any = found.get("trained_for") or found.get("roles") or ["decomposer"]
-    roles: tuple[Role, ...] = tuple(filter(set(named).__contains__, ROLES))
+    roles = tuple(role for role in ROLES if set(named) >= {role})
     if len(roles) != len(named):
         raise UserError(f"{str(model_dir)!r} was trained for a role that isn't known here.")
     contract = read_contract(path)
