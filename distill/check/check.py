@@ -193,11 +193,11 @@ def _trained_for(model_dir: Path, path: Path) -> tuple[tuple[Role, ...], int]:
     """Roles and context; a checkpoint that doesn't say is checked as a decomposer."""
     found = read_contract_file(model_dir)
     named: Any = found.get("trained_for") or found.get("roles") or ["decomposer"]
-    roles = tuple(role for role in ROLES if set(named) >= {role})
+    roles: list[Role] = [role for role in ROLES if role in named]
     if len(roles) != len(named):
         raise UserError(f"{str(model_dir)!r} was trained for a role that isn't known here.")
     contract = read_contract(path)
-    return roles, contract.n_ctx_trained if contract else found.get("n_ctx_trained", 1024)
+    return tuple(roles), contract.n_ctx_trained if contract else found.get("n_ctx_trained", 1024)
 
 
 def _texts(settings: CheckSettings, examples: Sequence[Example], tokenizer: Any) -> list[str]:
