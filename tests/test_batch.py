@@ -191,6 +191,7 @@ def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypat
         "max_concurrency = 2\n"
     )
     monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
+    world.server.latency = 0.1  # Long enough for two calls to meet on a busy machine.
     source, out = questions(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
     flags = [flag for flag in world.flags if not flag.startswith("--solver")]
     assert main(["batch", str(source), "--out", str(out), *flags]) == 0

@@ -118,7 +118,8 @@ class Training:
 
     def _packed(self, batch: list[Encoded]) -> list[Rows]:
         settings = self.settings
-        size = settings.micro_tokens or settings.batch_tokens
+        # With its padding a batch is larger than its tokens; a second pass for one row is slow.
+        size = settings.micro_tokens or 2 * settings.batch_tokens
         return pack(batch, settings.row_tokens, size, settings.prompt_weight)
 
     def _weight(self, sample: Encoded) -> float:
