@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import UserError, describe_error, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
+from ..nodes.waiting import all_or_none
 from ..settings import Settings
 from ..storage import lock_path, locked, open_checkpointer
 from .arguments import settings_from
@@ -123,7 +124,7 @@ class _Batch:
 
             with self._progress:
                 workers = min(self._concurrency, len(self._open))
-                await _all([asyncio.ensure_future(work()) for _ in range(workers)])
+                await all_or_none([asyncio.ensure_future(work()) for _ in range(workers)])
         return self._meter
 
     async def _ask(self, graph: Any, saver: Any, row: Row) -> bool:
@@ -169,16 +170,6 @@ class _Batch:
         journal = Journal(saver, row.key, run_id)
         await journal.aopen()
         self._meter.paid(journal.usage, counted=False)
-
-
-async def _all(tasks: list[asyncio.Future[None]]) -> None:
-    """Wait for all tasks; if one fails, the others are stopped first."""
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
+from ..nodes.waiting import all_or_none
 from .reply_log import ReplyLog
 from .runner import Asker, Job, Running, Score, failure, sample_of
 from .sample_file import Key, SampleFile
@@ -67,11 +68,8 @@ async def run_on_ray(
         for k, slot in enumerate(slots)
     ]
     try:
-        await asyncio.gather(*tasks)
+        await all_or_none(tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         if own:
             ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""A bound on the time that one attempt at a call may take."""
+"""Waiting: a bound on the time of one attempt at a call, and for many tasks at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
@@ -85,3 +85,13 @@ async def _not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:
 def _end_after(seconds: float) -> float:
     """The end of a wait; one inside another, of a graph that is asked, ends with it."""
     return min(call_deadline.get(), time.monotonic() + seconds)
+
+
+async def all_or_none(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Wait for all tasks; if one fails, the others are stopped first."""
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
