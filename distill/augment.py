@@ -1,7 +1,7 @@
-"""More questions from one: other names and other numbers, in the question and its plan alike.
+"""More questions from one: other names, things and numbers, in question and plan alike.
 
 A few thousand written plans teach a small model the style; seen many times over with the same
-names they would teach it the names. Swapped names and numbers can only be copied. After the
+names they would teach it the names. What is swapped can only be copied. After the
 counterfactual substitution of entities in question answering (Longpre et al., 2021,
 arXiv 2109.05052).
 """
@@ -39,6 +39,86 @@ _NOT_NAMES = frozenset(
     Name Express Out Per No Not Half Together Altogether Only Some Many Most More So Later Next First
     Second Third Last Also Another Today Yesterday Tomorrow Christmas English""".split()
 )
+
+
+_COUNTED = re.compile(r"(?<![\w.:])(?:[Hh]ow many|\d+|of|more|the) ([a-z]{3,}s)\b")
+_NOT_THINGS = frozenset(
+    """minutes hours days weeks months years seconds decades centuries times miles feet inches yards
+    metres meters kilometres kilometers litres liters gallons ounces pounds grams kilograms tons cups
+    dollars cents degrees points percents hundreds thousands millions dozens pairs others ones its his
+    has was this less plus always sales savings earnings profits costs expenses taxes wages species
+    series news steps ways numbers units rates results totals differences children's
+    does goes gets gives makes takes uses buys sells eats needs wants costs euros olds""".split()
+)
+_THINGS = """acorn album anchor ankle apron arrow axe badger ball bamboo banana band bandage banner barrel
+basin bat beam bear bell bench berry bird blade blanket boat bolt book boot bottle bow bracket branch
+brick bridge broom brush bucket bug bulb bush button cabin cable cactus cage cake calf camel camera
+candle candy cane canoe car card carpet carriage carrot cart cat chair chest chick chip circle clip
+cloak clock cloth cloud clove coat coconut collar comet comic cone contract cork couch cow crab crane
+crayon crew crow crown cube cushion daisy deer desk diary dish doctor dog door dragon drawing dress drum
+eagle ear egg elf engine eraser essay fan farmer feather fence fern file finch flag flask flute fork
+fossil fox frame frog garden gate gem ghost glove goat goose gown grape guest guitar hammer hat hawk hen
+hinge hook horse hose house insect island jacket jar jewel jug kettle kitten knight knot ladder lake
+lantern leaflet lesson letter lily lime lion lizard lock log lorry lunch map mask mat meal medal melon
+mirror mole monkey moth motor mouse-trap mule nail napkin necklace needle nest net nurse nut oar olive
+orange orchid otter oven owl packet page paddle palm pan parrot patch path peach pearl pebble pen
+pepper petal pigeon pillow pin pipe pirate planet plank plant plate player plum poem pond pony poster
+pot prize pump pupil puppet quilt rabbit raft rake ramp raven ribbon riddle ring robe robin rock rod
+roof rope rose rug ruler sack saddle sailor scarf scooter scroll seal seat shark shed sheet shell ship
+shoe shovel singer skirt sleeve snail snake soldier spade spider spoon spring squirrel stamp star statue
+stick stone stool story stove straw stream student swan sweater sword table tablet tail tailor teacher
+tent ticket tiger tile toad tool torch towel tower toy tractor train tray trophy truck trumpet tulip
+tunnel turkey tutor van vase vest video violin visitor wagon wall wallet walnut watch wheel whistle
+wig window wing wolf-cub worker worm zebra""".split()
+
+
+def swap_things(example: Example, rng: Random) -> Example:
+    """The example with other things in place of those that are counted.
+
+    Example:
+        >>> swapped = swap_things(Example("1", "Ann has 3 apples. How many apples?"), Random(1))
+        >>> "apples" in swapped.question
+        False
+    """
+    swaps: dict[str, str] = {}
+    texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
+    words = set(re.findall(r"[a-z]+", texts))
+    for plural in dict.fromkeys(_COUNTED.findall(example.problem)):
+        if plural in _NOT_THINGS or plural in swaps or rng.random() < 0.15:
+            continue
+        thing = rng.choice(_THINGS)
+        if {thing, _plural(thing)} & {*words, *swaps.values()}:
+            continue
+        swaps[plural] = _plural(thing)
+        swaps |= {one: thing for one in _singulars(plural) if one in words}
+    if not swaps:
+        return example
+    pattern = re.compile(r"\b(?:(an?) )?(" + "|".join(map(re.escape, swaps)) + r")\b")
+
+    def rewrite(text: str) -> str:
+        return pattern.sub(lambda m: _with_article(m[1], swaps[m[2]]), text)
+
+    return _rewritten(example, rewrite)
+
+
+def _with_article(article: str | None, noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" if article else noun
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def _singulars(plural: str) -> list[str]:
+    """What the singular may be: `boxes` of `boxe` or `box`, of which only one is a word."""
+    found = [plural[:-1]]
+    if plural.endswith("es"):
+        found.append(plural[:-2])
+    if plural.endswith("ies"):
+        found.append(plural[:-3] + "y")
+    return found
 
 
 def swap_names(example: Example, rng: Random) -> Example:

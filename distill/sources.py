@@ -20,7 +20,7 @@ from typing import Any, get_args
 
 from ..errors import UserError
 from . import manifest
-from .augment import swap_names, swap_numbers
+from .augment import swap_names, swap_numbers, swap_things
 from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
@@ -39,23 +39,28 @@ _WAYS = ("generate", "import", "from_solutions", "collect", "examples")
 
 @dataclass(frozen=True)
 class Vary:
-    """Copies with other names and numbers.
+    """Copies with other names, things and numbers.
 
     Args:
         copies: How many of each example; none of them needs to differ.
         names: Share of the copies in which names are swapped.
+        things: Share of the copies in which the things that are counted are swapped.
         numbers: Share of the arithmetic copies in which numbers are swapped.
         seed: Another seed gives other copies.
     """
 
     copies: int = 1
     names: float = 0.0
+    things: float = 0.0
     numbers: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.copies <= 1000 or not 0 <= self.names <= 1 or not 0 <= self.numbers <= 1:
-            raise UserError("'vary' needs 'copies' from 1 to 1000, 'names' and 'numbers' up to 1.")
+        shares = self.names, self.things, self.numbers
+        if not 1 <= self.copies <= 1000 or not all(0 <= share <= 1 for share in shares):
+            raise UserError(
+                "'vary' needs 'copies' from 1 to 1000, 'names', 'things' and 'numbers' up to 1."
+            )
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,8 @@ def varied(examples: Iterable[Example], vary: Vary) -> Iterator[Example]:
     for example in examples:
         for _ in range(vary.copies):
             changed = swap_names(example, rng) if rng.random() < vary.names else example
+            if rng.random() < vary.things:
+                changed = swap_things(changed, rng)
             if rng.random() < vary.numbers:
                 changed = swap_numbers(changed, rng) or changed
             yield changed
