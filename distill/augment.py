@@ -93,7 +93,7 @@ def swap_things(example: Example, rng: Random) -> Example:
         swaps |= {one: thing for one in _singulars(plural) if one in words}
     if not swaps:
         return example
-    pattern = re.compile(r"\b(?:(an?) )?(" + "|".join(map(re.escape, swaps)) + r")\b")
+    pattern = re.compile(r"\b(?:([Aa]n?) )?(" + "|".join(map(re.escape, swaps)) + r")\b")
 
     def rewrite(text: str) -> str:
         return pattern.sub(lambda m: _with_article(m[1], swaps[m[2]]), text)
@@ -102,7 +102,9 @@ def swap_things(example: Example, rng: Random) -> Example:
 
 
 def _with_article(article: str | None, noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" if article else noun
+    if not article:
+        return noun
+    return f"{article[0]}{'n' if noun[0] in 'aeiou' else ''} {noun}"
 
 
 def _plural(noun: str) -> str:

@@ -19,7 +19,7 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "max_tokens": ((int,), 1, 10_000_000),
     "timeout": ((int, float), 0, 1e9),
 }
-_OTHERS = ("grammar", "stop", "tools", "tool_choice", "model")
+_OTHERS = ("grammar", "stop", "tools", "tool_choice", "model", "no_repeat", "plans")
 
 
 def reject_unknown_settings(cls: type[Any], values: Any) -> Any:
@@ -65,6 +65,10 @@ def call_options(
                     f"{name} can't be {value!r}; it is a number from {least} to {most}."
                 )
             chosen[name] = value
+    if length := options.get("no_repeat"):
+        if type(length) is not int or length < 2:
+            raise UserError(f"no_repeat can't be {length!r}; it is a whole number from 2, or 0.")
+        chosen["no_repeat"] = length
     grammar = options.get("grammar")
     if not isinstance(grammar, str | None):
         raise UserError("grammar is a GBNF text.")

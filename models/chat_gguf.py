@@ -48,8 +48,9 @@ class ChatGGUF(BaseChatModel):
     the memory; so does leaving a `with` block.
 
     Besides the fields below, a call takes `stop`, and by keyword `max_tokens`,
-    `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout` and `grammar` (GBNF text
-    that the reply must follow).
+    `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout`, `grammar` (GBNF text that
+    the reply must follow), `no_repeat` (so many tokens in a row come once in a line) and
+    `plans` (of so many plans the best by `plan_value`; for trained decomposers).
 
     Raises:
         ModelFileError: At the first call, if the file is missing, damaged, no GGUF, newer
@@ -195,17 +196,16 @@ class ChatGGUF(BaseChatModel):
         prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
 
         def job(engine: Any) -> Any:
-            # Imported here, on the model's thread: it pulls in llama.cpp and numpy.
+            # Imported here, on the model's thread: they pull in llama.cpp and numpy.
+            from .plan_samples import generate_plan
             from .sampling import Sampling
 
-            template = engine.chat_template(self.chat_template)
-            return engine.generate(
-                template.tokenize(rows),
-                Sampling(**settings),
-                prefix_key=prefix_key,
-                emit=emit,
-                cancelled=cancelled,
-            )
+            prompt = engine.chat_template(self.chat_template).tokenize(rows)
+            how: Any = {"prefix_key": prefix_key, "emit": emit, "cancelled": cancelled}
+            if plans := options.get("plans"):
+                how |= {"problem": rows[-1]["content"], "plans": plans}
+                return generate_plan(engine, prompt, Sampling(**settings), **how)
+            return engine.generate(prompt, Sampling(**settings), **how)
 
         return self._submit(job), cancelled
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ class Sampling:
         max_tokens: Longest reply; None goes on until the context is full.
         stop: Strings that end the reply; they aren't part of it.
         grammar: GBNF text that the reply must follow.
+        no_repeat: So many tokens in a row come at most once in a line; 0 allows any.
         timeout: Seconds after which the call fails.
     """
 
@@ -43,6 +44,7 @@ class Sampling:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    no_repeat: int = 0
     timeout: float | None = None
 
 
@@ -71,14 +73,16 @@ class Sampler:
         """
         grammar = self._grammar(sampling.grammar) if sampling.grammar else None
         chain = _chain(sampling)
+        line = _Line(self._vocab, sampling.no_repeat)
 
         def choose() -> int:
             token: int = llama_cpp.llama_sampler_sample(chain, self._context, -1)
-            if grammar is None:
-                return token
-            if not self.allows(grammar, token):
-                token = self._choose_allowed(grammar, chain)
-            llama_cpp.llama_sampler_accept(grammar, token)
+            repeated = line.repeated()
+            if token in repeated or not (grammar is None or self.allows(grammar, token)):
+                token = self._choose_allowed(grammar, chain, repeated)
+            if grammar is not None:
+                llama_cpp.llama_sampler_accept(grammar, token)
+            line.add(token)
             return token
 
         try:
@@ -112,21 +116,63 @@ class Sampler:
         llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
         return not math.isinf(data[0].logit)
 
-    def _choose_allowed(self, grammar: Any, chain: Any) -> int:
-        """Choose among the tokens that the grammar admits, by the same chain."""
+    def _choose_allowed(self, grammar: Any, chain: Any, repeated: Collection[int]) -> int:
+        """Choose among the tokens that the grammar admits, by the same chain.
+
+        A repetition is written after all where the grammar leaves nothing else.
+        """
         data, array = self._all
         logits = llama_cpp.llama_get_logits_ith(self._context, -1)
         view = np.ctypeslib.as_array(data)
         view["id"] = np.arange(self._size, dtype=np.int32)
         view["logit"] = np.ctypeslib.as_array(logits, shape=(self._size,))
         view["p"] = 0.0
+        view["logit"][[*repeated]] = -np.inf
         array.size, array.selected, array.sorted = self._size, -1, False
-        llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
+        if grammar is not None:
+            llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
+        if repeated and not np.isfinite(view["logit"]).any():
+            return self._choose_allowed(grammar, chain, ())
         if not np.isfinite(view["logit"]).any():
             # Accepting a token that the grammar forbids would end the whole process.
             raise UserError("no token of this model fits the grammar at this place.")
         llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
         return int(array.data[array.selected].id)
+
+
+class _Line:
+    """The tokens of the line being written, and which of them would repeat a run of it.
+
+    Like `no_repeat_ngram_size` (Paulus et al., 2017, arXiv 1705.04304), but within a line: the
+    lines of a plan may begin alike.
+    """
+
+    def __init__(self, vocab: Any, length: int) -> None:
+        self._vocab, self._length = vocab, length
+        self._tokens: list[int] = []
+        self._next: defaultdict[tuple[int, ...], set[int]] = defaultdict(set)
+        self._piece = ctypes.create_string_buffer(64)
+
+    def repeated(self) -> Collection[int]:
+        """Tokens that would write a run for the second time."""
+        if not self._length:
+            return ()
+        return self._next.get(tuple(self._tokens[1 - self._length :]), ())
+
+    def add(self, token: int) -> None:
+        """Take in a token; one with a line's end begins the next line."""
+        if not self._length:
+            return
+        size = llama_cpp.llama_token_to_piece(
+            self._vocab, token, self._piece, len(self._piece), 0, False
+        )
+        if b"\n" in self._piece.raw[: max(size, 0)]:
+            self._tokens.clear()
+            self._next.clear()
+            return
+        if len(before := tuple(self._tokens[1 - self._length :])) == self._length - 1:
+            self._next[before].add(token)
+        self._tokens.append(token)
 
 
 def _candidates(size: int) -> tuple[Any, Any]:

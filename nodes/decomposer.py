@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 _MAX_PLAN_TOKENS = 1024
 _SHOWN_OF_A_BAD_REPLY = 500
+PLANS = 8
+"""Most plans that a trained decomposer writes of a question, to choose the best."""
+NO_REPEAT = 8
+"""So many tokens in a row come once in a line of a trained decomposer's plan: no endless ones."""
 
 PlanSource = Literal["model", "repaired", "edited", "undivided"]
 """Who made the plan; `undivided` means that no plan could be read."""
@@ -147,7 +151,9 @@ def _options(
         return {}
     grammar = grammar_for(str(problem), model.contract, max_subquestions)
     options = {"grammar": grammar, "temperature": 0.0, **more}
-    return options if model.contract else options | {"max_tokens": _MAX_PLAN_TOKENS}
+    if not model.contract:
+        return options | {"max_tokens": _MAX_PLAN_TOKENS}
+    return options | {"plans": PLANS, "no_repeat": NO_REPEAT}
 
 
 def _first_call(
@@ -179,7 +185,7 @@ def _repair_call(
 ) -> Call:
     """Show a general model its mistake; one trained on plans alone is sampled afresh."""
     if model.speaks_contract("decomposer"):
-        options = _options(problem, model, max_subquestions, temperature=0.7, seed=1)
+        options = _options(problem, model, max_subquestions, temperature=0.7, seed=PLANS)
         messages = _messages(problem, model, prompts, max_subquestions)
         return Call("decomposer", model, messages, options, "decomposer repair")
     fields = {

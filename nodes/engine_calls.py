@@ -23,6 +23,7 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
         MissingDependencyError: If llama-cpp-python isn't installed.
     """
     from ..models.engine import Engine
+    from ..models.plan_samples import generate_plan
     from ..models.pool import EngineSettings
     from ..models.sampling import Sampling
 
@@ -30,13 +31,15 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
 
     def ask(call: Call, _config: Any) -> Reply:
         begin = time.perf_counter()
-        generation = engine.generate(
-            engine.chat_template(None).tokenize([dict(row) for row in call.messages]),
-            Sampling(**call.options, timeout=source.table.timeout),
-            prefix_key="",
-            emit=lambda _: None,
-            cancelled=threading.Event(),
-        )
+        rows = [dict(row) for row in call.messages]
+        prompt = engine.chat_template(None).tokenize(rows)
+        options = {**call.options, "timeout": source.table.timeout}
+        how: Any = {"prefix_key": "", "emit": lambda _: None, "cancelled": threading.Event()}
+        if plans := options.pop("plans", 0):
+            how |= {"problem": rows[-1]["content"], "plans": plans}
+            generation = generate_plan(engine, prompt, Sampling(**options), **how)
+        else:
+            generation = engine.generate(prompt, Sampling(**options), **how)
         usage = UsageRow(
             role=call.role,
             model=source.name,

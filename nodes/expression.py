@@ -17,10 +17,10 @@ from typing import Any
 
 from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
 from ..models.references import ResolvedModel
+from ..plan.choice import asking_sentence
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .calls import Call
 from .given_numbers import (
-    asking_sentence,
     asks_for_arithmetic,
     given_numbers,
     stated_number,

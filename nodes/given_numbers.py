@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from ..plan.choice import asking_sentence
 from ..tools.calculator import CalculatorError, calculate, numbers
 
 _ONES = [
@@ -62,7 +63,6 @@ _WHAT_COST = re.compile(
     r"\bwhat (?:do|does|did|will|would) .{1,200}\b(?:costs?|pays?|earns?|come to|add up to)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[A-Z0-9\"'(#])")
 _CLOCK = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _FACT = re.compile(
     r"^\W*(?:who|whom|whose|where|when|why|which|is|are|was|were|do|does|did|can|could|has|have"
@@ -101,18 +101,6 @@ def stated_value(question: str) -> Fraction | None:
         return calculate(text)
     except CalculatorError:
         return None
-
-
-def asking_sentence(text: str) -> str:
-    """The sentence that asks: the last with a question mark, else the last.
-
-    Example:
-        >>> asking_sentence("Ana has 5 pens. How many is that in U.S. dozens? Show your work.")
-        'How many is that in U.S. dozens?'
-    """
-    sentences = _SENTENCE_END.split(text.strip())
-    asking = [sentence for sentence in sentences if sentence.rstrip(" \"')").endswith("?")]
-    return (asking or sentences)[-1]
 
 
 def asks_for_arithmetic(asked: str, texts: Iterable[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from langgraph_decompose.distill.augment import swap_names, swap_numbers
+from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things
 from langgraph_decompose.distill.records import Example, Line
 from langgraph_decompose.evals.grounding import ungrounded_lines
 
@@ -95,3 +95,21 @@ def test_the_minutes_of_an_hour_stay_sixty() -> None:
     for seed in range(20):
         if swapped := swap_numbers(example, Random(seed)):
             assert swapped.plan[0]["expr"].endswith("/60")
+
+
+def test_a_thing_is_swapped_in_singular_and_plural_and_units_stay() -> None:
+    question = "Ann buys 12 boxes at 30 minutes a box. How many boxes a day? A box is red."
+    plan = ({"id": 1, "text": "How many boxes a day?", "needs": []},)
+    swapped = [swap_things(Example("1", question, plan=plan), Random(seed)) for seed in range(10)]
+    for example in swapped:
+        assert "30 minutes" in example.question
+        assert ("box" in example.question) == (example.question == question)
+        thing = example.plan[0]["text"].removeprefix("How many ").removesuffix(" a day?")
+        assert example.question.count(thing) == 2
+    assert len({example.question for example in swapped}) > 5
+    assert any("An e" in e.question or "A " in e.question for e in swapped)
+
+
+def test_what_is_no_thing_stays() -> None:
+    question = "In which of the years does it rain more days than in 1990?"
+    assert swap_things(Example("1", question), Random(1)).question == question

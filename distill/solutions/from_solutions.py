@@ -7,8 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ...evals.annotated import Step, fold, read_steps, trace
-from ...nodes.given_numbers import asking_sentence
 from ...plan import MAX_TEXT_CHARS
+from ...plan.choice import asking_sentence
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
 from .wording import as_question
