@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,12 @@ class Job:
     task: str
     item: Item
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """What its sample is known by."""
         return self.system.name, self.task, self.item.id
 
-    @property
+    @cached_property
     def thread(self) -> str:
         """The checkpointer's thread of the question."""
         asked = "\x1f".join([*self.key, self.item.question, self.item.context])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class System:
     max_subquestions: int = 8
     prompts: str = ""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What reports call it.
 
