@@ -193,6 +193,33 @@ def test_killed_twenty_times_it_ends_like_an_undisturbed_run(
     capsys.readouterr()
 
 
+@pytest.mark.parametrize("written", ["nothing", "samples", "summary"])
+def test_killed_while_it_puts_things_in_order_it_does_so_again(
+    server: LatencyServer, questions: Path, tmp_path: Path, written: str
+) -> None:
+    """What such a kill leaves: all samples, perhaps out of order, and halves of other files."""
+    out = tmp_path / "out"
+    assert main(["eval", str(questions), *flags(server, out)]) == 0
+    whole = {path.name: path.read_text() for path in out.iterdir() if path.suffix != ".html"}
+    calls = len(server.calls)
+    (out / ".samples.jsonl.new").write_text(whole["samples.jsonl"][:100])
+    for name in {"nothing": ["summary.json", "report.md"], "samples": ["summary.json", "report.md"],
+                 "summary": ["report.md"]}[written]:  # fmt: skip
+        (out / name).unlink()
+    if written == "nothing":
+        lines = whole["samples.jsonl"].splitlines(keepends=True)
+        random.Random(1).shuffle(lines)
+        (out / "samples.jsonl").write_text("".join(lines))
+    assert main(["eval", str(questions), *flags(server, out), "--resume"]) == 0
+    assert len(server.calls) == calls
+    assert (out / "samples.jsonl").read_text() == whole["samples.jsonl"]
+    systems_of = {text: json.loads(text)["systems"] for text in
+                  (whole["summary.json"], (out / "summary.json").read_text())}  # fmt: skip
+    first, *others = systems_of.values()
+    assert all(first == other for other in others)
+    assert (out / "report.md").is_file()
+
+
 def test_a_mistake_is_one_line(
     server: LatencyServer, questions: Path, tmp_path: Path, capsys: Any
 ) -> None:
