@@ -27,6 +27,11 @@ _MAX_ARRAY = 5_000_000
 _SUPPORTED_VERSIONS = (2, 3)
 
 
+NO_REPEAT = 8
+"""So many tokens in a row come once in a line of a file trained for this project: small models
+repeat a phrase for ever now and then."""
+
+
 @dataclass(frozen=True)
 class Contract:
     """What a model file trained for this project says about itself (docs/architecture.md).

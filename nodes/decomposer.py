@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BudgetExhaustedError, ReplyError, UserError
-from ..models.gguf_file import Contract
+from ..models.gguf_file import NO_REPEAT, Contract
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import (
     MAX_REPLY_CHARS,
@@ -38,8 +38,6 @@ _MAX_PLAN_TOKENS = 1024
 _SHOWN_OF_A_BAD_REPLY = 500
 PLANS = 8
 """Most plans that a trained decomposer writes of a question, to choose the best."""
-NO_REPEAT = 8
-"""So many tokens in a row come once in a line of a trained decomposer's plan: no endless ones."""
 
 PlanSource = Literal["model", "repaired", "edited", "undivided"]
 """Who made the plan; `undivided` means that no plan could be read."""

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
+from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
@@ -30,7 +31,7 @@ from .replies import Reply
 from .steps import Steps
 from .usage import no_usage
 
-_MAX_TOKENS = 80
+MAX_EXPRESSION_TOKENS = 80
 
 EXPRESSION_GRAMMAR = r"""
 root ::= sum
@@ -92,7 +93,8 @@ def solve_expression(
 def _options(sample: int) -> dict[str, Any]:
     """The first sample is the likeliest expression, later ones are drawn."""
     drawn = {"temperature": 0.7, "seed": sample} if sample else {"temperature": 0.0}
-    return {"grammar": EXPRESSION_GRAMMAR, "max_tokens": _MAX_TOKENS, **drawn}
+    held = {"grammar": EXPRESSION_GRAMMAR, "no_repeat": NO_REPEAT}
+    return {**held, "max_tokens": MAX_EXPRESSION_TOKENS, **drawn}
 
 
 def _value(

@@ -12,9 +12,9 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.engine import Engine
-from ...models.gguf_file import Contract, read_contract, read_metadata
+from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
 from ...nodes.decomposer import grammar_for
-from ...nodes.expression import EXPRESSION_GRAMMAR
+from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
 from .. import manifest
 from ..export.export import read_contract_file
 from ..export.hf_model import read_json
@@ -27,8 +27,6 @@ from .model_card import model_card, report_text, with_evaluation
 from .reference import Reference, ask_checkpoint
 from .tokenisation import strings
 
-_MAX_EXPRESSION_TOKENS = 80
-"""As in nodes/expression.py."""
 _MAX_WORDS = 20_000
 _AT_MOST = ("difference_f16", "difference_quantised", "ungrounded")
 _F16 = (0, 1)
@@ -237,9 +235,9 @@ def _check_file(
 def _plan_reply(
     engine: Engine, messages: list[dict[str, str]], contract: Contract | None, cap: int
 ) -> Reply:
-    """A plan as the runtime has it written."""
+    """The first plan that the runtime has written; where it has faults, more are sampled."""
     grammar = grammar_for(messages[-1]["content"], contract, cap)
-    return gguf_reply(engine, messages, engine.n_ctx, grammar)
+    return gguf_reply(engine, messages, engine.n_ctx, grammar, NO_REPEAT)
 
 
 def _check_role(
@@ -265,7 +263,7 @@ def _check_role(
     bound = [
         _plan_reply(engine, s.messages, contract, cap)
         if role == "decomposer"
-        else gguf_reply(engine, s.messages, _MAX_EXPRESSION_TOKENS, EXPRESSION_GRAMMAR)
+        else gguf_reply(engine, s.messages, MAX_EXPRESSION_TOKENS, EXPRESSION_GRAMMAR, NO_REPEAT)
         for s in asked
     ]
     findings.append(gate.grammar(role, asked, bound, cap))

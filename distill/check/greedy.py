@@ -94,14 +94,18 @@ def open_engine(path: str) -> Iterator[Engine]:
 
 
 def gguf_reply(
-    engine: Engine, messages: list[dict[str, str]], longest: int, grammar: str | None = None
+    engine: Engine,
+    messages: list[dict[str, str]],
+    longest: int,
+    grammar: str | None = None,
+    no_repeat: int = 0,
 ) -> Reply:
-    """What the GGUF file writes greedily, with or without a grammar."""
+    """What the GGUF file writes greedily, freely or as the runtime holds it."""
     prompt = engine.chat_template(None).tokenize(messages)
     begin = time.perf_counter()
     made: Generation = engine.generate(
         prompt,
-        Sampling(max_tokens=longest, grammar=grammar),
+        Sampling(max_tokens=longest, grammar=grammar, no_repeat=no_repeat),
         prefix_key=messages[0]["content"],
         emit=lambda _: None,
         cancelled=threading.Event(),
