@@ -16,10 +16,7 @@ from langgraph_decompose.cli.tree import LiveTree
 from rich.console import Console
 
 PLANNED = "Who was born first, the director of Jaws or the director of Alien?"
-SOLVED = (
-    "Priya sold 30 cakes in April and half as many in May. Each of the cakes costs $4. "
-    "How much money do the cakes cost?"
-)
+SOLVED = "Tom buys 4 shirts for $25 each and 2 hats for $40 each. How much does Tom pay in total?"
 
 
 def main() -> None:
