@@ -76,7 +76,7 @@ def swap_things(example: Example, rng: Random) -> Example:
     """The example with other things in place of those that are counted.
 
     Example:
-        >>> swapped = swap_things(Example("1", "Ann has 3 apples. How many apples?"), Random(1))
+        >>> swapped = swap_things(Example("1", "Ann has 3 apples. How many apples?"), Random(2))
         >>> "apples" in swapped.question
         False
     """

@@ -23,6 +23,6 @@ middleware = DecompositionMiddleware(
 )
 agent = create_agent(Parrot(), middleware=[middleware])
 
-clips = "Natalia sold 48 clips in April and half as many in May. How many did she sell altogether?"
-for text in ("Hi there!", clips):
+seats = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+for text in ("Hi there!", seats):
     print(f"{text}\n-> {agent.invoke({'messages': [('user', text)]})['messages'][-1].text}\n")

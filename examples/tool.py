@@ -8,7 +8,7 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph_decompose import create_decomposition_tool
 
-CLIPS = "Natalia sold 48 clips in April and half as many in May. How many did she sell altogether?"
+SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 
 
 class Scripted(GenericFakeChatModel):
@@ -19,11 +19,11 @@ class Scripted(GenericFakeChatModel):
         return self
 
 
-call = {"name": "decompose_question", "args": {"question": CLIPS}, "id": "1"}
-model = Scripted(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("She sold 72.")]))
+call = {"name": "decompose_question", "args": {"question": SEATS}, "id": "1"}
+model = Scripted(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("180 seats.")]))
 agent = create_agent(model, tools=[create_decomposition_tool(solver="bundled")])
 
-messages = agent.invoke({"messages": [("user", CLIPS)]})["messages"]
+messages = agent.invoke({"messages": [("user", SEATS)]})["messages"]
 found = messages[-2]
 print("Tool:", found.content)
 for line in found.artifact["plan"]:

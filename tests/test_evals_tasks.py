@@ -373,7 +373,10 @@ def test_drop_in_another_format_is_refused(tmp_path: Path, content: str, message
 
 
 def test_every_task_is_whole() -> None:
-    names = "2wiki aqua bamboogle break drop gsm8k gsm_hard hotpotqa musique strategyqa svamp"
+    names = (
+        "2wiki aqua bamboogle break drop gsm8k gsm_hard hotpotqa musique strategyqa"
+        " strategyqa_plans svamp"
+    )
     assert task_names() == names.split()
     for name in task_names():
         task = load_task(name)

@@ -22,10 +22,7 @@ from langgraph_decompose.graphs.middleware import DecompositionMiddleware
 from langgraph_decompose.graphs.tool import create_decomposition_tool
 from pydantic import PrivateAttr, ValidationError
 
-CLIPS = (
-    "Natalia sold 48 clips in April and half as many in May. "
-    "How many clips did she sell altogether?"
-)
+SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 PLAN = "#1 A?\n#2 B?\n#3 Both? <- #1 #2"
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 
@@ -97,11 +94,11 @@ both = pytest.mark.parametrize("anyhow", ["sync", "async"], indirect=True)
 @both
 def test_an_agent_gets_the_answer_and_its_program_the_whole_result(anyhow: Any) -> None:
     tool = create_decomposition_tool()
-    agent = create_agent(Scripted(replies=[calling(CLIPS), "72 clips."]), tools=[tool])
-    messages = anyhow(agent, {"messages": [HumanMessage(CLIPS)]})["messages"]
+    agent = create_agent(Scripted(replies=[calling(SEATS), "180 seats."]), tools=[tool])
+    messages = anyhow(agent, {"messages": [HumanMessage(SEATS)]})["messages"]
     [found] = [m for m in messages if isinstance(m, ToolMessage)]
-    assert found.content == "72"
-    whole = create_decomposition_graph().invoke({"question": CLIPS})
+    assert found.content == "180"
+    whole = create_decomposition_graph().invoke({"question": SEATS})
     assert set(found.artifact) == set(whole) - {"messages"}
     assert found.artifact["plan"] == whole["plan"]
     assert found.artifact["status"] == "ok"
@@ -197,12 +194,12 @@ def test_the_user_s_mistakes_are_raised() -> None:
     tool = create_decomposition_tool(solver=mistaken)
     middleware = DecompositionMiddleware(solver=mistaken)
     agents = (
-        create_agent(Scripted(replies=[calling(CLIPS), "Done."]), tools=[tool]),
+        create_agent(Scripted(replies=[calling(SEATS), "Done."]), tools=[tool]),
         create_agent(Scripted(replies=["Done."]), middleware=[middleware]),
     )
     for agent in agents:
         with pytest.raises(UserError, match="OPENAI_API_KEY"):
-            agent.invoke({"messages": [HumanMessage(CLIPS)]})
+            agent.invoke({"messages": [HumanMessage(SEATS)]})
 
 
 def asking_a_person(text: str) -> str:
@@ -252,13 +249,13 @@ class Runs(BaseCallbackHandler):
 @both
 def test_traces_nest_under_the_agent(anyhow: Any) -> None:
     middleware = DecompositionMiddleware(solver="bundled")
-    runs, replies = Runs(), [calling(CLIPS), "72"]
+    runs, replies = Runs(), [calling(SEATS), "180"]
     agent = create_agent(
         Scripted(replies=replies),
         tools=[create_decomposition_tool()],
         middleware=[middleware],
     )
-    anyhow(agent, {"messages": [HumanMessage(CLIPS)]}, {"callbacks": [runs]})
+    anyhow(agent, {"messages": [HumanMessage(SEATS)]}, {"callbacks": [runs]})
     calls = [path for path in runs.path.values() if path.rpartition("/")[2].startswith("#1 ")]
     assert len(calls) == 2
     assert "/DecompositionMiddleware.before_agent/decomposition/solver/" in calls[0]
@@ -338,7 +335,7 @@ def test_where_nothing_was_found_the_turn_is_left_as_it_was(anyhow: Any) -> None
     def down(_: Any) -> str:
         raise ConnectionError("the planner is down")
 
-    long = HumanMessage(CLIPS + " Take your time." * 200)  # Over the bundled model's context.
+    long = HumanMessage(SEATS + " Take your time." * 200)  # Over the bundled model's context.
     for message, options in (
         (HumanMessage("All?"), {"decomposer": Scripted(replies=[PLAN]), "solver": failing_on("")}),
         (HumanMessage("All?"), {"decomposer": RunnableLambda(down)}),
@@ -391,6 +388,6 @@ def test_every_model_call_of_the_turn_is_told_in_words_of_one_s_own(tmp_path: An
 
 def test_only_the_agent_s_words_reach_a_chat_screen() -> None:
     agent = talk(Scripted(replies=["Said."]), solver=Scripted(replies=["secret"]))
-    pieces = agent.stream({"messages": [HumanMessage(CLIPS)]}, THREAD, stream_mode="messages")
+    pieces = agent.stream({"messages": [HumanMessage(SEATS)]}, THREAD, stream_mode="messages")
     assert "".join(m.text for m, _ in pieces) == "Said."
     assert found(agent)["answers"][0]["answer"] == "secret"
