@@ -19,6 +19,8 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "max_tokens": ((int,), 1, 10_000_000),
     "timeout": ((int, float), 0, 1e9),
 }
+_MOST = 64
+"""Of `no_repeat` and `plans`."""
 _OTHERS = ("grammar", "stop", "tools", "tool_choice", "model", "no_repeat", "plans")
 
 
@@ -65,16 +67,19 @@ def call_options(
                     f"{name} can't be {value!r}; it is a number from {least} to {most}."
                 )
             chosen[name] = value
-    if length := options.get("no_repeat"):
-        if type(length) is not int or length < 2:
-            raise UserError(f"no_repeat can't be {length!r}; it is a whole number from 2, or 0.")
-        chosen["no_repeat"] = length
+    for name, least in (("no_repeat", 2), ("plans", 1)):
+        value = options.get(name) or 0
+        if type(value) is not int or (value and not least <= value <= _MOST):
+            raise UserError(
+                f"{name} can't be {value!r}; it is a whole number from {least} to {_MOST}, or 0."
+            )
     grammar = options.get("grammar")
     if not isinstance(grammar, str | None):
         raise UserError("grammar is a GBNF text.")
     given = stop if stop is not None else model.stop
     words = [given] if isinstance(given, str) else list(given or ())
-    return {**chosen, "grammar": grammar, "stop": tuple(str(word) for word in words if word)}
+    held = {"grammar": grammar, "no_repeat": options.get("no_repeat") or 0}
+    return {**chosen, **held, "stop": tuple(str(word) for word in words if word)}
 
 
 def _refuse_misspelt(options: Mapping[str, Any]) -> None:

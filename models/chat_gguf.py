@@ -49,7 +49,7 @@ class ChatGGUF(BaseChatModel):
 
     Besides the fields below, a call takes `stop`, and by keyword `max_tokens`,
     `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout`, `grammar` (GBNF text that
-    the reply must follow), `no_repeat` (so many tokens in a row come once in a line) and
+    the reply must follow), `no_repeat` (so many tokens in a row come twice in a line at most) and
     `plans` (of so many plans the best by `plan_value`; for trained decomposers).
 
     Raises:

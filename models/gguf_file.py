@@ -27,9 +27,9 @@ _MAX_ARRAY = 5_000_000
 _SUPPORTED_VERSIONS = (2, 3)
 
 
-NO_REPEAT = 8
-"""So many tokens in a row come once in a line of a file trained for this project: small models
-repeat a phrase for ever now and then."""
+NO_REPEAT = 12
+"""So many tokens in a row come at most twice in a line of a file trained for this project: small
+models repeat a phrase for ever now and then."""
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..plan import PlanError, parse_plan
+from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan
 from ..plan.choice import plan_value
 from .engine import Engine, Generation
 from .sampling import Sampling
 
 _TEMPERATURE = 0.7
-_NOT_A_PLAN = -math.inf
-_ATOMIC_AFTER_ALL = -1e9
 
 
 def generate_plan(
@@ -30,7 +29,8 @@ def generate_plan(
 ) -> Generation:
     """Write a plan; while the best so far has faults, sample another, up to `plans` in all.
 
-    Whether the question is split is decided by the first, likeliest reply.
+    Whether the question is split is decided by the first reply that is a plan. When the time
+    runs out, the best plan so far is taken, if there is one.
 
     Args:
         engine: The model.
@@ -41,36 +41,50 @@ def generate_plan(
         prefix_key: See `Engine.generate`.
         emit: Called once, with the plan that was chosen.
         cancelled: Setting it ends the generation.
+
+    Raises:
+        PromptTooLongError: If the prompt leaves no room for a reply.
+        TimeoutError: If `sampling.timeout` passes before anything was written.
     """
     question = problem.rsplit("\n\n", 1)[-1]
-
-    def write(how: Sampling) -> tuple[Generation, float]:
-        made = engine.generate(
-            prompt, how, prefix_key=prefix_key, emit=lambda _: None, cancelled=cancelled
-        )
-        return made, _value(question, made)
-
-    best, value = write(sampling)
-    tokens = best.output_tokens
-    if value == _ATOMIC_AFTER_ALL:
-        plans = 1
-    for k in range(1, plans):
-        if value >= 1:
+    deadline = time.monotonic() + (sampling.timeout or math.inf)
+    made: list[Generation] = []
+    best, value = 0, -math.inf
+    while len(made) < plans and value < 1:
+        how = replace(sampling, timeout=_left(deadline))
+        if made:
+            seed = (sampling.seed or 0) + len(made)
+            how = replace(how, temperature=_TEMPERATURE, seed=seed)
+        try:
+            made.append(
+                engine.generate(
+                    prompt, how, prefix_key=prefix_key, emit=lambda _: None, cancelled=cancelled
+                )
+            )
+        except TimeoutError:
+            if value == -math.inf:
+                raise
             break
-        seed = (sampling.seed or 0) + k
-        other, its = write(replace(sampling, temperature=_TEMPERATURE, seed=seed))
-        tokens += other.output_tokens
-        if its > value:
-            best, value = other, its
-    emit(best.text)
-    return replace(best, output_tokens=tokens)
+        plan = _read(made[-1])
+        if plan is not None and plan.atomic and value == -math.inf:
+            best, value = len(made) - 1, math.inf
+        elif plan is not None and not plan.atomic and (its := plan_value(question, plan)) > value:
+            best, value = len(made) - 1, its
+    emit(made[best].text)
+    tokens = sum(one.output_tokens for one in made)
+    return replace(made[best], cached_tokens=made[0].cached_tokens, output_tokens=tokens)
 
 
-def _value(question: str, made: Generation) -> float:
+def _left(deadline: float) -> float | None:
+    """Seconds until the deadline, at least a moment; None without one."""
+    return None if deadline == math.inf else max(1e-3, deadline - time.monotonic())
+
+
+def _read(made: Generation) -> Plan | None:
+    """The plan, whatever its length: the grammar has kept the caller's cap."""
     if made.finish_reason != "stop":
-        return _NOT_A_PLAN
+        return None
     try:
-        plan = parse_plan(made.text)
+        return parse_plan(made.text, max_subquestions=MAX_SUBQUESTIONS)
     except PlanError:
-        return _NOT_A_PLAN
-    return _ATOMIC_AFTER_ALL if plan.atomic else plan_value(question, plan)
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Sampling:
         max_tokens: Longest reply; None goes on until the context is full.
         stop: Strings that end the reply; they aren't part of it.
         grammar: GBNF text that the reply must follow.
-        no_repeat: So many tokens in a row come at most once in a line; 0 allows any.
+        no_repeat: So many tokens in a row come at most twice in a line; 0 allows any.
         timeout: Seconds after which the call fails.
     """
 
@@ -141,23 +141,24 @@ class Sampler:
 
 
 class _Line:
-    """The tokens of the line being written, and which of them would repeat a run of it.
+    """The tokens of the line being written, and which of them would be a loop.
 
-    Like `no_repeat_ngram_size` (Paulus et al., 2017, arXiv 1705.04304), but within a line: the
-    lines of a plan may begin alike.
+    Like `no_repeat_ngram_size` (Paulus et al., 2017, arXiv 1705.04304), but within a line, since
+    the lines of a plan may begin alike, and from the third time on: a long name may come twice.
     """
 
     def __init__(self, vocab: Any, length: int) -> None:
         self._vocab, self._length = vocab, length
         self._tokens: list[int] = []
-        self._next: defaultdict[tuple[int, ...], set[int]] = defaultdict(set)
-        self._piece = ctypes.create_string_buffer(64)
+        self._next: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        self._piece = ctypes.create_string_buffer(512)
 
     def repeated(self) -> Collection[int]:
-        """Tokens that would write a run for the second time."""
+        """Tokens that would write a run for the third time."""
         if not self._length:
             return ()
-        return self._next.get(tuple(self._tokens[1 - self._length :]), ())
+        found = self._next.get(tuple(self._tokens[1 - self._length :]), Counter())
+        return [token for token, times in found.items() if times > 1]
 
     def add(self, token: int) -> None:
         """Take in a token; one with a line's end begins the next line."""
@@ -171,7 +172,7 @@ class _Line:
             self._next.clear()
             return
         if len(before := tuple(self._tokens[1 - self._length :])) == self._length - 1:
-            self._next[before].add(token)
+            self._next[before][token] += 1
         self._tokens.append(token)
 
 

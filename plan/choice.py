@@ -23,6 +23,7 @@ _YES_NO = re.compile(
     r"(?i)\W*(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|must|may"
     r"|might)\b"
 )
+_QUANTITY = re.compile(r"(?i)\bhow (?:many|much)\b")
 _OPEN = re.compile(r"(?i)(?:\w+ )?(?:what|which|who|whose|whom|when|where|why|how)\b")
 _COMMON = {
     "a", "about", "after", "all", "also", "altogether", "an", "and", "any", "are", "as", "at",
@@ -45,7 +46,8 @@ def plan_value(question: str, plan: Plan) -> float:
     The mean of the shares of the asking sentence's words, of the names and of the numbers that
     its lines hold, and whether the last line asks for yes or no exactly if the question does;
     less a half for each repeated line, each line that repeats itself, and each line whose
-    answer no other needs.
+    answer no other needs. Of a question "how many" or "how much", names and numbers don't
+    count: they are what its lines are solved with, not what they ask.
 
     Args:
         question: The question without its context.
@@ -64,12 +66,11 @@ def plan_value(question: str, plan: Plan) -> float:
         return 0.0
     held = " ".join(texts)
     asked = asking_sentence(question)
-    shares = (
-        held_share(content_stems(asked), content_stems(held)),
-        held_share(name_stems(question), content_stems(held)),
-        held_share({*_NUMBER.findall(question)}, {*_NUMBER.findall(held)}),
-        float(ends_alike(asked, texts[-1])),
-    )
+    stems = content_stems(held)
+    shares = [held_share(content_stems(asked), stems), float(ends_alike(asked, texts[-1]))]
+    if not _QUANTITY.search(asked):
+        shares.append(held_share(name_stems(question), stems))
+        shares.append(held_share({*_NUMBER.findall(question)}, {*_NUMBER.findall(held)}))
     return sum(shares) / len(shares) - _FAULT * _faults(plan)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import threading
+import time
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph_decompose import ChatGGUF, Plan, UserError
+from langgraph_decompose.models.engine import Generation
+from langgraph_decompose.models.plan_samples import generate_plan
+from langgraph_decompose.models.sampling import Sampling
 from langgraph_decompose.plan import parse_plan, plan_grammar
 from langgraph_decompose.plan.choice import plan_value
 
@@ -46,9 +51,14 @@ def test_each_visible_fault_costs(worse: str, fault: str) -> None:
 
 
 def test_a_number_of_the_question_should_be_asked_about() -> None:
-    question = "A box holds 12 eggs and a crate 30 boxes. How many eggs are in a crate?"
-    with_both = "#1 How many eggs do 30 boxes of 12 eggs hold?\n#2 How many eggs is a crate? <- #1"
-    assert value(with_both, question) > value(with_both.replace("30 boxes of 12", "the"), question)
+    question = "Which club won the cup that was founded in 1894 and stopped in 1912?"
+    with_both = "#1 Which cup was founded in 1894 and stopped in 1912?\n#2 Which club won #1? <- #1"
+    assert value(with_both, question) > value(with_both.replace(" in 1912", ""), question)
+
+
+def test_what_an_arithmetic_line_is_solved_with_needn_t_be_in_it() -> None:
+    seats = "#1 How many seats does the train have?\n#2 How many seats are free? <- #1"
+    assert value(seats, "A train has 6 cars with 40 seats each. How many seats are free?") == 1
 
 
 @given(st.text(max_size=200), st.lists(st.text("abc #1?", min_size=1, max_size=30), max_size=8))
@@ -68,17 +78,23 @@ def ask(question: str) -> list[tuple[str, str]]:
 def test_of_several_plans_the_best_is_taken_and_all_their_tokens_are_counted(
     bundled: ChatGGUF,
 ) -> None:
-    options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 8}
-    question = "How many more legs than wings have the 14 spiders and 9 crows of Ottilie's barn?"
-    one = bundled.invoke(ask(question), **options)
-    eight = bundled.invoke(ask(question), plans=8, **options)
-    assert eight.text == bundled.invoke(ask(question), plans=8, **options).text
-    assert value(eight.text, question) >= value(one.text, question)
-    assert eight.usage_metadata
-    assert one.usage_metadata
-    assert eight.usage_metadata["output_tokens"] >= one.usage_metadata["output_tokens"]
-    streamed = list(bundled.stream(ask(question), plans=8, **options))
-    assert "".join(piece.text for piece in streamed) == eight.text
+    """Questions whose likeliest plan has a fault; for most of them a better one is drawn."""
+    options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 12}
+    better = 0
+    for name in ("Ottilie", "Bram", "Ines", "Tomas"):
+        question = f"How many more legs than wings have 14 spiders and 9 crows in {name}'s barn?"
+        one = bundled.invoke(ask(question), **options)
+        eight = bundled.invoke(ask(question), plans=8, **options)
+        assert value(eight.text, question) >= value(one.text, question)
+        assert eight.usage_metadata
+        assert one.usage_metadata
+        assert eight.usage_metadata["input_tokens"] == one.usage_metadata["input_tokens"]
+        if eight.text != one.text:
+            better += value(eight.text, question) > value(one.text, question)
+            assert eight.usage_metadata["output_tokens"] > len(eight.text.split())
+            streamed = list(bundled.stream(ask(question), plans=8, **options))
+            assert "".join(piece.text for piece in streamed) == eight.text
+    assert better
 
 
 def test_a_question_that_needs_no_split_is_written_once(bundled: ChatGGUF) -> None:
@@ -90,7 +106,7 @@ def test_a_question_that_needs_no_split_is_written_once(bundled: ChatGGUF) -> No
     assert once.usage_metadata["output_tokens"] == chosen.usage_metadata["output_tokens"]
 
 
-def test_no_run_of_tokens_comes_twice_in_a_line(bundled: ChatGGUF) -> None:
+def test_no_run_of_tokens_comes_a_third_time_in_a_line(bundled: ChatGGUF) -> None:
     options: dict[str, Any] = {"grammar": "root ::= [0-9]{60}"}  # A digit is a token.
     assert repeats(bundled.invoke(ask("a"), **options).text)
     assert not repeats(bundled.invoke(ask("a"), **options, no_repeat=4).text)
@@ -101,11 +117,73 @@ def test_where_the_grammar_leaves_nothing_else_a_run_is_repeated(bundled: ChatGG
 
 
 def repeats(text: str) -> list[str]:
-    """Runs of four characters that occur again."""
-    return re.findall(r"(?=(.{4})(?=.*\1))", text)
+    """Runs of four characters that occur three times."""
+    runs = Counter(text[k : k + 4] for k in range(len(text) - 3))
+    return [run for run, times in runs.items() if times > 2]
 
 
-@pytest.mark.parametrize("wrong", [1, -3, "two", True])
-def test_a_length_of_runs_that_makes_no_sense_is_refused(bundled: ChatGGUF, wrong: Any) -> None:
-    with pytest.raises(UserError, match="no_repeat"):
-        bundled.invoke(ask("Who wrote Emma?"), no_repeat=wrong)
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        *(("no_repeat", wrong) for wrong in (1, -3, "two", True, 65)),
+        *(("plans", wrong) for wrong in (-1, "x", 2.5, True, 10**9)),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(
+    bundled: ChatGGUF, option: str, wrong: Any
+) -> None:
+    options: dict[str, Any] = {option: wrong}
+    with pytest.raises(UserError, match=option):
+        bundled.invoke(ask("Who wrote Emma?"), **options)
+
+
+class Replying:
+    """An engine whose replies and their times are chosen: faults can't be waited for."""
+
+    def __init__(self, *replies: str, seconds: float = 0.0) -> None:
+        self.replies, self.seconds = [*replies], seconds
+        self.asked: list[Sampling] = []
+
+    def generate(self, prompt: Any, sampling: Sampling, **_: Any) -> Generation:
+        self.asked.append(sampling)
+        if sampling.timeout is not None and sampling.timeout < self.seconds:
+            raise TimeoutError
+        time.sleep(self.seconds)
+        text = self.replies[len(self.asked) - 1]
+        return Generation(text, "stop" if text else "length", 5, len(self.asked), 10)
+
+
+def chosen(engine: Any, plans: int = 4, timeout: float | None = None) -> Generation:
+    return generate_plan(
+        engine, [1], Sampling(timeout=timeout), problem=BORN, plans=plans, prefix_key="",
+        emit=lambda _: None, cancelled=threading.Event(),
+    )  # fmt: skip
+
+
+NAMELESS = "#1 Who directed it?\n#2 Was #1 born first? <- #1"
+
+
+def test_a_plan_longer_than_usual_can_be_the_best() -> None:
+    lines = [f"#{k} What is fact {k} of the director of Jaws and Alien?" for k in range(1, 10)]
+    needs = " ".join(f"#{k}" for k in range(1, 10))
+    long = "\n".join(
+        [*lines, f"#10 Was the director of Jaws born before that of Alien? <- {needs}"]
+    )
+    found = chosen(Replying(NAMELESS, long, NAMELESS, NAMELESS))
+    assert found.text == long
+    assert (found.output_tokens, found.cached_tokens) == (20, 1)
+
+
+def test_the_first_plan_decides_whether_to_split() -> None:
+    assert chosen(Replying("atomic", GOOD)).text == "atomic"
+    assert chosen(Replying(NAMELESS, "atomic", "atomic", "atomic")).text == NAMELESS
+    assert chosen(Replying("", "atomic", GOOD)).text == "atomic"
+
+
+def test_one_time_limit_holds_for_all_plans_together() -> None:
+    engine = Replying(*[NAMELESS] * 64, seconds=0.05)
+    begin = time.monotonic()
+    assert chosen(engine, plans=64, timeout=0.3).text == NAMELESS
+    assert time.monotonic() - begin < 1
+    with pytest.raises(TimeoutError):
+        chosen(Replying(NAMELESS, seconds=0.2), timeout=0.1)
