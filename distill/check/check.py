@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import UserError
 from ...models.engine import Engine
 from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
-from ...nodes.decomposer import grammar_for
+from ...nodes.decomposer import PLANS, grammar_for
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
 from .. import manifest
 from ..export.export import read_contract_file
@@ -22,7 +22,7 @@ from ..export.quantize import parameters, written_whole
 from ..records import Example
 from ..train.samples import CONTRACT_ROLES, ROLES, Role
 from . import gate
-from .greedy import Reply, gguf_reply, open_engine
+from .greedy import Reply, gguf_plan, gguf_reply, open_engine
 from .model_card import model_card, report_text, with_evaluation
 from .reference import Reference, ask_checkpoint
 from .tokenisation import strings
@@ -235,9 +235,8 @@ def _check_file(
 def _plan_reply(
     engine: Engine, messages: list[dict[str, str]], contract: Contract | None, cap: int
 ) -> Reply:
-    """The first plan that the runtime has written; where it has faults, more are sampled."""
-    grammar = grammar_for(messages[-1]["content"], contract, cap)
-    return gguf_reply(engine, messages, engine.n_ctx, grammar, NO_REPEAT)
+    """A plan as the runtime has it written: the best of several."""
+    return gguf_plan(engine, messages, grammar_for(messages[-1]["content"], contract, cap), PLANS)
 
 
 def _check_role(

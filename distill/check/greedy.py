@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models.engine import Engine, Generation
+from ...models.gguf_file import NO_REPEAT
+from ...models.plan_samples import generate_plan
 from ...models.pool import EngineSettings
 from ...models.sampling import Sampling
 
@@ -91,6 +93,23 @@ def open_engine(path: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
+
+
+def gguf_plan(engine: Engine, messages: list[dict[str, str]], grammar: str, plans: int) -> Reply:
+    """The plan that the runtime chooses among up to so many."""
+    begin = time.perf_counter()
+    made = generate_plan(
+        engine,
+        engine.chat_template(None).tokenize(messages),
+        Sampling(grammar=grammar, no_repeat=NO_REPEAT),
+        problem=messages[-1]["content"],
+        plans=plans,
+        prefix_key=messages[0]["content"],
+        emit=lambda _: None,
+        cancelled=threading.Event(),
+    )
+    seconds = time.perf_counter() - begin
+    return Reply(made.text, made.finish_reason == "stop", made.output_tokens, seconds)
 
 
 def gguf_reply(
