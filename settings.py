@@ -57,6 +57,14 @@ class Settings:
     strategy: str = "dag"
     max_subquestions: int = 8
     samples: int = 5
+    gate: str = "model"
+    attempts: int = 3
+    dup: bool = False
+    verify: str | None = None
+    verifier: str | None = None
+    max_depth: int = 2
+    ladder: str | None = None
+    examples: str | None = None
     prompts: str | None = None
     call_timeout: float | None = None
     max_calls: int | None = None
@@ -76,7 +84,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "price_out": (int, float), "api_key_env": (str,), "samples": (int,),
     "call_timeout": (int, float), "max_calls": (int,), "max_tokens": (int,),
     "max_seconds": (int, float), "max_cost": (int, float), "cache": (bool,),
-    "save_runs": (bool,), "keep_runs_days": (int, float),
+    "save_runs": (bool,), "keep_runs_days": (int, float), "gate": (str,), "attempts": (int,),
+    "dup": (bool,), "verify": (str,), "verifier": (str,), "max_depth": (int,), "ladder": (str,),
+    "examples": (str,),
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import Namespace
@@ -12,6 +13,8 @@ from typing import Any
 from ..errors import UserError
 from ..nodes.problem import MAX_CONTEXT_CHARS, Problem
 from ..settings import Settings, load_settings
+
+_MOST_JSON_BYTES = 1_000_000
 
 
 def read_problem(args: Namespace) -> Problem:
@@ -46,6 +49,25 @@ def _decode(data: bytes, where: str) -> str:
     if "\0" in text:
         raise UserError(f"{where} is binary, not text.")
     return text
+
+
+def read_json_file(name: str | None, what: str) -> Any:
+    """The JSON in a file that the user named; None if they named none.
+
+    Raises:
+        UserError: If it can't be read.
+    """
+    if name is None:
+        return None
+    try:
+        with Path(os.path.expanduser(name)).open("rb") as file:
+            return json.loads(file.read(_MOST_JSON_BYTES))
+    except FileNotFoundError:
+        raise UserError(f"there is no {what} file {name!r}; check the path.") from None
+    except OSError as error:
+        raise UserError(f"the {what} file {name!r} can't be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the {what} file {name!r} isn't JSON: {error}.") from None
 
 
 def settings_from(args: Namespace) -> Settings:

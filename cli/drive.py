@@ -12,6 +12,7 @@ from typing import Any
 
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
+from .arguments import read_json_file
 from .terminal import harmless
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
@@ -37,6 +38,14 @@ def graph_options(settings: Settings, *, review: bool = False) -> dict[str, Any]
         "strategy": settings.strategy,
         "max_subquestions": settings.max_subquestions,
         "samples": settings.samples,
+        "gate": settings.gate,
+        "attempts": settings.attempts,
+        "dup": settings.dup,
+        "verify": settings.verify,
+        "verifier": settings.verifier,
+        "max_depth": settings.max_depth,
+        "ladder": read_json_file(settings.ladder, "ladder"),
+        "examples": read_json_file(settings.examples, "examples"),
         "prompts": settings.prompts,
         "budget": budget_of(settings),
         "call_timeout": settings.call_timeout,

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..models.hosted import without_credentials
+from .arguments import read_json_file
 from .drive import loading
 from .progress import QuestionsProgress
 
@@ -47,11 +48,26 @@ def _matrix(args: Namespace) -> dict[str, Any]:
     from ..evals.systems import systems
 
     compared = systems(
-        args.strategy, args.decomposer, args.solver, args.samples, args.max_subquestions
+        args.strategy,
+        args.decomposer,
+        args.solver,
+        args.samples,
+        args.max_subquestions,
+        _ways(args),
     )
     if args.model:
         raise UserError("--model is for a table of the paper; name systems with --solver.")
     return dict.fromkeys(args.tasks, compared)
+
+
+def _ways(args: Namespace) -> dict[str, Any]:
+    """What the flags say beyond strategy and models."""
+    from ..graphs.escalate import read_ladder
+
+    found = {n: getattr(args, n) for n in ("gate", "attempts", "dup", "verify", "verifier")}
+    ladder = read_json_file(args.ladder, "ladder")
+    found["ladder"] = None if ladder is None else read_ladder(ladder)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _of_table(name: str, args: Namespace) -> dict[str, Any]:

@@ -24,7 +24,12 @@ name of a [models.NAME] table in ~/.config/langgraph-decompose/config.toml.
 """
 
 
-_STRATEGIES = ("direct", "cot", "self_consistency", "static", "sequential", "dag")
+_STRATEGIES = (
+    "direct", "cot", "self_consistency", "static", "sequential", "dag", "dynamic", "attempt_first",
+    "dup", "escalate", "recursive", "symbolic",
+)  # fmt: skip
+_GATES = ("never", "always", "model", "disagreement")
+_VERIFY = ("subquestions", "answer", "both")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -150,6 +155,12 @@ def _add_eval(commands: Any) -> None:
         help="for a table of the paper: the models in its rows",
     )
     parser.add_argument("--samples", metavar="N", type=int, default=5, help="of self_consistency")
+    _add_ways(parser.add_argument)
+    parser.add_argument(
+        "--fit-ladder",
+        action="store_true",
+        help="search a ladder for escalate on the task's items instead, into --out/ladder.json",
+    )
     parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items")
     parser.add_argument("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
@@ -186,6 +197,9 @@ def _add_solving(parser: argparse.ArgumentParser) -> None:
     add("--composer", metavar="MODEL", help="merges the answers (the solver)")
     add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
     add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
+    _add_ways(add)
+    add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
+    add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
     add("--prompts", metavar="DIR", help="folder with prompts of your own")
     add("--call-timeout", metavar="S", type=float, help="seconds for one call")
     add("--max-calls", metavar="N", type=int, help="budget: model calls")
@@ -193,6 +207,16 @@ def _add_solving(parser: argparse.ArgumentParser) -> None:
     add("--max-seconds", metavar="S", type=float, help="budget: seconds")
     add("--max-cost", metavar="X", type=float, help="budget: money, by your model tables' prices")
     add("--cache", action="store_true", default=None, help="use and keep sub-answers")
+
+
+def _add_ways(add: Any) -> None:
+    """What stands in front of a strategy or behind it."""
+    add("--gate", choices=_GATES, help="who decides whether to split (model)")
+    add("--attempts", metavar="N", type=int, help="of gate disagreement and attempt_first (3)")
+    add("--dup", action="store_true", default=None, help="find core question and facts first")
+    add("--verify", choices=_VERIFY, help="have answers judged, and asked again if wrong")
+    add("--verifier", metavar="MODEL", help="judges them (the solver)")
+    add("--ladder", metavar="FILE", help="JSON list of rungs, for escalate")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,39 @@ _MARKS = {
     "skipped": ("–", "yellow"),
 }
 _MAX_SHOWN = 200
+Path = tuple[int, ...]
+"""Ids from the outermost plan inwards; of the plan itself, ()."""
+
+
+def _gate(event: Mapping[str, Any]) -> str:
+    if "votes" not in event:
+        return "gate: not split"
+    said = "split" if event["split"] else "not split"
+    return f"gate: {event['votes']} of {event['samples']} undivided answers agree, so {said}"
+
+
+def _attempt(event: Mapping[str, Any]) -> str:
+    found = event.get("verdict")
+    if found:
+        judged = "right" if not event["split"] else found["kind"] or "wrong"
+        return f"attempt: judged {judged}"
+    agreed = f"{event.get('votes', 0)} of {event['samples']} agree"
+    return f"attempt: {agreed}, so {'split' if event['split'] else 'not split'}"
+
+
+def _rung(event: Mapping[str, Any]) -> str:
+    said = "enough" if event["agreed"] else "go on"
+    asked = f"{event['strategy']} by {event['solver']}"
+    return f"rung {asked}: {event['votes']} of {event['samples']} agree, {said}"
+
+
+def _verdict(event: Mapping[str, Any]) -> str:
+    name = f"#{event['id']}" if event["id"] else "the answer"
+    return f"verifier: {name} is {'right' if event['right'] else event['kind']}"
+
+
+NOTES = {"gate": _gate, "attempt": _attempt, "rung": _rung, "verdict": _verdict}
+"""Events that are told in a line of their own."""
 
 
 class LiveTree:
@@ -34,10 +67,11 @@ class LiveTree:
 
     def __init__(self, question: str, console: Console | None = None) -> None:
         self.question = question
-        self._plan: list[dict[str, Any]] = []
+        self._plans: dict[Path, list[dict[str, Any]]] = {(): []}
         self._planned = False
         self._answer = ""
-        self._states: dict[int, dict[str, Any]] = {}
+        self._notes: list[str] = []
+        self._states: dict[Path, dict[str, Any]] = {}
         self._begin = time.monotonic()
         self._spinner = Spinner("dots")
         self._live = Live(
@@ -56,37 +90,51 @@ class LiveTree:
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Take in one event of the graph's custom stream."""
         kind = str(event.get("type", "")).removeprefix("decompose.")
+        path = tuple(event.get("within", ()))
+        if not all(isinstance(k, int) for k in path):
+            return  # One sample of several, which the rung's note sums up.
+        kind = kind.removeprefix("nested.")
         if kind == "plan":
-            self._plan, self._planned = event["plan"], True
+            self._plans[path], self._planned = event["plan"], True
         elif kind == "plan.line":
             # A repaired plan replaces the lines that came before.
-            self._plan = [row for row in self._plan if row["id"] < event["id"]] + [dict(event)]
-            self._states.pop(event["id"], None)
+            rows = [row for row in self._plans[path] if row["id"] < event["id"]]
+            self._plans[path] = [*rows, dict(event)]
+            self._states.pop((*path, event["id"]), None)
+        elif kind in NOTES:
+            self._notes.append(NOTES[kind](event))
         elif kind == "composer.token":
             self._answer += event["text"]
         elif kind == "composer.restarted":
             self._answer = ""
         elif kind.startswith("subquestion."):
-            self._states[event["id"]] = {"state": kind.split(".")[1], **event}
+            self._states[*path, event["id"]] = {"state": kind.split(".")[1], **event}
 
     def tree(self) -> RenderableType:
         """The tree as it stands now."""
         tree = Tree(Text(_short(self.question), style="bold"), guide_style="dim")
-        branches = {0: tree}
-        for row in self._plan:
-            parent = branches[max(row["needs"], default=0)]
-            branches[row["id"]] = parent.add(self._line(row))
+        for note in self._notes:
+            tree.add(Text(_short(note), style="dim"))
+        self._grow(tree, ())
         if not self._planned:
-            self._spinner.update(text="planning")
+            self._spinner.update(text="planning" if not self._notes else "working")
             tree.add(self._spinner)
-        elif not self._plan:
+        elif not self._plans[()]:
             tree.add(Text("no split: answered in one step", style="dim"))
         if self._answer:
             tree.add(Text(_short(self._answer), style="bold"))
         return tree
 
-    def _line(self, row: dict[str, Any]) -> RenderableType:
-        event = self._states.get(row["id"], {"state": "waiting"})
+    def _grow(self, root: Tree, path: Path) -> None:
+        """The lines of a plan, and under a line that was split again those of its own plan."""
+        branches = {0: root}
+        for row in self._plans.get(path, ()):
+            parent = branches[max(row["needs"], default=0)]
+            branches[row["id"]] = parent.add(self._line(row, path))
+            self._grow(branches[row["id"]], (*path, row["id"]))
+
+    def _line(self, row: dict[str, Any], path: Path) -> RenderableType:
+        event = self._states.get((*path, row["id"]), {"state": "waiting"})
         needs = " ".join(f"#{k}" for k in row["needs"])
         text = f"#{row['id']} {escape(row['text'])}"
         if needs:

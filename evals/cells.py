@@ -15,7 +15,7 @@ from .plans import PlanScore, measure_plans
 from .statistics import bootstrap_mean, mean
 from .steps import first_wrong, label_steps
 
-UNDIVIDED = ("direct", "cot", "self_consistency")
+UNDIVIDED = ("direct", "cot", "self_consistency", "dup", "symbolic")
 """Strategies that never split: the baselines that a splitting one has to beat."""
 _GAPS = ("partial", "budget_exhausted")
 _COUNTS = ("depth", "width", "lines")

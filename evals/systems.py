@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..graphs.factory import STRATEGIES, create_decomposition_graph
+from ..graphs.escalate import Rung
+from ..graphs.factory import ABOUT, STRATEGIES, create_decomposition_graph
 from ..graphs.read_question import read_question_node
 from ..graphs.state import DecompositionState
 from ..models.hosted import without_credentials
@@ -18,7 +19,7 @@ from ..nodes.session import Limits
 from ..prompts import load_prompts
 from .gold import GOLD, gold_decomposer
 
-PLANNING = ("static", "sequential", "dag")
+PLANNING = tuple(name for name, about in ABOUT.items() if about.plans)
 """Strategies that ask a decomposer; the others are the same whatever decomposer is named."""
 
 NO_MODEL = "-"
@@ -38,6 +39,7 @@ class System:
         samples: Samples of `self_consistency`.
         max_subquestions: Most lines of a plan.
         prompts: Folder with prompts of its own, or "".
+        options: Further options of the graph, by name.
     """
 
     strategy: str
@@ -46,6 +48,7 @@ class System:
     samples: int = 5
     max_subquestions: int = 8
     prompts: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -60,19 +63,23 @@ class System:
             kind += f"({self.samples})"
         if self.max_subquestions != _USUAL_CAP:
             kind += f"(≤{self.max_subquestions})"
+        kind += "".join(f"({_shown(name, value)})" for name, value in self.options)
         models = [without_credentials(ref) for ref in self.models]
         prompts = [f"prompts {Path(self.prompts).name}"] if self.prompts else []
         return " · ".join([kind, *models, *prompts])
 
     @property
     def models(self) -> list[str]:
-        """The references of its models."""
-        return [ref for ref in (self.decomposer, self.solver) if ref != NO_MODEL]
+        """The references of its models, each once."""
+        options = dict(self.options)
+        rungs = [rung.solver for rung in options.get("ladder", ())]
+        refs = [self.decomposer, self.solver, options.get("verifier"), *rungs]
+        return [ref for ref in dict.fromkeys(refs) if ref not in (None, NO_MODEL)]
 
     @property
     def plan_only(self) -> System:
         """The same decomposer, with nothing solved."""
-        return replace(self, strategy=PLAN, solver=NO_MODEL)
+        return replace(self, strategy=PLAN, solver=NO_MODEL, options=())
 
     def check(self) -> None:
         """Find out what is wrong with references, files or the strategy before anything is asked.
@@ -98,6 +105,7 @@ class System:
         options = {
             "max_subquestions": self.max_subquestions,
             "prompts": self.prompts or None,
+            **dict(self.options),
             **options,
         }
         if self.decomposer == GOLD:
@@ -116,10 +124,35 @@ class System:
         )
 
 
-def _system(strategy: str, decomposer: str, solver: str, samples: int, cap: int) -> System:
-    if strategy in PLANNING:
-        return System(strategy, decomposer, solver, samples, cap)
-    return System(strategy, NO_MODEL, solver, samples)
+def _shown(name: str, value: Any) -> str:
+    if name == "ladder":
+        return ", ".join(_shown_rung(rung) for rung in value)
+    return name if value is True else f"{name} {without_credentials(str(value))}"
+
+
+def _shown_rung(rung: Rung) -> str:
+    cap = f" ≤{rung.max_subquestions}" if rung.max_subquestions else ""
+    solver = f" {without_credentials(str(rung.solver))}" if rung.solver else ""
+    return f"{rung.strategy}×{rung.samples}{cap}{solver}"
+
+
+def _system(
+    strategy: str,
+    decomposer: str,
+    solver: str,
+    samples: int,
+    cap: int,
+    options: Mapping[str, Any],
+) -> System:
+    if strategy not in PLANNING:
+        return System(strategy, NO_MODEL, solver, samples)
+    attempting = strategy == "attempt_first" or options.get("gate") == "disagreement"
+    fitting = {
+        name: value
+        for name, value in options.items()
+        if (name != "ladder" or strategy == "escalate") and (name != "attempts" or attempting)
+    }
+    return System(strategy, decomposer, solver, samples, cap, options=tuple(fitting.items()))
 
 
 def _ended(state: DecompositionState) -> dict[str, Any]:
@@ -157,6 +190,7 @@ def systems(
     solvers: Sequence[str] = ("bundled",),
     samples: int = 5,
     max_subquestions: int = _USUAL_CAP,
+    options: Mapping[str, Any] | None = None,
 ) -> list[System]:
     """Every combination, each once.
 
@@ -166,6 +200,8 @@ def systems(
         solvers: Model references.
         samples: Samples of `self_consistency`.
         max_subquestions: Most lines of a plan.
+        options: Further options, for strategies that split: `gate`, `attempts`, `dup`,
+            `verify`, `verifier`, `ladder`.
 
     Raises:
         UserError: If a strategy isn't known.
@@ -180,7 +216,7 @@ def systems(
             raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
     return list(
         dict.fromkeys(
-            _system(strategy, decomposer, solver, samples, max_subquestions)
+            _system(strategy, decomposer, solver, samples, max_subquestions, options or {})
             for strategy in strategies
             for decomposer in decomposers
             for solver in solvers

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Unpack
 
 from ..errors import UserError
-from ..models.references import resolve_model
+from ..models.references import ResolvedModel, resolve_model
 from ..nodes.answer_cache import AnswerCache
 from ..nodes.budget import Budget
 from ..nodes.decomposer import check_cap
+from ..nodes.gate import GATES
 from ..nodes.session import Limits
 from ..nodes.solvers import Solvers
-from ..prompts import load_prompts
-from .dag import build_dag, build_sequential
-from .direct import build_cot, build_direct
+from ..nodes.verifier import PLACES, Verifier
+from ..prompts import Prompts, load_prompts
+from . import (
+    attempt_first,
+    cot,
+    dag,
+    direct,
+    dup,
+    dynamic,
+    escalate,
+    recursive,
+    self_consistency,
+    sequential,
+    static,
+    symbolic,
+)
+from .about import About
+from .escalate import read_ladder
 from .options import Options
 from .roles import Roles
-from .self_consistency import build_self_consistency
-from .static import build_static
 
 if TYPE_CHECKING:
     from langgraph.cache.base import BaseCache
@@ -29,20 +44,51 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
     from langgraph.types import Checkpointer
 
-Strategy = Literal["direct", "cot", "self_consistency", "static", "sequential", "dag"]
+Strategy = Literal[
+    "direct",
+    "cot",
+    "self_consistency",
+    "static",
+    "sequential",
+    "dag",
+    "dynamic",
+    "attempt_first",
+    "dup",
+    "escalate",
+    "recursive",
+    "symbolic",
+]
 """How a question is answered; each is described in `graphs/`."""
 
-_BUILDERS = {
-    "direct": build_direct,
-    "cot": build_cot,
-    "self_consistency": build_self_consistency,
-    "static": build_static,
-    "sequential": build_sequential,
-    "dag": build_dag,
+_Build = Callable[[Roles], "StateGraph[Any, Any, Any, Any]"]
+
+_STRATEGIES: dict[str, tuple[_Build, About]] = {
+    "direct": (direct.build_direct, direct.ABOUT),
+    "cot": (cot.build_cot, cot.ABOUT),
+    "self_consistency": (self_consistency.build_self_consistency, self_consistency.ABOUT),
+    "static": (static.build_static, static.ABOUT),
+    "sequential": (sequential.build_sequential, sequential.ABOUT),
+    "dag": (dag.build_dag, dag.ABOUT),
+    "dynamic": (dynamic.build_dynamic, dynamic.ABOUT),
+    "attempt_first": (attempt_first.build_attempt_first, attempt_first.ABOUT),
+    "dup": (dup.build_dup, dup.ABOUT),
+    "escalate": (escalate.build_escalate, escalate.ABOUT),
+    "recursive": (recursive.build_recursive, recursive.ABOUT),
+    "symbolic": (symbolic.build_symbolic, symbolic.ABOUT),
 }
-STRATEGIES = tuple(_BUILDERS)
-_WITH_REVIEW = ("sequential", "dag")
-MAX_SAMPLES = 64
+STRATEGIES = tuple(_STRATEGIES)
+ABOUT = {name: about for name, (_, about) in _STRATEGIES.items()}
+_WITH_PLAN = ", ".join(name for name, about in ABOUT.items() if about.plans)
+_WITH_REVIEW = ", ".join(name for name, about in ABOUT.items() if about.reviewed)
+MAX_SAMPLES, MAX_EXAMPLES = 64, 16
+_RANGES = {
+    "samples": (1, MAX_SAMPLES, 5),
+    "attempts": (1, MAX_SAMPLES, 3),
+    "verify_retries": (0, 8, 1),
+    "max_depth": (1, 8, 2),
+    "max_total": (1, 4096, 64),
+}
+"""Least, most and usual values of options that are whole numbers."""
 
 
 def create_decomposition_graph(
@@ -101,8 +147,9 @@ def build_decomposition_graph(
 ) -> StateGraph[Any, Any, Any, Any]:
     """The same graph before compiling, for adding nodes and edges of one's own.
 
-    Its nodes are `read_question`; `scheduler` (plans and solves at once) or, with review,
-    `decomposer`, `review` and `solver`; and `composer`, as far as the strategy has them.
+    Its nodes are `read_question`; `gate` and `understanding`, if asked for; `scheduler` (plans
+    and solves at once) or, with review, `decomposer`, `review` and `solver`; `composer`; and
+    `verifier`, if asked for: as far as the strategy has them.
 
     Raises:
         UserError: As `create_decomposition_graph`.
@@ -111,19 +158,31 @@ def build_decomposition_graph(
     if unknown:
         raise TypeError(f"unknown option {min(unknown)!r}; known: {', '.join(_known_options())}")
     strategy = options.get("strategy", "dag")
-    if not isinstance(strategy, str) or strategy not in _BUILDERS:
+    if not isinstance(strategy, str) or strategy not in _STRATEGIES:
         known = ", ".join(STRATEGIES)
         raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
-    return _BUILDERS[strategy](_roles(solver, strategy, options))
+    build, about = _STRATEGIES[strategy]
+    _check(about, options)
+    return build(_roles(solver, strategy, options))
+
+
+def _check(about: About, options: Options) -> None:
+    """Refuse what the strategy can't do, and numbers out of range."""
+    if options.get("review") and not about.reviewed:
+        raise UserError(f"review needs a plan before anything is solved: one of {_WITH_REVIEW}.")
+    gate = options.get("gate", "model")
+    if gate not in GATES:
+        raise UserError(f"unknown gate {gate!r}; use one of {', '.join(GATES)}.")
+    if gate == "always" and not about.plans:
+        raise UserError(f"gate 'always' needs a strategy that splits: one of {_WITH_PLAN}.")
+    check_cap(options.get("max_subquestions", 8))
+    for name, (least, most, usual) in _RANGES.items():
+        value: Any = options.get(name, usual)
+        if type(value) is not int or not least <= value <= most:
+            raise UserError(f"{name} is {least} to {most}, not {value!r}.")
 
 
 def _roles(solver: Any, strategy: str, options: Options) -> Roles:
-    cap, samples = options.get("max_subquestions", 8), options.get("samples", 5)
-    check_cap(cap)
-    if type(samples) is not int or not 1 <= samples <= MAX_SAMPLES:
-        raise UserError(f"samples is 1 to {MAX_SAMPLES}, not {samples!r}.")
-    if options.get("review") and strategy not in _WITH_REVIEW:
-        raise UserError(f"review needs a plan to solve: strategy {' or '.join(_WITH_REVIEW)}.")
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
     given = options.get("composer")
     composer = solvers.first if given is None else resolve_model(given)
@@ -132,12 +191,16 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
             f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
             "expressions: name another composer."
         )
+    texts = load_prompts(options.get("prompts"))
+    decomposer = options.get("decomposer", "bundled")
+    if strategy == "dynamic" and decomposer == "bundled":
+        decomposer = solvers.first  # The bundled one can't; Self-Ask has one model for both.
     return Roles(
-        decomposer=resolve_model(options.get("decomposer", "bundled")),
+        decomposer=resolve_model(decomposer),
         solvers=solvers,
         composer=composer,
-        prompts=load_prompts(options.get("prompts")),
-        max_subquestions=cap,
+        prompts=texts,
+        max_subquestions=options.get("max_subquestions", 8),
         limits=Limits(
             _instance(options, "budget", Budget),
             _timeout(options.get("call_timeout")),
@@ -146,10 +209,49 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
         retriever=_retriever(options.get("retriever")),
         answer_cache=_instance(options, "answer_cache", AnswerCache),
         review=bool(options.get("review")),
-        samples=samples,
+        samples=options.get("samples", 5),
+        attempts=options.get("attempts", 3),
+        gate=options.get("gate", "model"),
+        dup=bool(options.get("dup")),
+        verifier=_verifier(options, solvers.first, texts),
+        max_depth=options.get("max_depth", 2),
+        max_total=options.get("max_total", 64),
+        ladder=() if (ladder := options.get("ladder")) is None else read_ladder(ladder),
+        examples=_examples(options.get("examples")),
         condense=bool(options.get("condense")),
         context_schema=options.get("context_schema"),
     )
+
+
+def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Verifier | None:
+    where, given = options.get("verify"), options.get("verifier")
+    if where is None:
+        if given is not None and options.get("strategy") != "attempt_first":
+            raise UserError(f"a verifier needs verify=: one of {', '.join(PLACES)}.")
+        return None if given is None else Verifier(resolve_model(given), prompts, None)
+    if where not in PLACES:
+        raise UserError(f"verify is {', '.join(PLACES)} or None, not {where!r}.")
+    model = solver if given is None else resolve_model(given)
+    if model.speaks_contract("solver"):
+        raise UserError(
+            f"a verifier writes in words, and {model.name!r} only writes expressions: "
+            "name a --verifier."
+        )
+    return Verifier(model, prompts, where, options.get("verify_retries", 1))
+
+
+def _examples(rows: Any) -> tuple[Mapping[str, str], ...]:
+    """Solved examples, each a question and its answer."""
+    if rows is None:
+        return ()
+    fields = ("question", "answer")
+    good = isinstance(rows, list | tuple) and all(
+        isinstance(row, Mapping) and all(isinstance(row.get(f), str) and row[f] for f in fields)
+        for row in rows
+    )
+    if not good or len(rows) > MAX_EXAMPLES:
+        raise UserError(f"examples are up to {MAX_EXAMPLES} rows, each a question and its answer.")
+    return tuple({field: row[field] for field in fields} for row in rows)
 
 
 def _known_options() -> list[str]:

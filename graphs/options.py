@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..nodes.answer_cache import AnswerCache
     from ..nodes.budget import Budget, Meter
+    from ..nodes.gate import Gate
     from ..nodes.solvers import Route
+    from ..nodes.verifier import Where
+    from .escalate import Rung
     from .factory import Strategy
 
 
@@ -21,9 +25,24 @@ class Options(TypedDict, total=False):
     Attributes:
         decomposer: Writes the plan: a model reference or a chat model ("bundled").
         composer: Merges the answers; the solver if None.
-        strategy: `dag` (default), `sequential`, `static`, `self_consistency`, `cot`, `direct`.
+        strategy: How a question is answered (`dag`); docs/strategies.md describes each.
         max_subquestions: Most lines a plan may have, 1 to 64 (8).
         samples: Samples of `self_consistency`, 1 to 64 (5).
+        gate: Who decides whether to split: `model` (default), the decomposer may write
+            `atomic`; `always`, it may not; `never`; `disagreement`, only if `attempts`
+            undivided samples disagree.
+        attempts: Undivided samples of `attempt_first` and of the gate `disagreement` (3); a
+            single one of `attempt_first` is judged by the verifier.
+        dup: Find the core question and the useful facts before anything else.
+        verify: Have answers judged: of `subquestions`, the final `answer`, `both`; None for
+            none of them.
+        verifier: Judges them: a model reference or a chat model; the solver if None.
+        verify_retries: How often a wrong answer is asked for again (1).
+        max_depth: Levels of plans of `recursive`; 1 splits nothing again (2).
+        max_total: Most subquestions of `recursive` on all levels together (64).
+        ladder: The rungs of `escalate`: `Rung`s, or dicts of their fields.
+        examples: Solved puzzles for `symbolic`, `{"question", "answer"}` each, that a
+            formalisation must get right.
         prompts: Folder whose files replace prompts of the same name.
         budget: Caps on calls, tokens, seconds and money for one question.
         shared_meter: A `Meter` whose budget all questions of the graph share.
@@ -49,6 +68,16 @@ class Options(TypedDict, total=False):
     strategy: Strategy
     max_subquestions: int
     samples: int
+    gate: Gate
+    attempts: int
+    dup: bool
+    verify: Where | None
+    verifier: Any
+    verify_retries: int
+    max_depth: int
+    max_total: int
+    ladder: Sequence[Rung | Mapping[str, Any]] | None
+    examples: Sequence[Mapping[str, str]] | None
     prompts: str | Path | None
     budget: Budget | None
     shared_meter: Meter | None

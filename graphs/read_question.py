@@ -81,6 +81,8 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
         "status": "running",
         "warnings": [],
         "usage": [],
+        "trace": {},
+        "attempt": "",
         "spent": False,
         "elapsed": 0.0,
     }

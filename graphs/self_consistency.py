@@ -9,65 +9,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langgraph.graph import END, StateGraph
+from langgraph.graph import StateGraph
 
-from ..errors import must_be_raised
-from ..nodes.answers import AnswerRow, failed
+from ..nodes.attempts import agreement, attempts
 from ..nodes.composer import outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
-from ..nodes.retrieval import retrieve, with_passages
-from ..nodes.solver import solve_undivided, whole_question
-from ..nodes.steps import Steps, Together, as_runnable
-from ..nodes.voting import majority
-from .roles import Roles, new_graph
+from ..nodes.steps import Steps, as_runnable
+from .about import About
+from .roles import Roles, finish, new_graph
+
+ABOUT = About(
+    does="asks the undivided question several times and takes the answer of most",
+    calls="`samples` (5)",
+    pays="on reasoning that sometimes slips; the baseline at equal tokens",
+    source="Wang et al., arXiv 2203.11171",
+)
 
 
 def build_self_consistency(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """All samples at once, then the vote; a sample that fails has no vote."""
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        problem = Problem.of(state)
-        try:
-            sources = yield from retrieve(roles.retriever, problem.question)
-            seen = with_passages(problem, sources)
-            found = yield Together([_sample(roles, seen, n) for n in range(roles.samples)])
-        except Exception as error:  # The retriever's.
-            found, sources = [error], []
-        rows = [{**_row(roles, problem, result), "sources": sources} for result in found]
-        answers = [row["answer"] for row in rows if row["answer"] is not None]
-        answered = {**state, "answers": rows}
-        if not answers:
+        rows = yield from attempts(Problem.of(state), roles.samples, **roles.solving)
+        found, answered = agreement(rows), {**state, "answers": rows}
+        if found.answer is None:
             return {"answers": rows, **outcome(answered, None, budget=roles.limits.budget)}
-        answer, votes = majority(answers)
-        yield Event("vote", {"answer": answer, "votes": votes, "samples": roles.samples})
-        if votes * 2 <= roles.samples:
-            warning = f"only {votes} of {roles.samples} samples agree on the answer"
+        data = {"answer": found.answer, "votes": found.votes, "samples": roles.samples}
+        yield Event("vote", data)
+        if found.votes * 2 <= roles.samples:
+            warning = f"only {found.votes} of {roles.samples} samples agree on the answer"
             answered["warnings"] = [*state.get("warnings", []), warning]
-        return {"answers": rows, **outcome(answered, answer, budget=roles.limits.budget)}
+        ended = outcome(answered, found.answer, budget=roles.limits.budget)
+        return {"answers": rows, **ended}
 
-    graph = new_graph(roles, "self_consistency")
+    graph = new_graph(roles, "self_consistency", first="solver")
     graph.add_node("solver", as_runnable("solver", solve, roles.limits))
-    graph.add_edge("read_question", "solver")
-    graph.add_edge("solver", END)
-    return graph
-
-
-def _sample(roles: Roles, problem: Problem, number: int) -> Steps[AnswerRow]:
-    """One sample; its row holds the final answer alone, which is what has a vote."""
-    answer, row = yield from solve_undivided(
-        problem,
-        model=roles.solver,
-        prompts=roles.prompts,
-        style="direct" if roles.solver.speaks_contract("solver") else "cot",
-        sample=number,
-    )
-    return {**row, "answer": answer}
-
-
-def _row(roles: Roles, problem: Problem, result: Any) -> AnswerRow:
-    if not isinstance(result, BaseException):
-        return result
-    if must_be_raised(result):
-        raise result
-    return failed(whole_question(problem), result, roles.solver)
+    return finish(graph, roles, "solver")

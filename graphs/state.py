@@ -43,6 +43,7 @@ class DecompositionOutput(TypedDict, total=False):
     status: str
     warnings: list[str]
     usage: list[UsageRow]
+    trace: dict[str, Any]
     messages: Annotated[list[AnyMessage], add_messages]
 
 
@@ -63,5 +64,7 @@ class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
     """How the plan ends: `last` or `compose`."""
     spent: bool
     """Whether the budget ended the planning."""
+    attempt: str
+    """An undivided answer that wasn't good enough, for the decomposer to see."""
     elapsed: float
     """Seconds that the question has taken, while a node isn't running; kept for budgets."""

@@ -14,10 +14,21 @@ from ..errors import PromptTooLongError, must_be_raised
 from ..nodes.answers import failed
 from ..nodes.composer import undivided_outcome
 from ..nodes.problem import Problem
+from ..nodes.review import review_node
 from ..nodes.solver import refuse_prose, solve_static, undivided_row, whole_question
 from ..nodes.steps import Steps, as_runnable
 from ..plan import Plan
-from .roles import Roles, new_graph
+from .about import About
+from .roles import Roles, finish, new_graph
+
+ABOUT = About(
+    does="splits, then answers all subquestions and the question in one call",
+    calls="2",
+    pays="with a good decomposer and a solver that reasons in words, for the price of two calls",
+    source="Wu et al., arXiv 2402.15000",
+    plans=True,
+    reviewed=True,
+)
 
 
 def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
@@ -43,10 +54,13 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
             row = failed(whole_question(problem), error, roles.solver)
         return undivided_outcome(state, answer, row, budget)
 
-    graph = new_graph(roles, "static")
+    graph = new_graph(roles, "static", first="decomposer")
     graph.add_node("decomposer", roles.decomposer_node())
     graph.add_node("solver", as_runnable("solver", solve, roles.limits))
-    graph.add_edge("read_question", "decomposer")
-    graph.add_edge("decomposer", "solver")
-    graph.add_edge("solver", END)
-    return graph
+    if roles.review:
+        reviewing = review_node(roles.max_subquestions)
+        graph.add_node("review", reviewing, destinations=("solver", END))
+        graph.add_edge("decomposer", "review")
+    else:
+        graph.add_edge("decomposer", "solver")
+    return finish(graph, roles, "solver")

@@ -127,6 +127,7 @@ def _failed(error: Exception) -> Result:
         "status": "failed",
         "warnings": [describe_error(error)["message"]],
         "usage": list(getattr(error, "usage", ())),
+        "trace": {},
     }
 
 

@@ -141,6 +141,8 @@ class AnswerCache:
         choice: Choice,
         prompts: Prompts,
         retriever: Any = None,
+        *,
+        verified_by: str | None = None,
     ) -> str:
         """The key of a subquestion's answer."""
         asked = [
@@ -153,6 +155,8 @@ class AnswerCache:
             None if retriever is None else retriever.get_name(),
             [prompts["solve"].version, prompts["solve"].parts],
         ]
+        if verified_by:
+            asked.append(verified_by)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -28,6 +28,10 @@ class AnswerRow(TypedDict):
     usage: list[UsageRow]
     seconds: float
     sources: list[Any]
+    verdict: NotRequired[dict[str, Any]]
+    """What the verifier said of the answer, if one was asked: `right`, `kind`, `reason`."""
+    parts: NotRequired[dict[str, Any]]
+    """`plan` and `answers` of a subquestion that was split again."""
 
 
 def answered(

@@ -24,7 +24,9 @@ from .problem import Problem
 from .replies import Reply
 from .session import Limits
 from .steps import Steps, as_runnable
+from .trace import analyse
 from .usage import UsageRow, add_usage
+from .verifier import doubts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +35,34 @@ if TYPE_CHECKING:
 
 
 def compose(
-    problem: Problem, rows: Sequence[AnswerRow], *, model: ResolvedModel, prompts: Prompts
+    problem: Problem,
+    rows: Sequence[AnswerRow],
+    *,
+    model: ResolvedModel,
+    prompts: Prompts,
+    sample: int = 0,
+    told: bool = True,
 ) -> Steps[tuple[str, Reply]]:
     """Answer the question from the answers of its subquestions, gaps included.
 
     A solver that writes only expressions composes by solving the question as one more line.
     Text is told as it comes, to the custom stream; to `astream_events` LangChain tells it.
+
+    Args:
+        problem: The question.
+        rows: The results of its subquestions.
+        model: Whom to ask.
+        prompts: The prompt texts.
+        sample: Number of the sample, where the same is composed several times.
+        told: Whether the text is the final answer, and so is told as it comes.
     """
     if model.speaks_contract("solver"):
         lines = [(row["id"], row["text"], row["answer"]) for row in rows if row["answer"]]
         target = len(rows) + 1, problem.question
         return (
-            yield from solve_expression(Call("composer", model, []), str(problem), lines, target)
+            yield from solve_expression(
+                Call("composer", model, [], sample=sample), str(problem), lines, target
+            )
         )
     fields = {
         "problem": str(problem),
@@ -52,7 +70,8 @@ def compose(
         "question": problem.question,
     }
     messages = prompts["compose"].messages(fields)
-    reply = yield Call("composer", model, messages, on_text=_answer_writer())
+    writer = _answer_writer() if told else None
+    reply = yield Call("composer", model, messages, sample=sample, on_text=writer)
     if reply.cut_off:
         error = CutOffReplyError("the composer's reply was cut off at its token limit")
         error.usage = (reply.usage,)
@@ -138,7 +157,7 @@ def outcome(
     message_id: str | None = None,
     budget: Budget | None = None,
 ) -> dict[str, Any]:
-    """The end of every strategy: answer, status, total usage, and one AI message.
+    """The end of every strategy: answer, status, total usage, trace, and one AI message.
 
     Args:
         state: The graph's state; `answers` are the results of the subquestions.
@@ -152,7 +171,11 @@ def outcome(
 
     rows: list[AnswerRow] = state["answers"]
     total = add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage)
-    warnings = [*state.get("warnings", []), *budget_warnings(budget, total)]
+    warnings = [
+        *state.get("warnings", []),
+        *doubts(rows),
+        *budget_warnings(budget, total),
+    ]
     errors = [row["error"]["message"] for row in rows if row["error"]]
     said = answer if answer is not None else "; ".join(["No answer", *(warnings + errors)[-1:]])
     return {
@@ -160,6 +183,7 @@ def outcome(
         "status": _status(state, answer),
         "warnings": warnings,
         "usage": total,
+        "trace": analyse(state, total),
         "messages": [AIMessage(content=said, name="decomposition", id=message_id)],
     }
 

@@ -62,6 +62,7 @@ def decompose(
     model: ResolvedModel,
     prompts: Prompts,
     max_subquestions: int,
+    must_split: bool = False,
     on_lines: OnLines | None = None,
 ) -> Steps[Decomposition]:
     """Plan a question.
@@ -74,11 +75,13 @@ def decompose(
         model: Whom to ask.
         prompts: The prompt texts.
         max_subquestions: The cap on lines.
+        must_split: Whether `atomic` is no answer.
         on_lines: Is told the complete lines so far, each time that there are other ones.
     """
     final = final_of(model)
     usage: list[UsageRow] = []
-    call = _first_call(problem, model, prompts, max_subquestions)
+    asked = _Asked(problem, model, prompts, max_subquestions, must_split)
+    call = asked.first()
     on_text = _line_reader(on_lines, max_subquestions)
     warnings: list[str] = []
     for source in ("model", "repaired"):
@@ -87,14 +90,14 @@ def decompose(
             reply = yield replace(call, on_text=on_text)
             usage = add_usage(usage, [reply.usage])
             text = reply.text
-            plan = _read(reply, max_subquestions, final)
+            plan = _read(reply, max_subquestions, final, must_split=must_split)
         except BudgetExhaustedError as error:
             error.usage = tuple(add_usage(usage, error.usage))
             raise
         except (PlanError, ReplyError) as error:
             usage = add_usage(usage, getattr(error, "usage", ()))
             warnings.append(f"the decomposer's reply can't be used: {error}")
-            call = _repair_call(problem, model, prompts, max_subquestions, text, str(error))
+            call = asked.again(text, str(error))
         else:
             warnings += plan.warnings
             return Decomposition(plan, source, tuple(warnings), usage)
@@ -129,72 +132,77 @@ def _line_reader(on_lines: OnLines | None, cap: int) -> Callable[[str], None] | 
     return read
 
 
-def _read(reply: Reply, max_subquestions: int, final: Any) -> Plan:
+def _read(reply: Reply, max_subquestions: int, final: Any, *, must_split: bool) -> Plan:
     if reply.cut_off:
         raise PlanError("it was cut off at the token limit")
-    return parse_plan(reply.text, max_subquestions=max_subquestions, final=final)
+    plan = parse_plan(reply.text, max_subquestions=max_subquestions, final=final)
+    if must_split and plan.atomic:
+        raise PlanError("the question must be split into at least one subquestion")
+    return plan
 
 
-def grammar_for(problem: str, contract: Contract | None, max_subquestions: int) -> str:
+def grammar_for(
+    problem: str, contract: Contract | None, max_subquestions: int, *, atomic: bool = True
+) -> str:
     """The grammar that a model's plan of a problem is written under."""
-    if contract and contract.grounded and (held := grounded_grammar(problem, max_subquestions)):
-        return held
-    return plan_grammar(max_subquestions)
+    if contract and contract.grounded:
+        held = grounded_grammar(problem, max_subquestions, atomic=atomic)
+        if held:
+            return held
+    return plan_grammar(max_subquestions, atomic=atomic)
 
 
-def _options(
-    problem: Problem, model: ResolvedModel, max_subquestions: int, **more: Any
-) -> Mapping[str, Any]:
-    if not model.accepts_grammar:
-        return {}
-    grammar = grammar_for(str(problem), model.contract, max_subquestions)
-    options = {"grammar": grammar, "temperature": 0.0, **more}
-    if not model.contract:
-        return options | {"max_tokens": _MAX_PLAN_TOKENS}
-    return options | {"plans": PLANS, "no_repeat": NO_REPEAT}
+@dataclass(frozen=True)
+class _Asked:
+    """What a decomposer is asked, the first time and again."""
 
+    problem: Problem
+    model: ResolvedModel
+    prompts: Prompts
+    max_subquestions: int
+    must_split: bool
 
-def _first_call(
-    problem: Problem, model: ResolvedModel, prompts: Prompts, max_subquestions: int
-) -> Call:
-    options = _options(problem, model, max_subquestions)
-    return Call("decomposer", model, _messages(problem, model, prompts, max_subquestions), options)
+    def first(self) -> Call:
+        """The first call."""
+        return Call("decomposer", self.model, self._messages(), self._options())
 
+    def again(self, reply: str, error: str) -> Call:
+        """Show a general model its mistake; one trained on plans alone is sampled afresh."""
+        if self.model.speaks_contract("decomposer"):
+            options = self._options(temperature=0.7, seed=PLANS)
+            return Call("decomposer", self.model, self._messages(), options, "decomposer repair")
+        fields = {
+            **self._fields,
+            "error": error,
+            "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
+        }
+        messages = self.prompts["decompose_repair"].messages(fields)
+        return Call("decomposer", self.model, messages, self._options(), "decomposer repair")
 
-def _messages(
-    problem: Problem, model: ResolvedModel, prompts: Prompts, max_subquestions: int
-) -> list[dict[str, str]]:
-    if model.speaks_contract("decomposer"):
-        return [
-            {"role": "system", "content": "decompose"},
-            {"role": "user", "content": str(problem)},
-        ]
-    fields = {"problem": str(problem), "max_subquestions": str(max_subquestions)}
-    return prompts["decompose"].messages(fields)
+    @property
+    def _fields(self) -> dict[str, str]:
+        problem, attempt = self.problem, self.problem.attempt
+        cap = str(self.max_subquestions)
+        return {"problem": str(problem), "max_subquestions": cap, "attempt": attempt}
 
+    def _messages(self) -> list[dict[str, str]]:
+        if self.model.speaks_contract("decomposer"):
+            return [
+                {"role": "system", "content": "decompose"},
+                {"role": "user", "content": str(self.problem)},
+            ]
+        name = "decompose_attempt" if self.problem.attempt else "decompose"
+        return self.prompts[name].messages(self._fields)
 
-def _repair_call(
-    problem: Problem,
-    model: ResolvedModel,
-    prompts: Prompts,
-    max_subquestions: int,
-    reply: str,
-    error: str,
-) -> Call:
-    """Show a general model its mistake; one trained on plans alone is sampled afresh."""
-    if model.speaks_contract("decomposer"):
-        options = _options(problem, model, max_subquestions, temperature=0.7, seed=PLANS)
-        messages = _messages(problem, model, prompts, max_subquestions)
-        return Call("decomposer", model, messages, options, "decomposer repair")
-    fields = {
-        "problem": str(problem),
-        "max_subquestions": str(max_subquestions),
-        "error": error,
-        "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
-    }
-    messages = prompts["decompose_repair"].messages(fields)
-    options = _options(problem, model, max_subquestions)
-    return Call("decomposer", model, messages, options, "decomposer repair")
+    def _options(self, **more: Any) -> Mapping[str, Any]:
+        if not self.model.accepts_grammar:
+            return {}
+        contract, cap = self.model.contract, self.max_subquestions
+        grammar = grammar_for(str(self.problem), contract, cap, atomic=not self.must_split)
+        options = {"grammar": grammar, "temperature": 0.0, **more}
+        if not contract:
+            return options | {"max_tokens": _MAX_PLAN_TOKENS}
+        return options | {"plans": PLANS, "no_repeat": NO_REPEAT}
 
 
 def create_decomposer(
@@ -231,6 +239,7 @@ def decomposer_node(
     decomposer: Any = "bundled",
     *,
     max_subquestions: int = 8,
+    must_split: bool = False,
     prompts: str | Path | Prompts | None = None,
     limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
@@ -241,6 +250,7 @@ def decomposer_node(
     Args:
         decomposer: A model reference or chat model.
         max_subquestions: Most lines a plan may have.
+        must_split: Whether `atomic` is no answer.
         prompts: Folder with prompts of one's own.
         limits: Budget for the question and timeout for a call.
 
@@ -249,7 +259,7 @@ def decomposer_node(
         >>> node.invoke({"question": "Who directed Jaws?"})["plan"]
         []
     """
-    planned = _planner(decomposer, max_subquestions, prompts)
+    planned = _planner(decomposer, max_subquestions, prompts, must_split=must_split)
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         found = yield from planned(Problem.of(state))
@@ -269,7 +279,7 @@ def decomposer_node(
 
 
 def _planner(
-    decomposer: Any, max_subquestions: int, prompts: Any
+    decomposer: Any, max_subquestions: int, prompts: Any, *, must_split: bool = False
 ) -> Callable[[Problem], Steps[Decomposition]]:
     model, texts = resolve_model(decomposer), load_prompts(prompts)
     check_cap(max_subquestions)
@@ -278,7 +288,11 @@ def _planner(
         try:
             return (
                 yield from decompose(
-                    problem, model=model, prompts=texts, max_subquestions=max_subquestions
+                    problem,
+                    model=model,
+                    prompts=texts,
+                    max_subquestions=max_subquestions,
+                    must_split=must_split,
                 )
             )
         except BudgetExhaustedError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import BudgetExhaustedError, must_be_raised
@@ -16,6 +16,11 @@ from .problem import Problem
 from .solver import solve_subquestion
 from .solvers import Choice, Solvers
 from .steps import Do, Steps
+from .usage import UsageRow
+from .verifier import Verdict, Verifier, until_right, verify
+
+LineSolver = Callable[..., Steps[AnswerRow]]
+"""Solves a line; takes what `solve_line` takes."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,14 @@ class Settings:
     retriever: Any = None
     cache: AnswerCache | None = None
     one_at_a_time: bool = False
+    verifier: Verifier | None = None
+    line: LineSolver | None = None
+    """Solves a line, in place of `solve_line`."""
+
+    @property
+    def solve(self) -> LineSolver:
+        """How a line is solved."""
+        return self.line or solve_line
 
 
 def solve_line(
@@ -75,7 +88,12 @@ def _answer(
 ) -> Steps[AnswerRow]:
     """The answer from the cache, or from the solver and then into the cache."""
     cache, prompts = settings.cache, settings.prompts
-    key = cache.key(problem, line, known, choice, prompts, settings.retriever) if cache else ""
+    key = ""
+    if cache:
+        verified_by = settings.verifier and settings.verifier.model.identity
+        key = cache.key(
+            problem, line, known, choice, prompts, settings.retriever, verified_by=verified_by
+        )
     if cache:
         kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
         if kept:
@@ -83,6 +101,39 @@ def _answer(
     row = yield from solve_subquestion(
         problem, line, known, choice=choice, prompts=prompts, retriever=settings.retriever
     )
-    if cache:
+    if settings.verifier:
+        row = yield from _verified(row, problem, line, known, choice, settings)
+    if cache and row.get("verdict", {}).get("right", True):
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
+
+
+def _verified(
+    row: AnswerRow,
+    problem: Problem,
+    line: Subquestion,
+    known: Mapping[int, AnswerRow],
+    choice: Choice,
+    settings: Settings,
+) -> Steps[AnswerRow]:
+    """The answer once the verifier has nothing against it, or no retry is left."""
+    verifier = settings.verifier
+    assert verifier
+
+    def judge(answer: str) -> Steps[tuple[Verdict, list[UsageRow]]]:
+        return verify(problem, row["resolved"], list(known.values()), answer, verifier)
+
+    def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
+        # Further on than any sample that was drawn before.
+        drawn = replace(choice, sample=choice.sample + retry * choice.samples)
+        return solve_subquestion(
+            problem,
+            line,
+            known,
+            choice=drawn,
+            prompts=settings.prompts,
+            retriever=settings.retriever,
+            objection={"answer": answer, "kind": verdict.kind, "reason": verdict.reason},
+        )
+
+    return (yield from until_right(row, judge, again, verifier.retries))

@@ -19,6 +19,7 @@ class Problem:
     Args:
         question: The question; not blank.
         context: A passage that it is asked about, empty if there is none.
+        attempt: An undivided answer that wasn't good enough, for a decomposer to see.
 
     Raises:
         UserError: If the question is blank, or a text is too long to be meant.
@@ -26,6 +27,7 @@ class Problem:
 
     question: str
     context: str = ""
+    attempt: str = ""
 
     def __post_init__(self) -> None:
         # Halves of surrogate pairs, as broken JSON has them, can't be stored or sent.
@@ -53,7 +55,7 @@ class Problem:
         question, context = asked.get("question"), asked.get("context")
         if not isinstance(question, str) or not isinstance(context or "", str):
             raise UserError("a question is a text, and so is its context.")
-        return cls(question, context or "")
+        return cls(question, context or "", str(value.get("attempt") or ""))
 
     def __str__(self) -> str:
         """Context, a blank line, question: the order that models were trained on."""

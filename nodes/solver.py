@@ -34,6 +34,7 @@ def solve_subquestion(
     choice: Choice,
     prompts: Prompts,
     retriever: Any = None,
+    objection: Mapping[str, str] | None = None,
 ) -> Steps[AnswerRow]:
     """Answer one line of a plan.
 
@@ -44,6 +45,8 @@ def solve_subquestion(
         choice: Whom to ask, and how often; of several answers the majority's is taken.
         prompts: The prompt texts.
         retriever: Finds passages for the line; None if there is none.
+        objection: A verifier's, if the line was answered wrongly before: `answer`, `kind`,
+            `reason`. A solver that writes only expressions isn't shown it, but draws anew.
 
     Returns:
         The result with status `ok`; errors are raised for the scheduler to judge.
@@ -52,8 +55,10 @@ def solve_subquestion(
     sources = yield from retrieve(retriever, resolved)
     seen = with_passages(problem, sources)
 
+    call = _call(seen, subquestion, resolved, known, choice, prompts, objection)
+
     def sample(number: int) -> Steps[tuple[str, Reply]]:
-        asked = replace(_call(seen, subquestion, resolved, known, choice, prompts), sample=number)
+        asked = replace(call, sample=number)
         if choice.model.speaks_contract("solver"):
             lines = [(k, row["text"], row["answer"] or "") for k, row in known.items()]
             target = subquestion.id, subquestion.text
@@ -62,9 +67,9 @@ def solve_subquestion(
         return _whole(reply), reply
 
     if choice.samples == 1:
-        answer, reply = yield from sample(0)
+        answer, reply = yield from sample(choice.sample)
         return answered(subquestion, resolved, answer, [reply], choice.model, sources)
-    answer, replies = yield from vote([sample(n) for n in range(choice.samples)])
+    answer, replies = yield from vote([sample(choice.sample + n) for n in range(choice.samples)])
     return answered(subquestion, resolved, answer, replies, choice.model, sources)
 
 
@@ -101,17 +106,20 @@ def _call(
     known: Mapping[int, AnswerRow],
     choice: Choice,
     prompts: Prompts,
+    objection: Mapping[str, str] | None,
 ) -> Call:
     text = subquestion.text
+    prompt = prompts["solve_again" if objection else "solve"]
     fields = {
         "problem": str(problem),
         "answers": needed_lines(known.values()) or "none",
         "subquestion": text if text == resolved else f"{text}\n(that is: {resolved})",
+        **(objection or {}),
     }
     return Call(
         "solver",
         choice.model,
-        prompts["solve"].messages(fields),
+        prompt.messages(fields),
         name=f"#{subquestion.id} {text}",
         metadata={"decompose_id": subquestion.id, "decompose_needs": list(subquestion.needs)},
     )
@@ -181,15 +189,15 @@ def solve_static(
     return final_answer(text), row
 
 
-def refuse_prose(model: ResolvedModel, style: str) -> None:
+def refuse_prose(model: ResolvedModel, strategy: str) -> None:
     """Refuse a strategy in which the solver must reason in words, if it can't.
 
     Raises:
         UserError: If the model is a solver that writes expressions only.
     """
-    if style in ("cot", "static") and model.speaks_contract("solver"):
+    if strategy in ("cot", "static", "dup") and model.speaks_contract("solver"):
         raise UserError(
-            f"the strategy {style!r} needs a solver that reasons in words; "
+            f"the strategy {strategy!r} needs a solver that reasons in words; "
             f"{model.name!r} only writes expressions: use --strategy dag or name another --solver."
         )
 

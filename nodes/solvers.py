@@ -73,10 +73,17 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """Who answers a subquestion, and how often it is asked."""
+    """Who answers a subquestion, and how often it is asked.
+
+    Attributes:
+        model: Whom to ask.
+        samples: How often; of several answers the majority's is taken.
+        sample: Number of the first sample: another number draws another answer.
+    """
 
     model: ResolvedModel
     samples: int = 1
+    sample: int = 0
 
 
 class Solvers:

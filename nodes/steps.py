@@ -2,7 +2,8 @@
 
 A role (decomposer, solver, composer) yields what it wants done and is sent what came of it:
 a `Call` to a model gets a `Reply`, an `Event` is told to whoever listens, a `Do` runs
-anything else that waits, and `Together` runs several roles at once. `run` does all this with
+anything else that waits, `Together` runs several roles at once, and `InOrder` several of which
+some need what others find. `run` does all this with
 blocking calls, `arun` with awaited ones; so no role exists in two versions.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,7 +47,22 @@ class Together:
     roles: Sequence[Generator[Any, Any, Any]]
 
 
-Steps = Generator["Call | Event | Do | Together", Any, T]
+@dataclass(frozen=True)
+class InOrder:
+    """Roles of which some need others: each begins as soon as those that it needs have ended.
+
+    What comes back is the list of their results; an exception of any is raised.
+
+    Attributes:
+        needs: For each role, the places of the earlier ones that it waits for.
+        role: Makes the role of a place, once those are done.
+    """
+
+    needs: Sequence[Sequence[int]]
+    role: Callable[[int], Generator[Any, Any, Any]]
+
+
+Steps = Generator["Call | Event | Do | Together | InOrder", Any, T]
 
 
 def run(
@@ -74,6 +90,8 @@ def run(
         if isinstance(step, Do):
             with session.in_time(bounded=step.bounded) as seconds:
                 return wait_within(seconds, lambda: step.blocking(config))
+        if isinstance(step, InOrder):
+            return _in_order(step, config, session)
         return _together(step, config, session)
 
     try:
@@ -103,6 +121,8 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         if isinstance(step, Do):
             with session.in_time(bounded=step.bounded) as seconds:
                 return await await_within(seconds, lambda: step.awaitable(config))
+        if isinstance(step, InOrder):
+            return await _ain_order(step, config, session)
         roles = [arun(role, config, session) for role in step.roles]
         return await asyncio.gather(*roles, return_exceptions=True)
 
@@ -134,8 +154,47 @@ def _together(step: Together, config: Any, session: Session) -> list[Any]:
         return [future.result() for future in [pool.submit(c.run, one, r) for c, r in pairs]]
 
 
+def _in_order(step: InOrder, config: Any, session: Session) -> list[Any]:
+    futures: list[Future[Any]] = []
+
+    def one(place: int) -> Any:
+        for earlier in step.needs[place]:
+            futures[earlier].result()
+        return run(step.role(place), config, session)
+
+    # A thread for each, so that those who wait never keep out those they wait for.
+    with ThreadPoolExecutor(max_workers=len(step.needs) or 1) as pool:
+        for place in range(len(step.needs)):
+            # One by one: those that run already look for the earlier ones.
+            futures.append(pool.submit(contextvars.copy_context().run, one, place))  # noqa: PERF401
+        return [future.result() for future in futures]
+
+
+async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def one(place: int) -> Any:
+        for earlier in step.needs[place]:
+            await asyncio.shield(tasks[earlier])
+        return await arun(step.role(place), config, session)
+
+    for place in range(len(step.needs)):
+        tasks.append(asyncio.create_task(one(place)))  # noqa: PERF401
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def as_runnable(
-    name: str, steps: Callable[..., Steps[T]], limits: Limits | None = None, *, fresh: bool = False
+    name: str,
+    steps: Callable[..., Steps[T]],
+    limits: Limits | None = None,
+    *,
+    fresh: bool = False,
+    keep_call: Callable[[Any], bool] | None = None,
 ) -> Runnable[Any, T]:
     """A Runnable, and so a LangGraph node, from a role: input in, result out.
 
@@ -144,6 +203,7 @@ def as_runnable(
         steps: The role.
         limits: Budget for the question and timeout for a call.
         fresh: Whether a question begins here: what the state holds is another one's.
+        keep_call: Whether, with an input, the budget keeps a call back for the composer.
     """
     from .role_runnable import RoleRunnable
 
@@ -151,10 +211,12 @@ def as_runnable(
 
     def call(value: Any, config: Any) -> T:
         session = Session.of({} if fresh else value, config, limits).open()
+        session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
         return _noting_time(run(steps(value), config, session), session)
 
     async def acall(value: Any, config: Any) -> T:
         session = await Session.of({} if fresh else value, config, limits).aopen()
+        session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
         return _noting_time(await arun(steps(value), config, session), session)
 
     return RoleRunnable(call, acall, name=name)

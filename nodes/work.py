@@ -18,7 +18,7 @@ from ..plan import Plan, PlanError, Subquestion
 from .answers import AnswerRow, failed
 from .decomposer import Decomposition, OnLines
 from .events import Event
-from .lines import Settings, solve_line
+from .lines import Settings
 from .problem import Problem
 from .schedule import Schedule
 from .session import Session
@@ -192,7 +192,8 @@ class Work:
             self._waiting += 1
             self._interrupts += error.args[0]
 
-        steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
+        solve = self._settings.solve
+        steps = solve(self._problem, line, known, choice, self._settings, self._refused)
         return Job(steps, done, raised)
 
     def _raise(self, error: BaseException) -> None:

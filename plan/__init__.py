@@ -5,7 +5,8 @@ Nothing here calls a model, reads a file or imports the rest of the project.
 
 from .grammar import plan_grammar
 from .grounded import grounded_grammar
-from .order import ancestors, critical_path, depth, levels, width
+from .next_line import parse_next
+from .order import ancestors, critical_path, critical_path_ids, depth, levels, width
 from .parse import MAX_REPLY_CHARS, parse_partial, parse_plan, without_thinking
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, Final, Plan, PlanError, Subquestion, references
 
@@ -19,9 +20,11 @@ __all__ = [
     "Subquestion",
     "ancestors",
     "critical_path",
+    "critical_path_ids",
     "depth",
     "grounded_grammar",
     "levels",
+    "parse_next",
     "parse_partial",
     "parse_plan",
     "plan_grammar",

@@ -15,11 +15,12 @@ _BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 @lru_cache(maxsize=32)
-def plan_grammar(max_subquestions: int = 8) -> str:
+def plan_grammar(max_subquestions: int = 8, *, atomic: bool = True) -> str:
     """Grammar for plans of at most `max_subquestions` lines, or the word `atomic`.
 
     Args:
         max_subquestions: The cap, 1 to `MAX_SUBQUESTIONS`.
+        atomic: Whether the word is allowed.
 
     Raises:
         PlanError: If the cap is out of range.
@@ -30,12 +31,17 @@ def plan_grammar(max_subquestions: int = 8) -> str:
     """
     if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
         raise PlanError(f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}")
-    rules = ['root ::= "atomic" | line-1']
+    rules = [root_rule(atomic=atomic)]
     for n in range(1, max_subquestions + 1):
         needs = f' (" <-" needs-{n})?' if n > 1 else ""
         following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""
         rules.append(f'line-{n} ::= "#{n} " text-{MAX_TEXT_CHARS}{needs}{following}')
     return "\n".join([*rules, *needs_rules(max_subquestions), *_text_rules()]) + "\n"
+
+
+def root_rule(*, atomic: bool) -> str:
+    """The first rule: a plan, or the word `atomic` where it is allowed."""
+    return 'root ::= "atomic" | line-1' if atomic else "root ::= line-1"
 
 
 def needs_rules(max_subquestions: int) -> list[str]:

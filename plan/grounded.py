@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .grammar import needs_rules
+from .grammar import needs_rules, root_rule
 from .types import MAX_SUBQUESTIONS, PlanError
 
 MAX_NAMES = 300
@@ -33,12 +33,13 @@ _STARTERS = [
 ]  # fmt: skip
 
 
-def grounded_grammar(problem: str, max_subquestions: int = 8) -> str | None:
+def grounded_grammar(problem: str, max_subquestions: int = 8, *, atomic: bool = True) -> str | None:
     """Grammar for plans of a problem; None if it has too many names to be held to them.
 
     Args:
         problem: Context and question, as the model is shown them.
         max_subquestions: The cap on lines.
+        atomic: Whether the word `atomic` is allowed.
 
     Raises:
         PlanError: If the cap is out of range.
@@ -53,7 +54,7 @@ def grounded_grammar(problem: str, max_subquestions: int = 8) -> str | None:
     names = names_and_numbers(problem)
     if len(names) > MAX_NAMES:
         return None
-    rules = ['root ::= "atomic" | line-1']
+    rules = [root_rule(atomic=atomic)]
     for n in range(1, max_subquestions + 1):
         needs = f' (" <-" needs-{n})?' if n > 1 else ""
         following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""

@@ -46,7 +46,22 @@ def critical_path(plan: Plan, seconds: Mapping[int, float]) -> float:
         >>> critical_path(plan, {1: 1.0, 2: 2.5, 3: 1.0})
         2.5
     """
-    end: dict[int, float] = {}
+    return sum(seconds[k] for k in critical_path_ids(plan, seconds))
+
+
+def critical_path_ids(plan: Plan, seconds: Mapping[int, float]) -> tuple[int, ...]:
+    r"""Ids of the chain of needs that takes longest, ascending.
+
+    Example:
+        >>> from langgraph_decompose import parse_plan
+        >>> plan = parse_plan("#1 A?\n#2 B?\n#3 C? <- #1")
+        >>> critical_path_ids(plan, {1: 1.0, 2: 1.5, 3: 1.0})
+        (1, 3)
+    """
+    taken: dict[int, float] = {}
+    chain: dict[int, tuple[int, ...]] = {}
     for s in plan.subquestions:
-        end[s.id] = max((end[k] for k in s.needs), default=0.0) + seconds[s.id]
-    return max(end.values(), default=0.0)
+        before = max(s.needs, key=lambda k: taken[k], default=0)
+        taken[s.id] = taken.get(before, 0.0) + seconds[s.id]
+        chain[s.id] = (*chain.get(before, ()), s.id)
+    return chain[max(taken, key=lambda k: taken[k])] if taken else ()

@@ -76,6 +76,7 @@ def build(case: dict[str, Any], checkpointer: Any) -> Any:
         decomposer=f"openai:decomposer@{url}",
         composer=f"openai:composer@{url}",
         strategy=case.get("strategy", "dag"),
+        **case.get("options", {}),
         checkpointer=checkpointer,
     )
 

@@ -191,9 +191,9 @@ def test_the_time_that_a_person_takes_is_not_the_question_s() -> None:
     assert graph.invoke(Command(resume="approve"), THREAD)["status"] == "ok"
 
 
-@pytest.mark.parametrize("strategy", ["direct", "cot", "self_consistency", "static"])
+@pytest.mark.parametrize("strategy", ["direct", "cot", "self_consistency", "dup", "escalate"])
 def test_only_strategies_that_solve_a_plan_can_be_reviewed(strategy: str) -> None:
-    with pytest.raises(UserError, match="review needs a plan to solve: strategy sequential or dag"):
+    with pytest.raises(UserError, match="review needs a plan before anything is solved: one of st"):
         Reviewed(strategy=strategy).graph(InMemorySaver())
 
 

@@ -1,0 +1,74 @@
+"""The part that splitting strategies share: plan, maybe review, solve, compose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import END
+
+from ..nodes.decomposer import decompose, final_of
+from ..nodes.lines import LineSolver, Settings
+from ..nodes.review import review_node
+from ..nodes.scheduler import Scheduler
+from ..nodes.work import Planner
+from .roles import Roles
+
+
+def first_node(roles: Roles) -> str:
+    """The name of the part's first node: with review, planning is a node of its own."""
+    return "decomposer" if roles.review else "scheduler"
+
+
+def add_divided(
+    graph: Any, roles: Roles, *, one_at_a_time: bool = False, line: LineSolver | None = None
+) -> str:
+    """Add the nodes that plan, solve and compose; returns the last one's name.
+
+    Args:
+        graph: The graph, whose edge to `first_node` is there or will be.
+        roles: Who does what.
+        one_at_a_time: Solve in plan order, with every earlier answer carried along.
+        line: Solves a line; `solve_line` if None.
+    """
+    settings = line_settings(roles, one_at_a_time=one_at_a_time, line=line)
+    if roles.review:
+        _add_reviewed(graph, roles, settings)
+    else:
+        scheduler = Scheduler(settings, roles.limits, _planner(roles))
+        graph.add_node("scheduler", scheduler.as_runnable("scheduler"))
+        graph.add_edge("scheduler", "composer")
+    graph.add_node("composer", roles.composer_node())
+    return "composer"
+
+
+def line_settings(
+    roles: Roles, *, one_at_a_time: bool = False, line: LineSolver | None = None
+) -> Settings:
+    """Who solves the lines of a plan, and how."""
+    return Settings(
+        roles.solvers,
+        roles.prompts,
+        roles.retriever,
+        roles.answer_cache,
+        one_at_a_time,
+        roles.line_verifier,
+        line,
+    )
+
+
+def _add_reviewed(graph: Any, roles: Roles, settings: Settings) -> None:
+    """Three nodes, so that nothing is solved before the person has seen the plan."""
+    graph.add_node("decomposer", roles.decomposer_node())
+    # A rejected plan goes straight to the end.
+    reviewing = review_node(roles.max_subquestions)
+    graph.add_node("review", reviewing, destinations=("solver", END))
+    graph.add_node("solver", Scheduler(settings, roles.limits).as_runnable("solver"))
+    graph.add_edge("decomposer", "review")
+    graph.add_edge("solver", "composer")
+
+
+def _planner(roles: Roles) -> Planner:
+    return Planner(
+        lambda problem, on_lines: decompose(problem, on_lines=on_lines, **roles.planning),
+        final=final_of(roles.decomposer),
+    )

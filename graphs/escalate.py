@@ -1,0 +1,200 @@
+"""`escalate`: a ladder of ever dearer ways to answer; the first that agrees with itself wins.
+
+Adaptive-Solver (Zhou et al., arXiv 2310.01446): each rung names a solver, a number of samples
+and a strategy or granularity. Enough agreeing samples end the climb; if no rung agrees, the
+answer that most agreed on is taken. `decompose eval --fit-ladder` finds a ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from langgraph.graph import StateGraph
+
+from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..nodes.answers import AnswerRow, failed
+from ..nodes.attempts import Agreement, agreement, attempts
+from ..nodes.composer import outcome
+from ..nodes.decomposer import Decomposition, check_cap
+from ..nodes.events import Event
+from ..nodes.nested import divided_samples
+from ..nodes.problem import Problem
+from ..nodes.solver import whole_question
+from ..nodes.solvers import Solvers
+from ..nodes.steps import Steps, as_runnable
+from ..nodes.usage import add_usage
+from .about import About
+from .divided import line_settings
+from .roles import Roles, finish, new_graph
+
+ABOUT = About(
+    does="climbs a ladder of solvers, samples and strategies until the samples of a rung agree",
+    calls="those of each rung that was climbed",
+    pays="where a cheap way is often enough and its samples tell when it isn't",
+    source="Zhou et al. (Adaptive-Solver), arXiv 2310.01446",
+    plans=True,
+)
+Way = Literal["direct", "cot", "sequential", "dag"]
+WAYS = get_args(Way)
+MAX_RUNGS, MAX_RUNG_SAMPLES = 12, 64
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of a ladder.
+
+    Attributes:
+        strategy: How a sample answers: `direct`, `cot`, `sequential` or `dag`.
+        samples: How many there are; a single one always agrees with itself.
+        solver: A model reference, chat model, Runnable or compiled graph; the graph's own
+            solver if None.
+        max_subquestions: Most lines of a plan, the granularity; the graph's cap if None.
+
+    Raises:
+        UserError: If a value is out of range.
+
+    Example:
+        >>> ladder = [Rung("cot", samples=3), Rung("dag", samples=5)]
+        >>> ladder[1].samples
+        5
+    """
+
+    strategy: Way = "cot"
+    samples: int = 3
+    solver: Any = None
+    max_subquestions: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in WAYS:
+            raise UserError(f"a rung's strategy is {', '.join(WAYS)}; not {self.strategy!r}.")
+        if type(self.samples) is not int or not 1 <= self.samples <= MAX_RUNG_SAMPLES:
+            raise UserError(f"a rung has 1 to {MAX_RUNG_SAMPLES} samples, not {self.samples!r}.")
+
+
+DEFAULT_LADDER = (Rung("cot", 3), Rung("dag", 3))
+
+
+def read_ladder(rows: Any) -> tuple[Rung, ...]:
+    """A ladder from rungs, or from JSON-native rows with a rung's fields.
+
+    Raises:
+        UserError: If it has none, too many, or one that can't be read.
+
+    Example:
+        >>> read_ladder([{"strategy": "dag", "samples": 5}])[0].samples
+        5
+    """
+    if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
+        raise UserError(f"a ladder is a list of rungs, not {rows!r}.")
+    found = tuple(rows)
+    if not 1 <= len(found) <= MAX_RUNGS:
+        raise UserError(f"a ladder has 1 to {MAX_RUNGS} rungs, not {len(found)}.")
+    return tuple(row if isinstance(row, Rung) else _rung(row) for row in found)
+
+
+def _rung(row: Any) -> Rung:
+    known = Rung.__dataclass_fields__
+    if not isinstance(row, Mapping) or not set(row) <= set(known):
+        raise UserError(f"a rung has the fields {', '.join(known)}; not {row!r}.")
+    return Rung(**row)
+
+
+def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
+    """Rung by rung in one node."""
+    rungs = [(rung, _roles_of(rung, roles)) for rung in roles.ladder or DEFAULT_LADDER]
+
+    def climb(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        climbed: list[_Climbed] = []
+        for rung, theirs in rungs:
+            found = yield from _climb(Problem.of(state), rung, theirs)
+            climbed.append(found)
+            yield Event("rung", found.told)
+            if found.agreed.enough or _spent(found.rows):
+                break
+        return _ended(state, climbed, roles)
+
+    graph = new_graph(roles, "escalate", first="solver")
+    graph.add_node("solver", as_runnable("solver", climb, roles.limits))
+    return finish(graph, roles, "solver")
+
+
+def _roles_of(rung: Rung, roles: Roles) -> Roles:
+    """Who does what on a rung; its solver also composes, unless a composer was named."""
+    cap = rung.max_subquestions or roles.max_subquestions
+    check_cap(cap)
+    found = replace(roles, max_subquestions=cap, answer_cache=None)
+    if rung.solver is None:
+        return found
+    solvers = Solvers(rung.solver)
+    own = roles.composer is roles.solver
+    return replace(found, solvers=solvers, composer=solvers.first if own else roles.composer)
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    """What came of a rung."""
+
+    rung: Rung
+    agreed: Agreement
+    rows: list[AnswerRow]
+    plan: Decomposition | None
+    told: dict[str, Any]
+
+
+def _climb(problem: Problem, rung: Rung, roles: Roles) -> Steps[_Climbed]:
+    plan: Decomposition | None = None
+    if rung.strategy in ("sequential", "dag"):
+        settings = line_settings(roles, one_at_a_time=rung.strategy == "sequential")
+        try:
+            plan, rows = yield from divided_samples(
+                problem, rung.samples, roles.planning, settings, roles.composer
+            )
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            rows = [failed(whole_question(problem), error, roles.decomposer)]
+    else:
+        style: Any = rung.strategy
+        rows = yield from attempts(problem, rung.samples, style=style, **roles.solving)
+    agreed = agreement(rows)
+    usage = add_usage(plan.usage if plan else [], *(row["usage"] for row in rows))
+    told = {
+        "strategy": rung.strategy,
+        "solver": roles.solver.name,
+        "samples": rung.samples,
+        "answer": agreed.answer,
+        "votes": agreed.votes,
+        "agreed": agreed.enough,
+        "usage": usage,
+    }
+    return _Climbed(rung, agreed, rows, plan, told)
+
+
+def _spent(rows: list[AnswerRow]) -> bool:
+    name = BudgetExhaustedError.__name__
+    return any((row["error"] or {}).get("type") == name for row in rows)
+
+
+def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> dict[str, Any]:
+    """The rung that agreed; else the one that agreed most, the later of equals."""
+    best = max(reversed(climbed), key=lambda c: (c.agreed.enough, c.agreed.share))
+    rows = [row for found in climbed for row in found.rows]
+    plans = [found.plan.usage for found in climbed if found.plan]
+    plan = best.plan.plan.to_rows() if best.plan else []
+    trace = {**state["trace"], "rung": climbed.index(best), "rungs": [c.told for c in climbed]}
+    warnings = list(state["warnings"])
+    if best.agreed.answer is not None and not best.agreed.enough:
+        votes = f"{best.agreed.votes} of {best.agreed.samples} samples"
+        warnings.append(f"no rung agreed; the answer is that of rung {trace['rung']} ({votes})")
+    update = {
+        "plan": plan,
+        "plan_source": best.plan.source if best.plan else "undivided",
+        "usage": add_usage(state["usage"], *plans),
+        "answers": rows,
+        "trace": trace,
+        "warnings": warnings,
+    }
+    ended = outcome({**state, **update}, best.agreed.answer, budget=roles.limits.budget)
+    return {**update, **ended}

@@ -1,0 +1,243 @@
+"""`symbolic`: the solver model states a puzzle in SMT-LIB, Z3 solves it, a program words it.
+
+Mittal et al. (SymPro-LM in FCoReBench, arXiv 2402.02611) let a model write the rules, a solver
+do the search, and given solved examples find mistakes; Pan et al. (Logic-LM, arXiv
+2305.12295) let the solver's error messages mend the script. Unlike theirs, nothing that the
+model wrote is run: it writes no Python, and Z3 works in a process that can do nothing else.
+An answer is Z3's or there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.graph import StateGraph
+
+from ..errors import (
+    CutOffReplyError,
+    EmptyReplyError,
+    PromptTooLongError,
+    UserError,
+    must_be_raised,
+)
+from ..models.hosted import call_deadline
+from ..models.limiter import Limiter
+from ..nodes.answers import AnswerRow, answered, failed
+from ..nodes.calls import Call
+from ..nodes.composer import undivided_outcome
+from ..nodes.events import Event
+from ..nodes.problem import Problem
+from ..nodes.replies import Reply
+from ..nodes.retrieval import retrieve, with_passages
+from ..nodes.solver import whole_question
+from ..nodes.steps import Do, Steps, as_runnable
+from ..nodes.usage import add_usage
+from ..nodes.voting import normalise
+from ..tools.formalisation import (
+    Formalisation,
+    FormalisationError,
+    read_formalisation,
+    word_answer,
+)
+from ..tools.smt import MEGABYTES, SECONDS, SmtResult, asolve_smt, require_z3, solve_smt
+from .about import About
+from .roles import Roles, finish, new_graph
+
+ABOUT = About(
+    does="lets the solver state a puzzle in SMT-LIB, which Z3 solves; the answer is Z3's",
+    calls="1, and up to 4 repairs",
+    pays="on constraint puzzles, where search in words fails (their figures, not ours)",
+    source="Mittal et al., arXiv 2402.02611",
+)
+REPAIRS = 4
+"""Most calls that mend a formalisation, after the one that wrote it."""
+_SHOWN_OF_A_BAD_REPLY = 8_000
+_NOT_UNIQUE = "the formalisation allows other answers, too"
+# Each needs a core and up to a gigabyte, however many questions are asked at once.
+_places = Limiter(os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What one run of Z3 may take."""
+
+    seconds: float
+    megabytes: int
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """The answer, the script that it solves, and whether no other answer fits."""
+
+    answer: str | None = None
+    script: str | None = None
+    unique: bool | None = None
+
+
+def build_symbolic(
+    roles: Roles, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> StateGraph[Any, Any, Any, Any]:
+    """One call that formalises, and up to four that repair what Z3 or an example refutes.
+
+    Args:
+        roles: Models and settings; of `examples` the answers are known.
+        seconds: Most time of one run of Z3.
+        megabytes: Most memory of one run of Z3.
+
+    Raises:
+        MissingDependencyError: If z3-solver isn't installed.
+        UserError: If the solver writes expressions only.
+    """
+    require_z3()
+    _refuse_expressions(roles)
+    bounds = _Bounds(seconds, megabytes)
+
+    def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        found, row = yield from _row(Problem.of(state), roles, bounds)
+        told = {**(state.get("trace") or {}), "symbolic": {"script": found.script}}
+        state = {**state, "trace": told}
+        if found.unique is False:
+            state["warnings"] = [*state.get("warnings", []), _NOT_UNIQUE]
+        return undivided_outcome(state, found.answer, row, roles.limits.budget)
+
+    graph = new_graph(roles, "symbolic", first="solver")
+    graph.add_node("solver", as_runnable("solver", solve, roles.limits))
+    return finish(graph, roles, "solver")
+
+
+def _refuse_expressions(roles: Roles) -> None:
+    if roles.solver.speaks_contract("solver"):
+        raise UserError(
+            "the strategy 'symbolic' needs a solver that writes SMT-LIB; "
+            f"{roles.solver.name!r} only writes expressions: name another --solver."
+        )
+
+
+def _row(problem: Problem, roles: Roles, bounds: _Bounds) -> Steps[tuple[_Solution, AnswerRow]]:
+    """The solution and its row; a failure is a row, too."""
+    question = whole_question(problem)
+    try:
+        sources = yield from retrieve(roles.retriever, problem.question)
+        seen = with_passages(problem, sources)
+        found, replies = yield from _attempts(seen, roles, bounds)
+    except Exception as error:
+        if must_be_raised(error) or isinstance(error, PromptTooLongError):
+            raise
+        return _Solution(), failed(question, error, roles.solver)
+    answer = found.answer or ""
+    row = answered(question, problem.question, answer, replies, roles.solver, sources)
+    row["seconds"] = sum(reply.usage["seconds"] for reply in replies)  # One after another.
+    return found, row
+
+
+def _attempts(
+    problem: Problem, roles: Roles, bounds: _Bounds
+) -> Steps[tuple[_Solution, list[Reply]]]:
+    """Formalise, and repair until an answer comes out; all replies are returned.
+
+    Raises:
+        FormalisationError: If the last repair is no better; it carries the usage of all.
+    """
+    replies: list[Reply] = []
+    trouble = text = ""
+    try:
+        for number in range(1 + REPAIRS):
+            try:
+                reply = yield _call(problem, roles, number, text, trouble)
+                replies.append(reply)
+                text = reply.text
+                found = yield from _solved(reply, roles, bounds)
+            except (FormalisationError, EmptyReplyError, CutOffReplyError) as error:
+                replies += [Reply("", cut_off=False, usage=usage) for usage in error.usage]
+                trouble = str(error)
+                yield Event("symbolic", {"attempt": number + 1, "answer": None, "error": trouble})
+            else:
+                told = {"attempt": number + 1, "answer": found.answer, "error": ""}
+                yield Event("symbolic", told)
+                return found, replies
+        raise FormalisationError(f"no formalisation worked; at the last, {trouble}")
+    except Exception as error:
+        paid = add_usage([reply.usage for reply in replies], getattr(error, "usage", ()))
+        error.usage = tuple(paid)  # type: ignore[attr-defined]
+        raise
+
+
+def _call(problem: Problem, roles: Roles, number: int, text: str, trouble: str) -> Call:
+    """The call that formalises or, from the second on, repairs."""
+    fields = {"problem": str(problem), "examples": _shown(roles.examples)}
+    if number:
+        fields |= {"reply": text[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)", "error": trouble}
+    name = "formalise_repair" if number else "formalise"
+    # A model in this process would repeat its mistake word for word.
+    options = {"temperature": 0.7, "seed": number} if number else {}
+    messages = roles.prompts[name].messages(fields)
+    return Call("solver", roles.solver, messages, options, f"solver {name}", sample=number)
+
+
+def _shown(examples: Sequence[Mapping[str, str]]) -> str:
+    return (
+        "\n\n".join(
+            f"Example {number}\n{example['question']}\nAnswer: {example['answer']}"
+            for number, example in enumerate(examples, 1)
+        )
+        or "none"
+    )
+
+
+def _solved(reply: Reply, roles: Roles, bounds: _Bounds) -> Steps[_Solution]:
+    """The answer of a formalisation that gets the given examples right.
+
+    Raises:
+        FormalisationError: If there is none, saying why.
+    """
+    if reply.cut_off:
+        raise FormalisationError("the reply was cut off at the token limit: write less")
+    formal = read_formalisation(reply.text, examples=len(roles.examples))
+    for number, example in enumerate(roles.examples, 1):
+        answer = (yield from _worded(formal, f"example {number}", bounds)).answer or ""
+        if normalise(answer) != normalise(example["answer"]):
+            raise FormalisationError(
+                f"the formalisation answers example {number} with {answer[:200]!r}, "
+                f"but the right answer is {example['answer'][:200]!r}"
+            )
+    return (yield from _worded(formal, "question", bounds))
+
+
+def _worded(formal: Formalisation, case: str, bounds: _Bounds) -> Steps[_Solution]:
+    """Z3's solution of one puzzle, put into the words of the answer section."""
+    wanted = formal.wanted if case == "question" else []
+    script = formal.script(case)
+    found = yield from _z3(script, wanted, bounds)
+    if found.error:
+        raise FormalisationError(f"{case}: {found.error}")
+    if found.status == "unsat":
+        raise FormalisationError(f"{case}: Z3 finds that the assertions contradict each other")
+    try:
+        return _Solution(word_answer(formal.answer, found.values), script, found.unique)
+    except FormalisationError as error:
+        raise FormalisationError(f"{case}: {error}") from None
+
+
+def _z3(script: str, wanted: Sequence[str], bounds: _Bounds) -> Steps[SmtResult]:
+    """Run Z3 when there is a place for it, and not beyond the budget's time."""
+    options: Any = {"megabytes": bounds.megabytes, "wanted": wanted}
+
+    def seconds() -> float:
+        return max(0.001, min(bounds.seconds, call_deadline.get() - time.monotonic()))
+
+    def blocking(_: Any) -> SmtResult:
+        with _places.hold():
+            return solve_smt(script, seconds=seconds(), **options)
+
+    async def awaitable(_: Any) -> SmtResult:
+        async with _places.ahold():
+            return await asolve_smt(script, seconds=seconds(), **options)
+
+    try:
+        return (yield Do(blocking, awaitable, bounded=True))
+    except TimeoutError:
+        return SmtResult("unknown", error="Z3 took longer than a call may take")

@@ -1,0 +1,112 @@
+"""The question undivided, several times, and whether the answers agree.
+
+Agreement as the test of an answer is Adaptive-Solver's (arXiv 2310.01446): of three samples
+all must agree, of five four, of ten six.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import must_be_raised
+from ..models.references import ResolvedModel
+from ..prompts import Prompts
+from .answers import AnswerRow, failed
+from .problem import Problem
+from .retrieval import retrieve, with_passages
+from .solver import Style, solve_undivided, whole_question
+from .steps import Steps, Together
+from .voting import majority
+
+THRESHOLDS = {10: 0.6, 5: 0.8, 1: 1.0}
+"""From how many samples on which share of them must agree."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What samples of one question agree on.
+
+    Attributes:
+        answer: The answer of most; None if there is none.
+        votes: How many agree on it.
+        samples: How many were asked, those that failed included.
+    """
+
+    answer: str | None
+    votes: int
+    samples: int
+
+    @property
+    def share(self) -> float:
+        """The share of samples that agree."""
+        return self.votes / self.samples
+
+    @property
+    def enough(self) -> bool:
+        """Whether so many agree that the answer may be taken.
+
+        Example:
+            >>> Agreement("42", 4, 5).enough, Agreement("42", 2, 3).enough
+            (True, False)
+        """
+        least = next(share for count, share in THRESHOLDS.items() if self.samples >= count)
+        return self.answer is not None and self.share >= least
+
+
+def agreement(rows: Sequence[AnswerRow]) -> Agreement:
+    """Put the answers of samples to the vote; one that failed has none."""
+    answers = [row["answer"] for row in rows if row["answer"] is not None]
+    if not answers:
+        return Agreement(None, 0, len(rows))
+    return Agreement(*majority(answers), len(rows))
+
+
+def attempts(
+    problem: Problem,
+    count: int,
+    *,
+    model: ResolvedModel,
+    prompts: Prompts,
+    retriever: Any = None,
+    style: Style = "cot",
+) -> Steps[list[AnswerRow]]:
+    """Answer the whole question several times at once.
+
+    A solver that writes only expressions is asked for those, whatever the style.
+
+    Args:
+        problem: The question.
+        count: How often.
+        model: Whom to ask.
+        prompts: The prompt texts.
+        retriever: Finds passages for the question, once; None if there is none.
+        style: How it is answered.
+
+    Returns:
+        A row each, whose `answer` is the final answer alone; a failure is a row, too.
+    """
+    style = "direct" if model.speaks_contract("solver") else style
+
+    def sample(number: int) -> Steps[AnswerRow]:
+        answer, row = yield from solve_undivided(
+            seen, model=model, prompts=prompts, style=style, sample=number
+        )
+        return {**row, "answer": answer}
+
+    try:
+        sources = yield from retrieve(retriever, problem.question)
+        seen = with_passages(problem, sources)
+        found = yield Together([sample(number) for number in range(count)])
+    except Exception as error:  # The retriever's.
+        found, sources = [error], []
+    return [{**_row(problem, model, result), "sources": sources} for result in found]
+
+
+def _row(problem: Problem, model: ResolvedModel, result: Any) -> AnswerRow:
+    if not isinstance(result, BaseException):
+        return result
+    if must_be_raised(result):
+        raise result
+    return failed(whole_question(problem), result, model)

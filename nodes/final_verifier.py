@@ -1,0 +1,101 @@
+"""The verifier at the end of a graph: the final answer, and once more if it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CutOffReplyError
+from ..models.references import ResolvedModel
+from .answers import AnswerRow, answered, needed_lines
+from .budget import budget_warnings
+from .calls import Call
+from .problem import Problem
+from .session import Limits
+from .solver import final_answer, whole_question
+from .steps import Steps, as_runnable
+from .trace import analyse
+from .usage import UsageRow, add_usage
+from .verifier import Verdict, Verifier, doubts, until_right, verify
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+
+def verifier_node(
+    verifier: Verifier, reviser: ResolvedModel, limits: Limits | None = None
+) -> Runnable[Any, dict[str, Any]]:
+    """A LangGraph node that has `answer` judged, and replaces it by a better one if it can.
+
+    It writes `answer`, `warnings`, `usage`, `trace`, and the AI message anew under its id.
+
+    Args:
+        verifier: Whom to ask, and how often a wrong answer is revised.
+        reviser: Revises it: the solver. One that only writes expressions can't, and the
+            answer stands with a warning.
+        limits: Budget for the question and timeout for a call.
+    """
+    budget = limits.budget if limits else None
+    retries = 0 if reviser.speaks_contract("solver") else verifier.retries
+
+    def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        if state.get("answer") is None:
+            return {}
+        problem = Problem.of(state)
+        rows: list[AnswerRow] = [row for row in state["answers"] if row["id"]]
+
+        def judge(answer: str) -> Steps[tuple[Verdict, list[UsageRow]]]:
+            return verify(problem, problem.question, rows, answer, verifier)
+
+        def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
+            return _revised(problem, rows, answer, verdict, retry, reviser, verifier)
+
+        given = answered(whole_question(problem), problem.question, state["answer"], [], reviser)
+        row = yield from until_right(given, judge, again, retries)
+        return _update(state, row, budget)
+
+    return as_runnable("verifier", steps, limits)
+
+
+def _revised(
+    problem: Problem,
+    rows: list[AnswerRow],
+    answer: str,
+    verdict: Verdict,
+    retry: int,
+    model: ResolvedModel,
+    verifier: Verifier,
+) -> Steps[AnswerRow]:
+    fields = {
+        "problem": str(problem),
+        "answers": needed_lines(rows) or "none",
+        "answer": answer,
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+    }
+    messages = verifier.prompts["revise"].messages(fields)
+    reply = yield Call("solver", model, messages, name="solver revise", sample=retry)
+    if reply.cut_off:
+        error = CutOffReplyError("the revised answer was cut off at its token limit")
+        error.usage = (reply.usage,)
+        raise error
+    text = final_answer(reply.text)
+    return answered(whole_question(problem), problem.question, text, [reply], model)
+
+
+def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, Any]:
+    from langchain_core.messages import AIMessage
+
+    total = add_usage(state["usage"], row["usage"])
+    traced = {**state, "trace": {**state.get("trace", {}), "verdict": row.get("verdict")}}
+    new = [w for w in budget_warnings(budget, total) if w not in state["warnings"]]
+    update: dict[str, Any] = {
+        "answer": row["answer"],
+        "warnings": [*state["warnings"], *doubts([row]), *new],
+        "usage": total,
+        "trace": analyse(traced, total),
+    }
+    if row["answer"] != state["answer"]:
+        told = {"content": row["answer"] or "", "name": "decomposition"}
+        update["messages"] = [AIMessage(**told, id=state["messages"][-1].id)]
+    return update

@@ -1,0 +1,87 @@
+"""The gate: whether a question is split at all, decided before any strategy begins.
+
+`never` answers it undivided, `disagreement` does so if several undivided samples agree
+(Adaptive-Solver, arXiv 2310.01446). `model` leaves it to the decomposer, which may write
+`atomic`, and `always` forbids it that word; both need no node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from ..models.references import ResolvedModel, resolve_model
+from ..prompts import Prompts, load_prompts
+from .attempts import Agreement, agreement, attempts
+from .composer import outcome, undivided_outcome
+from .events import Event
+from .problem import Problem
+from .session import Limits
+from .solver import undivided_row
+from .steps import Steps, as_runnable
+from .usage import add_usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from langchain_core.runnables import Runnable
+
+Gate = Literal["never", "always", "model", "disagreement"]
+"""Who decides whether to split."""
+
+GATES = get_args(Gate)
+
+
+def gate_node(
+    gate: Literal["never", "disagreement"],
+    solver: Any,
+    *,
+    samples: int = 3,
+    prompts: str | Path | Prompts | None = None,
+    retriever: Any = None,
+    limits: Limits | None = None,
+) -> Runnable[Any, dict[str, Any]]:
+    """A LangGraph node that ends the question undivided, or says that it is to be split.
+
+    If it answers, it writes what the composer writes, `status` among it; otherwise `status`
+    stays `running`.
+
+    Args:
+        gate: `never` split, or split on `disagreement`.
+        solver: A model reference, chat model, Runnable or compiled graph.
+        samples: How many samples must agree under `disagreement`.
+        prompts: Folder with prompts of one's own.
+        retriever: A LangChain retriever that is asked for the question.
+        limits: Budget for the question and timeout for a call.
+    """
+    model: ResolvedModel = resolve_model(solver)
+    options: Any = {"model": model, "prompts": load_prompts(prompts), "retriever": retriever}
+    budget = limits.budget if limits else None
+
+    def undivided(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        answer, row = yield from undivided_row(Problem.of(state), style="direct", **options)
+        yield Event("gate", {"gate": gate, "split": False})
+        traced = {**state, "trace": {"gate": {"gate": gate, "split": False}}}
+        return undivided_outcome(traced, answer, row, budget)
+
+    def unless_agreed(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        rows = yield from attempts(Problem.of(state), samples, style="direct", **options)
+        found = agreement(rows)
+        told = _told(found)
+        yield Event("gate", told)
+        if found.enough:
+            answered = {**state, "answers": rows, "trace": {"gate": told}}
+            return {"answers": rows, **outcome(answered, found.answer, budget=budget)}
+        usage = add_usage(state.get("usage", []), *(row["usage"] for row in rows))
+        return {"usage": usage, "trace": {"gate": told}}
+
+    return as_runnable("gate", undivided if gate == "never" else unless_agreed, limits)
+
+
+def _told(found: Agreement) -> dict[str, Any]:
+    return {
+        "gate": "disagreement",
+        "split": not found.enough,
+        "votes": found.votes,
+        "samples": found.samples,
+    }

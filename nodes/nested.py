@@ -1,0 +1,168 @@
+"""A plan solved within a role, rather than by a node of its own: for plans inside of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import BudgetExhaustedError, ReplyError, must_be_raised
+from ..models.references import ResolvedModel
+from ..plan import Plan, Subquestion, ancestors
+from ..prompts import Prompts
+from .answers import AnswerRow, answered, failed
+from .attempts import attempts
+from .composer import compose
+from .decomposer import Decomposition, decompose
+from .events import Event
+from .lines import Settings
+from .problem import Problem
+from .replies import Reply
+from .solver import whole_question
+from .steps import InOrder, Steps, Together
+from .usage import add_usage
+
+
+def solve_plan(
+    problem: Problem,
+    plan: Plan,
+    settings: Settings,
+    *,
+    sample: int = 0,
+    within: Sequence[Any] = (),
+) -> Steps[list[AnswerRow]]:
+    """Solve every line of a plan, each as soon as what it needs has been answered.
+
+    Args:
+        problem: The question that the plan belongs to.
+        plan: The plan; not atomic.
+        settings: Who solves, and how.
+        sample: Number of the sample, where a plan is solved several times.
+        within: Where the plan stands, for its events: a path of ids.
+
+    Returns:
+        A row a line, in plan order.
+    """
+    rows: dict[int, AnswerRow] = {}
+
+    def line(place: int) -> Steps[AnswerRow]:
+        subquestion = plan.subquestions[place]
+        needed = _needed(plan, subquestion, settings, rows)
+        choice = settings.solvers.choose(subquestion)
+        chosen = replace(choice, sample=choice.sample + sample)
+        steps = settings.solve(problem, subquestion, needed, chosen, settings)
+        row = yield from nested_events(steps, within)
+        rows[subquestion.id] = row
+        return row
+
+    needs = [[k - 1 for k in s.needs] for s in plan.subquestions]
+    if settings.one_at_a_time:
+        needs = [list(range(place)) for place in range(len(needs))]
+    return (yield InOrder(needs, line))
+
+
+def _needed(
+    plan: Plan, line: Subquestion, settings: Settings, rows: dict[int, AnswerRow]
+) -> dict[int, AnswerRow]:
+    known = set(ancestors(plan, line.id))
+    carry_all = not settings.solvers.first.speaks_contract("solver")
+    if settings.one_at_a_time and carry_all:
+        known |= {k for k, row in rows.items() if row["status"] == "ok" and k < line.id}
+    return {k: rows[k] for k in sorted(known)}
+
+
+def merged_answer(
+    problem: Problem,
+    plan: Plan,
+    rows: Sequence[AnswerRow],
+    *,
+    composer: ResolvedModel,
+    prompts: Prompts,
+    sample: int = 0,
+) -> Steps[tuple[str, list[Reply]]]:
+    """A plan's answer from those of its lines: the last one's, or composed from all.
+
+    Raises:
+        BudgetExhaustedError: If the budget left nothing to make it from.
+        ReplyError: If there is nothing for another reason.
+    """
+    last = rows[-1]["answer"]
+    if plan.final == "last" and last is not None:
+        return last, []
+    if plan.final == "last" or all(row["answer"] is None for row in rows):
+        error = next(row["error"] for row in rows if row["error"])
+        spent = error["type"] == BudgetExhaustedError.__name__
+        raise (BudgetExhaustedError if spent else ReplyError)(error["message"])
+    answer, reply = yield from compose(
+        problem, rows, model=composer, prompts=prompts, sample=sample, told=False
+    )
+    return answer, [reply]
+
+
+def divided_samples(
+    problem: Problem,
+    count: int,
+    planning: Mapping[str, Any],
+    settings: Settings,
+    composer: ResolvedModel,
+) -> Steps[tuple[Decomposition, list[AnswerRow]]]:
+    """Plan a question once and solve the plan several times at once.
+
+    Args:
+        problem: The question.
+        count: How often.
+        planning: What `decompose` takes by keyword.
+        settings: Who solves the lines, and how.
+        composer: Merges their answers.
+
+    Returns:
+        The plan, and a row each with id 0, as of `attempts`.
+    """
+    model, prompts = settings.solvers.first, settings.prompts
+    found = yield from decompose(problem, **planning)
+    if found.plan.atomic:
+        options: Any = {"prompts": prompts, "retriever": settings.retriever, "style": "direct"}
+        return found, (yield from attempts(problem, count, model=model, **options))
+
+    def sample(number: int) -> Steps[AnswerRow]:
+        path = [f"sample {number}"]
+        rows = yield from solve_plan(problem, found.plan, settings, sample=number, within=path)
+        taken, whole = [row["usage"] for row in rows], whole_question(problem)
+        seconds = sum(row["seconds"] for row in rows)
+        try:
+            answer, replies = yield from merged_answer(
+                problem, found.plan, rows, composer=composer, prompts=prompts, sample=number
+            )
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            row = failed(whole, error, model)
+            return {**row, "usage": add_usage(*taken, row["usage"]), "seconds": seconds}
+        row = answered(whole, problem.question, answer, replies, model)
+        usage = add_usage(*taken, row["usage"])
+        return {**row, "usage": usage, "seconds": seconds + row["seconds"]}
+
+    found_rows = yield Together([sample(number) for number in range(count)])
+    for row in found_rows:
+        if isinstance(row, BaseException):
+            raise row
+    return found, found_rows
+
+
+def nested_events(steps: Steps[Any], within: Sequence[Any]) -> Steps[Any]:
+    """The same steps, whose events say that they aren't the main plan's: `nested.KIND`."""
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, Event) and not step.kind.startswith("nested."):
+                step = Event(f"nested.{step.kind}", {**step.data, "within": list(within)})
+            try:
+                done = yield step
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()

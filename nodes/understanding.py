@@ -1,0 +1,87 @@
+"""Understanding first: the core question and the useful facts, before anything is solved.
+
+DUP, "Deeply Understanding the Problems" (Zhong et al., arXiv 2404.14963): what is really
+asked, then what of the problem bears on it, then the answer with both in view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CutOffReplyError, UserError, describe_error, must_be_raised
+from ..models.references import ResolvedModel, resolve_model
+from ..prompts import Prompts, load_prompts
+from .calls import Call
+from .events import Event
+from .problem import Problem
+from .replies import Reply
+from .session import Limits
+from .steps import Steps, as_runnable
+from .usage import UsageRow, add_usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from langchain_core.runnables import Runnable
+
+_MOST_CHARS = 4_000
+
+
+def understanding_node(
+    model: Any,
+    *,
+    prompts: str | Path | Prompts | None = None,
+    limits: Limits | None = None,
+) -> Runnable[Any, dict[str, Any]]:
+    """A LangGraph node that adds the core question and the useful facts to the context.
+
+    Whoever comes after it sees them as part of the problem. If a call fails, the question
+    goes on as it was, with a warning.
+
+    Args:
+        model: A model reference, chat model, Runnable or compiled graph that writes words.
+        prompts: Folder with prompts of one's own.
+        limits: Budget for the question and timeout for a call.
+
+    Raises:
+        UserError: If the model only writes expressions.
+    """
+    found: ResolvedModel = resolve_model(model)
+    texts = load_prompts(prompts)
+    if found.speaks_contract("solver"):
+        raise UserError(
+            f"dup needs a solver that writes in words; {found.name!r} only writes expressions: "
+            "name another --solver."
+        )
+
+    def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+        problem, usage = Problem.of(state), list[UsageRow]()
+        try:
+            core = yield from _ask("dup_core", {"problem": str(problem)}, usage)
+            facts = yield from _ask("dup_facts", {"problem": str(problem), "core": core}, usage)
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            usage += getattr(error, "usage", ())
+            reason = describe_error(error)["message"]
+            warning = f"the question is asked without its core and facts: {reason}"
+            warnings = [*state.get("warnings", []), warning]
+            return {"warnings": warnings, "usage": add_usage(state.get("usage", []), usage)}
+        yield Event("understood", {"core": core, "facts": facts})
+        [hints] = texts["dup_hints"].messages({"core": core, "facts": facts})
+        context = "\n\n".join(part for part in (problem.context, hints["content"]) if part)
+        return {
+            "asked": {"question": problem.question, "context": context},
+            "usage": add_usage(state.get("usage", []), usage),
+        }
+
+    def _ask(prompt: str, fields: dict[str, str], usage: list[UsageRow]) -> Steps[str]:
+        call = Call("solver", found, texts[prompt].messages(fields), name=f"solver {prompt}")
+        reply: Reply = yield call
+        usage.append(reply.usage)
+        if reply.cut_off:
+            raise CutOffReplyError("the reply was cut off at its token limit")
+        return reply.text[:_MOST_CHARS].strip()
+
+    return as_runnable("understanding", steps, limits)

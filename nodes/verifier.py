@@ -1,0 +1,170 @@
+"""The verifier: is an answer right, and if not, what kind of mistake is it?
+
+The typed verdicts are LM2's (Juneja et al., arXiv 2404.02255): `conceptual` (a wrong idea of
+how to do it), `computational` (a slip in working it out), `misread` (something given was read
+wrongly) and `position` (the step itself is out of place: it can't be answered from what there
+is). The first three are worth asking again with the reason shown; for the last, the plan is
+to blame, and the answer is kept with the doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from ..errors import describe_error, must_be_raised
+from ..models.references import ResolvedModel
+from ..prompts import Prompts
+from .answers import AnswerRow, needed_lines
+from .calls import Call
+from .events import Event
+from .problem import Problem
+from .steps import Steps
+from .usage import UsageRow, add_usage
+
+Mistake = Literal["conceptual", "computational", "misread", "position"]
+Where = Literal["subquestions", "answer", "both"]
+"""What is verified: each subquestion's answer, the final one, or both."""
+
+PLACES = get_args(Where)
+_REASON_CHARS = 400
+_VERDICT = re.compile(
+    r"^[\W_]*(right|correct|conceptual|computational|misread|position)\b[\W_]*(.*)", re.I | re.M
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verifier said.
+
+    Attributes:
+        right: Whether the answer may stand.
+        kind: What kind of mistake it is; "" if it is right, `unknown` if nothing could be
+            told, in which case the answer stands.
+        reason: Why, in the verifier's words.
+    """
+
+    right: bool
+    kind: Mistake | Literal["", "unknown"] = ""
+    reason: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Verdict:
+        """Read a verifier's reply.
+
+        Example:
+            >>> Verdict.read("Computational: 6 * 7 is 42, not 48.")
+            Verdict(right=False, kind='computational', reason='6 * 7 is 42, not 48.')
+        """
+        found = _VERDICT.search(text)
+        if not found:
+            return cls(True, "unknown", "the verifier's reply names no verdict")
+        word, reason = found[1].lower(), found[2].strip()[:_REASON_CHARS]
+        if word in ("right", "correct"):
+            return cls(True)
+        return cls(False, word, reason or "no reason given")  # type: ignore[arg-type]
+
+    def to_row(self) -> dict[str, Any]:
+        """The verdict as JSON-native values."""
+        return {"right": self.right, "kind": self.kind, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Who verifies, what, and how often a wrong answer is asked for again."""
+
+    model: ResolvedModel
+    prompts: Prompts
+    where: Where | None
+    retries: int = 1
+
+    @property
+    def of_subquestions(self) -> bool:
+        """Whether each subquestion's answer is verified."""
+        return self.where in ("subquestions", "both")
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether the final answer is."""
+        return self.where in ("answer", "both")
+
+
+def verify(
+    problem: Problem, asked: str, known: Sequence[AnswerRow], answer: str, verifier: Verifier
+) -> Steps[tuple[Verdict, list[UsageRow]]]:
+    """Ask whether an answer is right.
+
+    A verifier that fails has no say: the answer stands, and the verdict is `unknown`.
+
+    Args:
+        problem: The question.
+        asked: What was asked: a step of it, or the question itself.
+        known: The answers that it was answered with.
+        answer: The answer.
+        verifier: Whom to ask.
+    """
+    fields = {
+        "problem": str(problem),
+        "answers": needed_lines(known) or "none",
+        "asked": asked,
+        "answer": answer,
+    }
+    call = Call("verifier", verifier.model, verifier.prompts["verify"].messages(fields))
+    try:
+        reply = yield call
+    except Exception as error:
+        if must_be_raised(error):
+            raise
+        reason = f"the verifier failed: {describe_error(error)['message']}"
+        return Verdict(True, "unknown", reason), list(getattr(error, "usage", ()))
+    return Verdict.read(reply.text), [reply.usage]
+
+
+def until_right(
+    row: AnswerRow,
+    judge: Callable[[str], Steps[tuple[Verdict, list[UsageRow]]]],
+    again: Callable[[str, Verdict, int], Steps[AnswerRow]],
+    retries: int,
+) -> Steps[AnswerRow]:
+    """Have an answer judged, and asked for again while it is wrong and retries are left.
+
+    Args:
+        row: The answer.
+        judge: Verifies an answer.
+        again: Answers again, shown the wrong answer and the verdict; told which retry it is.
+        retries: How often at most.
+
+    Returns:
+        The last answer with its `verdict` and the usage of all that it took.
+    """
+    for retry in range(retries + 1):
+        verdict, usage = yield from judge(row["answer"] or "")
+        row = {**row, "verdict": verdict.to_row(), "usage": add_usage(row["usage"], usage)}
+        yield Event("verdict", {"id": row["id"], **verdict.to_row()})
+        if verdict.right or verdict.kind == "position" or retry == retries:
+            break
+        try:
+            better = yield from again(row["answer"] or "", verdict, retry + 1)
+        except Exception as error:
+            if must_be_raised(error):
+                raise
+            usage = list(getattr(error, "usage", ()))
+            return {**row, "usage": add_usage(row["usage"], usage)}
+        usage = add_usage(row["usage"], better["usage"])
+        row = {**better, "usage": usage, "seconds": row["seconds"] + better["seconds"]}
+    return row
+
+
+def doubts(rows: Sequence[AnswerRow]) -> list[str]:
+    """Warnings for answers that stand although a verifier called them wrong."""
+    found: list[str] = []
+    for row in rows:
+        verdict = row.get("verdict") or {"right": True, "kind": ""}
+        name = f"#{row['id']}" if row["id"] else "the answer"
+        if not verdict["right"]:
+            found.append(f"the verifier doubts {name}: {verdict['kind']}: {verdict['reason']}")
+        elif verdict["kind"] == "unknown":
+            found.append(f"{name} isn't verified: {verdict['reason']}")
+    return found
