@@ -111,16 +111,17 @@ def _next_line(
     messages = roles.prompts["next"].messages(fields)
     asked = {line.text.casefold() for line in plan.subquestions}
     for attempt in range(_ATTEMPTS):
-        reply = yield Call("decomposer", roles.decomposer, messages, sample=attempt)
-        usage.append(reply.usage)
         try:
+            reply = yield Call("decomposer", roles.decomposer, messages, sample=attempt)
+            usage.append(reply.usage)
             line = parse_next(reply.text, number)
             if line and line.text.casefold() in asked:
                 raise PlanError(f"it repeats {line.text!r}")
             return line
-        except PlanError:
+        except (PlanError, ReplyError) as error:
             if attempt + 1 == _ATTEMPTS:
                 raise
+            usage += getattr(error, "usage", ())
     raise AssertionError("unreachable")
 
 

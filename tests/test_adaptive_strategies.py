@@ -1,0 +1,323 @@
+"""Strategies that decide on the way: the exact calls that each makes, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langgraph_decompose import UserError, create_decomposition_graph
+from langgraph_decompose.graphs.escalate import Rung, read_ladder
+from langgraph_decompose.nodes.attempts import Agreement
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+
+QUESTION = "Who is older, Ann or Bob?"
+PLAN = "#1 How old is Ann?\n#2 How old is Bob?\n#3 Who is older? <- #1 #2"
+both = pytest.mark.parametrize("how", ["sync", "async"])
+SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+
+
+def kind(prompt: str) -> str:
+    """What a prompt asks for, by the words of `prompts/`."""
+    words = {
+        "tried in one go": "plan after an attempt",
+        "You plan how to answer": "plan",
+        "You lead somebody": "next",
+        "You check one answer": "verify",
+        "say what it really asks": "core",
+        "List the facts": "facts",
+        "Think the question through again": "revise",
+        "Think the question through": "cot",
+        "answered wrongly before": "solve again",
+        "You answer one step": "solve",
+        "You write the final answer": "compose",
+        "Answer the question briefly": "direct",
+    }
+    return next(name for text, name in words.items() if text in prompt)
+
+
+def step(prompt: str) -> str:
+    return prompt.rpartition("Step to answer now: ")[2].split("\n")[0]
+
+
+class Ran:
+    """A question that was asked over HTTP: the result, and what was asked, in order."""
+
+    def __init__(
+        self, how: str, replies: dict[str, Any], question: str = QUESTION, **options: Any
+    ) -> None:
+        def reply(prompt: str, body: dict[str, Any]) -> str:
+            found = replies[kind(prompt)]
+            if isinstance(found, list):
+                return str(found.pop(0))
+            return str(found(prompt)) if isinstance(found, Callable) else str(found)
+
+        with LatencyServer(reply) as server:
+            model = f"openai:m@{server.url}"
+            options = {"decomposer": model, **options}
+            graph = create_decomposition_graph(model, **options)
+            value = {"question": question}
+            asked = graph.invoke if how == "sync" else graph.ainvoke
+            found = asked(value)
+            self.result: Any = found if how == "sync" else asyncio.run(found)
+        self.prompts = [call.prompt for call in server.calls]
+        self.kinds = [kind(prompt) for prompt in self.prompts]
+
+
+# dynamic: Self-Ask
+
+
+@both
+def test_dynamic_chooses_each_line_after_seeing_the_last_answer(how: str) -> None:
+    ran = Ran(
+        how,
+        {
+            "next": ["#1 How old is Ann?", "How old is Bob, if Ann is #1? <- #1", "done"],
+            "solve": lambda prompt: "41" if "Ann?" in step(prompt) else "39",
+            "compose": "Ann",
+        },
+        strategy="dynamic",
+    )
+    assert ran.kinds == ["next", "solve", "next", "solve", "next", "compose"]
+    assert "Found so far:\nnothing" in ran.prompts[0]
+    assert "#1 How old is Ann? = 41" in ran.prompts[2]
+    assert "(that is: How old is Bob, if Ann is 41?)" in ran.prompts[3]
+    assert [row["needs"] for row in ran.result["plan"]] == [[], [1]]
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
+
+
+@both
+def test_dynamic_ends_at_the_cap_and_answers_undivided_if_nothing_is_asked(how: str) -> None:
+    replies = {"next": ["A?", "B?", "C?"], "solve": "x", "compose": "end"}
+    capped = Ran(how, replies, strategy="dynamic", max_subquestions=2)
+    assert capped.kinds == ["next", "solve", "next", "solve", "compose"]
+    single = Ran(how, {"next": "Done.", "direct": "Ann"}, strategy="dynamic")
+    assert single.kinds == ["next", "direct"]
+    assert (single.result["answer"], single.result["plan"]) == ("Ann", [])
+
+
+@both
+def test_dynamic_asks_once_more_for_a_line_that_it_cannot_use(how: str) -> None:
+    replies = {"next": ["A?", "1. A?", "B?", "", "", "done"], "solve": "x", "compose": "end"}
+    ran = Ran(how, replies, strategy="dynamic")
+    assert ran.kinds == [*["next", "solve"], *["next", "next", "solve"], *["next"] * 2, "compose"]
+    assert "asked for no further subquestion" in ran.result["warnings"][0]
+    assert ran.result["answer"] == "end"
+
+
+def test_dynamic_needs_a_decomposer_that_sees_answers() -> None:
+    with pytest.raises(UserError, match="'bundled' only writes whole plans: name another --dec"):
+        create_decomposition_graph(strategy="dynamic")
+
+
+# attempt_first: ADaPT and DaSLaM
+
+
+@both
+def test_attempts_that_agree_end_the_question(how: str) -> None:
+    ran = Ran(how, {"cot": "Hm.\nAnswer: Ann"}, strategy="attempt_first")
+    assert ran.kinds == ["cot"] * 3
+    assert (ran.result["answer"], ran.result["plan"]) == ("Ann", [])
+    told = {"votes": 3, "samples": 3, "split": False}
+    assert ran.result["trace"]["attempt"] == told
+
+
+@both
+def test_attempts_that_disagree_are_shown_to_the_decomposer(how: str) -> None:
+    replies = {
+        "cot": ["Answer: Ann", "Answer: Bob", "Answer: Ann"],
+        "plan after an attempt": PLAN,
+        "solve": "41",
+        "compose": "Ann",
+    }
+    ran = Ran(how, replies, strategy="attempt_first")
+    assert Counter(ran.kinds) == {"cot": 3, "plan after an attempt": 1, "solve": 3, "compose": 1}
+    shown = ran.prompts[3].rpartition("The attempt:\n")[2]
+    assert sorted(shown.splitlines()) == ["Ann", "Bob"]
+    assert ran.result["trace"]["attempt"] == {"votes": 2, "samples": 3, "split": True}
+    assert sum(row["calls"] for row in ran.result["usage"]) == 8
+
+
+@both
+@pytest.mark.parametrize("verdict", ["right", "computational: she is 39", "I can't say."])
+def test_a_single_attempt_is_judged(how: str, verdict: str) -> None:
+    replies = {
+        "cot": "Answer: Ann",
+        "verify": verdict,
+        "plan after an attempt": PLAN,
+        "solve": "41",
+        "compose": "Bob",
+    }
+    ran = Ran(how, replies, strategy="attempt_first", attempts=1)
+    split = verdict != "right"
+    assert ran.kinds[:3] == ["cot", "verify", *(["plan after an attempt"] if split else [])]
+    assert ran.result["answer"] == ("Bob" if split else "Ann")
+
+
+def test_a_single_attempt_needs_a_judge_that_writes_words() -> None:
+    with pytest.raises(UserError, match="a single attempt is judged by a verifier"):
+        create_decomposition_graph(strategy="attempt_first", attempts=1)
+
+
+# escalate: Adaptive-Solver
+
+
+def test_the_more_samples_the_fewer_must_agree() -> None:
+    cases = {(1, 1): True, (3, 3): True, (2, 3): False, (4, 5): True, (3, 5): False, (6, 10): True}
+    for (votes, samples), enough in cases.items():
+        assert Agreement("x", votes, samples).enough is enough
+
+
+@both
+def test_the_first_rung_that_agrees_ends_the_climb(how: str) -> None:
+    ladder = [Rung("direct", 3), Rung("cot", 5), Rung("dag", 3)]
+    replies = {
+        "direct": ["Ann", "Bob", "Ann"],
+        "cot": ["Answer: Ann", "Answer: ann", "Answer: Bob", "Answer: Ann.", "Answer: **Ann**"],
+    }
+    ran = Ran(how, replies, strategy="escalate", ladder=ladder)
+    assert Counter(ran.kinds) == {"direct": 3, "cot": 5}, "four of five are enough; no plan is made"
+    trace = ran.result["trace"]
+    assert trace["rung"] == 1
+    assert [(r["strategy"], r["votes"], r["agreed"]) for r in trace["rungs"]] == [
+        ("direct", 2, False),
+        ("cot", 4, True),
+    ]
+    assert [sum(u["calls"] for u in rung["usage"]) for rung in trace["rungs"]] == [3, 5]
+
+
+@both
+def test_a_rung_that_splits_plans_once_and_solves_often(how: str) -> None:
+    replies = {
+        "cot": ["Answer: Ann", "Answer: Bob", "Answer: Carl"],
+        "plan": PLAN,
+        "solve": "41",
+        "compose": "Ann",
+    }
+    ran = Ran(how, replies, strategy="escalate")
+    assert Counter(ran.kinds) == {"cot": 3, "plan": 1, "solve": 9, "compose": 3}
+    assert (ran.result["answer"], len(ran.result["plan"])) == ("Ann", 3)
+
+
+@both
+def test_if_no_rung_agrees_the_answer_of_most_is_taken(how: str) -> None:
+    ladder = [{"strategy": "cot", "samples": 3}, {"strategy": "direct", "samples": 3}]
+    replies = {
+        "cot": ["Answer: Ann", "Answer: Bob", "Answer: Ann"],
+        "direct": ["Ann", "Bob", "Carl"],
+    }
+    ran = Ran(how, replies, strategy="escalate", ladder=ladder)
+    assert ran.result["answer"] == "Ann"
+    [warning] = ran.result["warnings"]
+    assert warning == "no rung agreed; the answer is that of rung 0 (2 of 3 samples)"
+
+
+@both
+def test_a_rung_may_have_a_solver_of_its_own(how: str) -> None:
+    def says(text: str) -> ScriptedChatModel:
+        return ScriptedChatModel(replies=[], default=text)
+
+    unsure = ScriptedChatModel(replies=["Answer: 1", "Answer: 2", "Answer: 3"])
+    ladder = [Rung("cot", 3), Rung("cot", 1, solver=says("Answer: 7"))]
+    graph = create_decomposition_graph(unsure, strategy="escalate", ladder=ladder)
+    asked = {"question": QUESTION}
+    result = graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
+    assert (result["answer"], result["trace"]["rung"]) == ("7", 1)
+
+
+@pytest.mark.parametrize(
+    ("ladder", "said"),
+    [
+        ([], "a ladder has 1 to 12 rungs, not 0"),
+        ("cot", "a ladder is a list of rungs"),
+        ([{"strategy": "fast"}], "a rung's strategy is direct, cot, sequential, dag"),
+        ([{"samples": 0}], "a rung has 1 to 64 samples, not 0"),
+        ([{"model": "m"}], "a rung has the fields strategy, samples, solver, max_subquestions"),
+        ([{"strategy": ["cot"]}], "a rung's strategy is"),
+        ([{"max_subquestions": 99}], "cap on subquestions is 1 to 64"),
+    ],
+)
+def test_a_broken_ladder_is_refused_in_one_line(ladder: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        create_decomposition_graph(strategy="escalate", ladder=ladder)
+    assert read_ladder([Rung("dag", 5)])[0].samples == 5
+
+
+# recursive: RDD
+
+
+@both
+def test_recursive_splits_a_line_again_once_its_needs_are_known(how: str) -> None:
+    def plan(prompt: str) -> str:
+        asked = prompt.rpartition("Question: ")[2]
+        if asked == QUESTION:
+            return "#1 Who is Ann's mother?\n#2 How old is #1's brother? <- #1"
+        if asked == "How old is Eve's brother?":
+            return "#1 Who is Eve's brother?\n#2 How old is #1? <- #1"
+        return "atomic"
+
+    answers = {"Who is Ann's mother?": "Eve", "Who is Eve's brother?": "Tom", "How old is #1?": "9"}
+    ran = Ran(
+        how,
+        {"plan": plan, "solve": lambda prompt: answers[step(prompt)], "compose": ["9", "Ann"]},
+        strategy="recursive",
+    )
+    assert ran.kinds == [
+        *["plan", "plan", "solve"],
+        *["plan", "solve", "solve", "compose"],
+        "compose",
+    ]
+    row = ran.result["answers"][1]
+    assert [part["answer"] for part in row["parts"]["answers"]] == ["Tom", "9"]
+    assert (row["answer"], row["resolved"]) == ("9", "How old is Eve's brother?")
+    part = ran.prompts[4]
+    assert QUESTION not in part, "a part's solver sees its own question alone"
+    assert "How old is Eve's brother?" in part
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
+
+
+@both
+def test_recursive_is_bounded_in_depth_and_size(how: str) -> None:
+    endless = {"plan": "#1 A?\n#2 B?", "solve": "x", "compose": "x"}
+    for depth, leaves in ((1, 2), (2, 4), (3, 8)):
+        ran = Ran(how, endless, strategy="recursive", max_depth=depth, max_subquestions=2)
+        assert ran.kinds.count("solve") == leaves
+    ran = Ran(how, endless, strategy="recursive", max_depth=8, max_subquestions=2, max_total=6)
+    assert ran.kinds.count("solve") == 4, "two lines, two for each; nothing is left for more"
+
+
+@both
+def test_a_part_that_cannot_be_planned_is_solved_as_a_unit(how: str) -> None:
+    plans = [PLAN, *["no plan at all, sorry"] * 6]
+    ran = Ran(how, {"plan": plans, "solve": "x", "compose": "Ann"}, strategy="recursive")
+    assert (ran.result["status"], ran.kinds.count("solve")) == ("ok", 3)
+
+
+@both
+def test_a_part_without_an_answer_is_a_gap(how: str) -> None:
+    def plan(prompt: str) -> str:
+        asked = prompt.rpartition("Question: ")[2]
+        return {QUESTION: "#1 A?\n#2 B?", "A?": "#1 C?\n#2 D?"}.get(asked, "atomic")
+
+    def solve(prompt: str) -> str:
+        return "" if step(prompt) in ("C?", "D?") else "x"
+
+    ran = Ran(how, {"plan": plan, "solve": solve, "compose": "end"}, strategy="recursive")
+    assert [row["status"] for row in ran.result["answers"]] == ["failed", "ok"]
+    assert ran.result["status"] == "partial"
+    assert "no answer" in ran.prompts[-1]
+
+
+# The bundled models
+
+
+@pytest.mark.parametrize("strategy", ["attempt_first", "escalate", "recursive"])
+@both
+def test_they_work_with_the_bundled_models(how: str, strategy: Any) -> None:
+    graph = create_decomposition_graph(strategy=strategy)
+    asked = {"question": SEATS}
+    result = graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
+    assert (result["answer"], result["status"]) == ("180", "ok")
+    assert len(result["plan"]) == 2

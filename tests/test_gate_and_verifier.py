@@ -1,0 +1,220 @@
+"""What stands before and behind any strategy: the gate, understanding first, the verifier."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
+from langgraph_decompose.nodes.verifier import Verdict
+from langgraph_decompose.plan import PlanError, parse_next
+from langgraph_decompose.testing import ScriptedChatModel
+
+from .test_adaptive_strategies import PLAN, QUESTION, Ran
+
+both = pytest.mark.parametrize("how", ["sync", "async"])
+DIVIDED = {"plan": PLAN, "solve": "41", "compose": "Ann", "cot": "Answer: Ann"}
+
+
+# The gate
+
+
+@both
+@pytest.mark.parametrize("strategy", ["dag", "static", "escalate", "dynamic"])
+def test_gate_never_answers_undivided_whatever_the_strategy(how: str, strategy: str) -> None:
+    ran = Ran(how, {"direct": "Ann"}, strategy=strategy, gate="never")
+    assert ran.kinds == ["direct"]
+    assert (ran.result["answer"], ran.result["plan"]) == ("Ann", [])
+    assert ran.result["strategy"] == strategy
+    assert ran.result["trace"]["gate"] == {"gate": "never", "split": False}
+
+
+@both
+def test_gate_disagreement_splits_only_what_direct_samples_disagree_on(how: str) -> None:
+    agreed = Ran(how, {"direct": "Ann"}, gate="disagreement")
+    assert agreed.kinds == ["direct"] * 3
+    assert agreed.result["answer"] == "Ann"
+    replies = {**DIVIDED, "direct": ["Ann", "Bob", "Ann"]}
+    split = Ran(how, replies, gate="disagreement")
+    assert Counter(split.kinds) == {"direct": 3, "plan": 1, "solve": 3, "compose": 1}
+    told = {"gate": "disagreement", "split": True, "votes": 2, "samples": 3}
+    assert split.result["trace"]["gate"] == told
+    assert sum(row["calls"] for row in split.result["usage"]) == 8, "the samples are counted, too"
+    more = Ran(how, {"direct": ["Ann", *["Bob"] * 4]}, gate="disagreement", attempts=5)
+    assert more.result["answer"] == "Bob", "four of five are enough"
+
+
+@both
+def test_gate_model_lets_the_decomposer_say_atomic_and_always_does_not(how: str) -> None:
+    assert Ran(how, {"plan": "atomic", "direct": "Ann"}).kinds == ["plan", "direct"]
+    replies = {**DIVIDED, "plan": ["atomic", PLAN], "repair": PLAN}
+    ran = Ran(how, replies, gate="always")
+    assert ran.kinds[:2] == ["plan", "plan"]
+    assert "must be split into at least one subquestion" in ran.prompts[1]
+    assert ran.result["plan_source"] == "repaired"
+
+
+def test_gate_always_takes_the_word_away_from_a_model_with_a_grammar() -> None:
+    question = {"question": "What is 12 * 11?"}
+    assert create_decomposition_graph().invoke(question)["plan"] == []
+    assert create_decomposition_graph(gate="always").invoke(question)["plan"]
+
+
+@both
+def test_gate_disagreement_with_the_bundled_models(how: str) -> None:
+    graph = create_decomposition_graph(gate="disagreement")
+    asked = {"question": "What is 12 * 11?"}
+    result = graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
+    assert (result["answer"], result["trace"]["gate"]["split"]) == ("132", False)
+
+
+# Understanding first
+
+
+@both
+def test_dup_finds_the_core_and_the_facts_before_it_solves(how: str) -> None:
+    replies = {"core": "Which is older?", "facts": "- Ann is 41\n- Bob is 39", "cot": "Answer: Ann"}
+    ran = Ran(how, replies, strategy="dup")
+    assert ran.kinds == ["core", "facts", "cot"]
+    assert "Core question: Which is older?" in ran.prompts[1]
+    assert "- Ann is 41" in ran.prompts[2]
+    assert ran.prompts[2].endswith(QUESTION)
+    assert ran.result["answer"] == "Ann"
+
+
+@both
+def test_dup_stands_before_any_strategy(how: str) -> None:
+    replies = {**DIVIDED, "core": "Which is older?", "facts": "- Ann is 41"}
+    ran = Ran(how, replies, strategy="dag", dup=True)
+    assert ran.kinds == ["core", "facts", "plan", "solve", "solve", "solve", "compose"]
+    assert all("- Ann is 41" in prompt for prompt in ran.prompts[2:])
+
+
+@both
+def test_a_question_that_is_not_understood_is_asked_as_it_stands(how: str) -> None:
+    ran = Ran(how, {"core": "", "cot": "Answer: Ann"}, strategy="dup")
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
+    assert "asked without its core and facts" in ran.result["warnings"][0]
+
+
+# The verifier
+
+
+@both
+def test_a_wrong_answer_is_asked_again_with_the_objection_shown(how: str) -> None:
+    replies = {
+        **DIVIDED,
+        "solve": ["41", "39", "Bob"],
+        "verify": ["right", "right", "conceptual: 41 is more than 39", "right"],
+        "solve again": "Ann",
+    }
+    ran = Ran(how, replies, strategy="sequential", verify="subquestions")
+    assert ran.kinds == [
+        *["plan", "solve", "verify", "solve", "verify", "solve", "verify"],
+        *["solve again", "verify", "compose"],
+    ]
+    again = ran.prompts[7]
+    assert "The answer before: Bob" in again
+    assert "The objection (conceptual): 41 is more than 39" in again
+    rows = ran.result["answers"]
+    assert rows[2]["answer"] == "Ann"
+    assert rows[2]["verdict"] == {"right": True, "kind": "", "reason": ""}
+    assert (ran.result["status"], ran.result["warnings"]) == ("ok", [])
+    roles = {row["role"]: row["calls"] for row in ran.result["usage"]}
+    assert roles == {"decomposer": 1, "solver": 4, "verifier": 4, "composer": 1}
+
+
+@both
+@pytest.mark.parametrize(("retries", "asked"), [(0, 1), (1, 2), (3, 4)])
+def test_retries_are_bounded_and_the_doubt_is_told(how: str, retries: int, asked: int) -> None:
+    replies = {**DIVIDED, "plan": "#1 A?\n", "verify": "misread: no", "solve again": "42"}
+    ran = Ran(how, replies, verify="subquestions", verify_retries=retries)
+    assert ran.kinds.count("verify") == asked
+    assert ran.result["status"] == "ok"
+    assert ran.result["warnings"] == ["the verifier doubts #1: misread: no"]
+
+
+@both
+def test_a_step_out_of_place_is_not_asked_again(how: str) -> None:
+    replies = {**DIVIDED, "plan": "#1 A?", "verify": "position: nothing says so"}
+    ran = Ran(how, replies, verify="subquestions")
+    assert ran.kinds == ["plan", "solve", "verify", "compose"]
+    assert ran.result["warnings"] == ["the verifier doubts #1: position: nothing says so"]
+
+
+@both
+def test_the_final_answer_is_revised(how: str) -> None:
+    replies = {**DIVIDED, "verify": ["computational: no", "right"], "revise": "So.\nAnswer: Bob"}
+    ran = Ran(how, replies, verify="answer")
+    assert ran.kinds[-3:] == ["verify", "revise", "verify"]
+    assert (ran.result["answer"], ran.result["warnings"]) == ("Bob", [])
+    assert [m.content for m in ran.result["messages"]] == ["Bob"], "one message, the last answer"
+    assert sum(row["calls"] for row in ran.result["usage"]) == len(ran.kinds)
+    shown = ran.prompts[-2]
+    assert "#1 How old is Ann? = 41" in shown
+    assert "The objection (computational): no" in shown
+
+
+@both
+def test_a_verifier_that_fails_or_says_nothing_has_no_say(how: str) -> None:
+    for reply in ("", "Well, who knows?"):
+        ran = Ran(how, {**DIVIDED, "verify": reply}, verify="both")
+        assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
+        assert all("isn't verified" in warning for warning in ran.result["warnings"])
+        assert len(ran.result["warnings"]) == 4
+
+
+def test_only_answers_that_stood_are_cached() -> None:
+    cache = AnswerCache(":memory:")
+    solver = ScriptedChatModel(replies=[], default="41")
+    for verdict, kept in (("misread: no", 0), ("right", 1)):
+        judge = ScriptedChatModel(replies=[], default=verdict)
+        create_decomposition_graph(
+            solver,
+            decomposer=ScriptedChatModel(replies=[], default="#1 A?"),
+            answer_cache=cache,
+            verify="subquestions",
+            verifier=judge,
+        ).invoke({"question": QUESTION})
+        assert len(cache) == kept
+
+
+@given(st.text(max_size=300))
+def test_any_reply_is_a_verdict_and_never_an_error(text: str) -> None:
+    verdict = Verdict.read(text)
+    assert verdict.right == (verdict.kind in ("", "unknown"))
+    assert len(verdict.reason) <= 400
+
+
+@given(st.text(max_size=300), st.integers(1, 64))
+def test_any_reply_is_a_next_line_the_end_or_a_plan_error(text: str, number: int) -> None:
+    try:
+        line = parse_next(text, number)
+    except PlanError:
+        return
+    assert line is None or (line.id == number and all(k < number for k in line.needs))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"gate": "sometimes"}, "unknown gate 'sometimes'; use one of never, always, model"),
+        ({"gate": "always", "strategy": "cot"}, "gate 'always' needs a strategy that splits"),
+        ({"attempts": 0}, "attempts is 1 to 64, not 0"),
+        ({"verify": "all"}, "verify is subquestions, answer, both or None, not 'all'"),
+        ({"verifier": "bundled"}, "a verifier needs verify="),
+        ({"verify": "both"}, "a verifier writes in words, and 'bundled' only writes expressions"),
+        ({"verify_retries": 9}, "verify_retries is 0 to 8, not 9"),
+        ({"max_depth": 0}, "max_depth is 1 to 8, not 0"),
+        ({"dup": True}, "dup needs a solver that writes in words"),
+        ({"strategy": "dup"}, "the strategy 'dup' needs a solver that reasons in words"),
+        ({"examples": [{"question": "?"}]}, "examples are up to 16 rows, each a question and its"),
+    ],
+)
+def test_a_mistake_is_told_when_the_graph_is_made(options: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        create_decomposition_graph(**options)
