@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import UserError
+    from .graphs.escalate import Rung
     from .graphs.factory import build_decomposition_graph, create_decomposition_graph
     from .graphs.middleware import DecompositionMiddleware
     from .graphs.tool import create_decomposition_tool
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from .nodes.budget import Budget, Meter
     from .nodes.composer import composer_node
     from .nodes.decomposer import create_decomposer, decomposer_node
+    from .nodes.final_verifier import verifier_node
+    from .nodes.gate import gate_node
     from .nodes.scheduler import solver_node
     from .nodes.solvers import SolverOption
+    from .nodes.understanding import understanding_node
     from .plan import Plan, PlanError, Subquestion, parse_plan, plan_grammar
     from .plan.allocation import Option, allocate
     from .tools import calculator_tool
@@ -37,6 +41,7 @@ __all__ = [
     "Option",
     "Plan",
     "PlanError",
+    "Rung",
     "SolverOption",
     "Subquestion",
     "UserError",
@@ -49,10 +54,13 @@ __all__ = [
     "create_decomposition_graph",
     "create_decomposition_tool",
     "decomposer_node",
+    "gate_node",
     "parse_plan",
     "plan_grammar",
     "resolve_model",
     "solver_node",
+    "understanding_node",
+    "verifier_node",
 ]
 
 _HOME = {
@@ -64,6 +72,7 @@ _HOME = {
     "Option": ".plan.allocation",
     "Plan": ".plan",
     "PlanError": ".plan",
+    "Rung": ".graphs.escalate",
     "SolverOption": ".nodes.solvers",
     "Subquestion": ".plan",
     "UserError": ".errors",
@@ -76,10 +85,13 @@ _HOME = {
     "create_decomposition_graph": ".graphs.factory",
     "create_decomposition_tool": ".graphs.tool",
     "decomposer_node": ".nodes.decomposer",
+    "gate_node": ".nodes.gate",
     "parse_plan": ".plan",
     "plan_grammar": ".plan",
     "resolve_model": ".models.references",
     "solver_node": ".nodes.scheduler",
+    "understanding_node": ".nodes.understanding",
+    "verifier_node": ".nodes.final_verifier",
 }
 
 

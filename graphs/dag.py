@@ -17,7 +17,7 @@ from .roles import Roles, finish, new_graph
 
 ABOUT = About(
     does="splits, answers independent subquestions at once, composes",
-    calls="1 + n, and 1 to compose",
+    calls="1 + n, and 1 to compose unless the last line answers",
     pays="on several steps, each of which the solver gets right more often than all at once",
     source="Kim et al. (LLMCompiler), arXiv 2312.04511",
     plans=True,

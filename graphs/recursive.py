@@ -33,7 +33,7 @@ from .roles import Roles, finish, new_graph
 
 ABOUT = About(
     does="splits, and splits again each subquestion that is still hard; merges bottom-up",
-    calls="2 for each line, and 1 to compose each plan",
+    calls="1 + 2n, and 1 to compose; a line that is split again takes as much anew",
     pays="on long chains with a solver that manages one step only",
     source="Recursive Decomposition with Dependencies, arXiv 2505.02576",
     plans=True,

@@ -155,7 +155,14 @@ def finish(graph: Any, roles: Roles, *last: str) -> StateGraph[Any, Any, Any, An
     end = _end(roles)
     if end != END:
         assert roles.verifier
-        graph.add_node(end, verifier_node(roles.verifier, roles.solver, roles.limits))
+        judging = verifier_node(
+            roles.verifier.model,
+            solver=roles.solver,
+            retries=roles.verifier.retries,
+            prompts=roles.prompts,
+            limits=roles.limits,
+        )
+        graph.add_node(end, judging)
         graph.add_edge(end, END)
     for node in last:
         graph.add_edge(node, end)

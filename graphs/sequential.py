@@ -15,7 +15,7 @@ from .roles import Roles, finish, new_graph
 
 ABOUT = About(
     does="splits, answers one subquestion after another with all earlier answers in view",
-    calls="1 + n, and 1 to compose",
+    calls="as `dag`",
     pays="where the plan's needs can't be trusted; slower and dearer than `dag`",
     source="Zhou et al. (Least-to-Most), arXiv 2205.10625",
     plans=True,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CutOffReplyError
-from ..models.references import ResolvedModel
+from ..models.references import ResolvedModel, resolve_model
+from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, answered, needed_lines
 from .budget import budget_warnings
 from .calls import Call
@@ -19,24 +20,35 @@ from .usage import UsageRow, add_usage
 from .verifier import Verdict, Verifier, doubts, until_right, verify
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.runnables import Runnable
 
 
 def verifier_node(
-    verifier: Verifier, reviser: ResolvedModel, limits: Limits | None = None
+    verifier: Any,
+    *,
+    solver: Any = None,
+    retries: int = 1,
+    prompts: str | Path | Prompts | None = None,
+    limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that has `answer` judged, and replaces it by a better one if it can.
 
     It writes `answer`, `warnings`, `usage`, `trace`, and the AI message anew under its id.
 
     Args:
-        verifier: Whom to ask, and how often a wrong answer is revised.
-        reviser: Revises it: the solver. One that only writes expressions can't, and the
-            answer stands with a warning.
+        verifier: Judges: a model reference, chat model, Runnable or compiled graph.
+        solver: Revises a wrong answer; the verifier if None. One that only writes expressions
+            can't, and the answer stands with a warning.
+        retries: How often a wrong answer is revised.
+        prompts: Folder with prompts of one's own.
         limits: Budget for the question and timeout for a call.
     """
+    judging = Verifier(resolve_model(verifier), load_prompts(prompts), "answer", retries)
+    reviser = judging.model if solver is None else resolve_model(solver)
     budget = limits.budget if limits else None
-    retries = 0 if reviser.speaks_contract("solver") else verifier.retries
+    most = 0 if reviser.speaks_contract("solver") else retries
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         if state.get("answer") is None:
@@ -45,13 +57,13 @@ def verifier_node(
         rows: list[AnswerRow] = [row for row in state["answers"] if row["id"]]
 
         def judge(answer: str) -> Steps[tuple[Verdict, list[UsageRow]]]:
-            return verify(problem, problem.question, rows, answer, verifier)
+            return verify(problem, problem.question, rows, answer, judging)
 
         def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
-            return _revised(problem, rows, answer, verdict, retry, reviser, verifier)
+            return _revised(problem, rows, answer, verdict, retry, reviser, judging)
 
         given = answered(whole_question(problem), problem.question, state["answer"], [], reviser)
-        row = yield from until_right(given, judge, again, retries)
+        row = yield from until_right(given, judge, again, most)
         return _update(state, row, budget)
 
     return as_runnable("verifier", steps, limits)

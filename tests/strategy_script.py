@@ -37,6 +37,26 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Every strategy, and the options that stand before or behind any: name, (strategy, options)."""
 
+CALLS = {
+    "direct": 1,
+    "cot": 1,
+    "self_consistency": 5,
+    "static": 2,
+    "sequential": 1 + 3 + 1,
+    "dag": 1 + 3 + 1,
+    "dynamic": 2 * 3 + 1 + 1,
+    "attempt_first": 3 + 1 + 3 + 1,
+    "dup": 3,
+    "escalate": 3 + 1 + 3 * (3 + 1),
+    "recursive": 1 + 2 * 3 + 1,
+    "symbolic": 1,
+    "dag, dup": 2 + 1 + 3 + 1,
+    "dag, gate": 3 + 1 + 3 + 1,
+    "dag, verified": 1 + 2 * 3 + 1 + 1,
+    "static, gate never": 1,
+}
+"""Calls for a plan of three lines, as the docs' table has them."""
+
 
 class Script:
     """Replies to whatever a strategy asks; undivided answers never agree.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_the_two_commands_are_one_line_each(heading: str) -> None:
     first = re.search(r"^```\w*\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     assert first is not None
     assert len(first[1].strip().splitlines()) == 1
+
+
+def test_the_tables_of_strategies_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "strategies.md").read_text()
+    made = runpy.run_path(str(ROOT / "docs" / "strategies_table.py"))
+    for text, table in ((README, made["short"]()), (page, made["whole"]())):
+        assert made["between_marks"](text, table) == text, "run python docs/strategies_table.py"
+
+
+def test_the_strategies_page_s_python_runs_as_it_stands() -> None:
+    code = "\n".join(blocks("python", (ROOT / "docs" / "strategies.md").read_text()))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:

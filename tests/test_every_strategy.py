@@ -17,7 +17,7 @@ from langgraph_decompose import Budget, UserError, create_decomposition_graph
 from langgraph_decompose.graphs.factory import ABOUT, STRATEGIES
 from langgraph_decompose.testing import LatencyServer
 
-from .strategy_script import CASES, LINES, QUESTION, Script
+from .strategy_script import CALLS, CASES, LINES, QUESTION, Script
 from .test_crash import Forks
 
 pytest.importorskip("z3")
@@ -64,7 +64,7 @@ def test_a_result_is_whole_and_counts_every_call(how: str, case: str) -> None:
     with LatencyServer(Script()) as server:
         result = ask(how, graph_of(case, server.url))
     assert (result["status"], result["warnings"]) == ("ok", expected_warnings(case))
-    assert sum(row["calls"] for row in result["usage"]) == len(server.calls)
+    assert sum(row["calls"] for row in result["usage"]) == len(server.calls) == CALLS[case]
     assert [m.content for m in result["messages"]] == [result["answer"]]
     trace = result["trace"]
     assert {"depth", "width", "parallelism", "critical_path", "nodes"} <= set(trace)
