@@ -39,6 +39,7 @@ _OPTIONAL = [
     ("hosted: OpenAI", "langchain_openai", "langchain-openai"),
     ("hosted: Ollama", "langchain_ollama", "langchain-ollama"),
     ("transformers models", "transformers", "transformers torch"),
+    ("puzzles (symbolic)", "z3", "z3-solver"),
 ]
 
 

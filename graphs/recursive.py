@@ -3,8 +3,9 @@
 Recursive decomposition with dependencies (RDD, arXiv 2505.02576): each subquestion, once the
 answers that it needs are known, is either a unit, which the solver answers, or gets a plan of
 its own, whose answers are merged into its answer. Whoever solves sees only the question that
-its plan was made for and the answers it depends on. Depth and total size are bounded: the
-lines that are left are shared out evenly, so that the bound doesn't depend on who is first.
+its plan was made for, the facts that are told before it asks, and the answers it depends on.
+Depth and total size are bounded: the lines that are left are shared out evenly, so that the
+bound doesn't depend on who is first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..nodes.solvers import Choice
 from ..nodes.steps import Steps
 from ..nodes.usage import UsageRow, add_usage
 from ..plan import Plan, Subquestion, critical_path
+from ..plan.choice import asking_sentence
 from .about import About
 from .divided import add_divided, first_node
 from .roles import Roles, finish, new_graph
@@ -78,7 +80,7 @@ class _Level:
         complete = all(known[k]["status"] == "ok" for k in line.needs)
         if self.depth > self.roles.max_depth or self.room < 2 or refused or not complete:
             return (yield from unit)
-        local = Problem(resolve(line, known), problem.context)
+        local = Problem(resolve(line, known), _facts(problem))
         found = yield from self._planned(local)
         if not found.plan.atomic:
             return (yield from self._split(local, line, found, choice, settings))
@@ -142,6 +144,12 @@ class _Level:
         seconds = sum(row["seconds"] for row in found.usage) + row["seconds"]
         seconds += critical_path(found.plan, {row["id"]: row["seconds"] for row in rows})
         return {**row, "usage": usage, "seconds": seconds, "parts": parts}
+
+
+def _facts(problem: Problem) -> str:
+    """What a question tells before it asks, after its context: a part needs its numbers."""
+    told = problem.question.removesuffix(asking_sentence(problem.question)).strip()
+    return "\n\n".join(text for text in (problem.context, told) if text)
 
 
 def _one(event: Event) -> Steps[None]:

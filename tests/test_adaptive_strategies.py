@@ -278,6 +278,23 @@ def test_recursive_splits_a_line_again_once_its_needs_are_known(how: str) -> Non
     assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
 
 
+def test_a_part_is_told_the_facts_of_the_question_but_not_what_it_asks() -> None:
+    story = "Ann has 3 cats. Each has 4 kittens."
+    asked = [f"{story} How many animals has she?", "How many kittens?"]
+
+    def plan(prompt: str) -> str:
+        last = prompt.rpartition("Question: ")[2]
+        return {asked[0]: f"#1 {asked[1]}", f"{story}\n\n{asked[1]}": "#1 A?\n#2 B?"}.get(
+            last, "atomic"
+        )
+
+    replies = {"plan": plan, "solve": "12", "compose": "12"}
+    ran = Ran("sync", replies, question=asked[0], strategy="recursive")
+    parts = [p for k, p in zip(ran.kinds, ran.prompts, strict=True) if k == "solve"]
+    assert len(parts) == 2
+    assert all(story in p and asked[1] in p and asked[0] not in p for p in parts)
+
+
 @both
 def test_recursive_is_bounded_in_depth_and_size(how: str) -> None:
     endless = {"plan": "#1 A?\n#2 B?", "solve": "x", "compose": "x"}
