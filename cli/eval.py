@@ -20,12 +20,27 @@ from .progress import QuestionsProgress
 def run(args: Namespace) -> int:
     """Ask, judge, report; returns the exit code."""
     with loading():
-        from ..evals.evaluation import EvalSettings, Evaluation
+        from ..evals.evaluation import Evaluation
         from ..evals.experiments import experiment_names
 
+    if args.fit_ladder:
+        return _fit_ladder(args)
     table = args.tasks[0] if args.tasks[0] in experiment_names() else ""
-    settings = EvalSettings(
-        systems=_of_table(table, args) if table else _matrix(args),
+    settings = _settings(args, _of_table(table, args) if table else _matrix(args))
+    out = Path(args.out).expanduser()
+    summary = _run(Evaluation(settings), out, resume=args.resume)
+    shown = _beside_published(table, args, summary, out) if table else _lines(summary)
+    print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
+    _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
+    return 0
+
+
+def _settings(args: Namespace, systems: Mapping[str, Any]) -> Any:
+    """How the flags say that systems are to be compared."""
+    from ..evals.evaluation import EvalSettings
+
+    return EvalSettings(
+        systems=systems,
         limit=args.limit,
         seed=args.seed,
         data=args.data,
@@ -35,12 +50,46 @@ def run(args: Namespace) -> int:
         engine=args.engine,
         workers=args.workers,
     )
-    out = Path(args.out).expanduser()
-    summary = _run(Evaluation(settings), out, resume=args.resume)
-    shown = _beside_published(table, args, summary, out) if table else _lines(summary)
-    print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
-    _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
+
+
+def _fit_ladder(args: Namespace) -> int:
+    """Draw samples, search a ladder, show it; returns the exit code."""
+    from ..evals import ladder_samples
+    from ..evals.evaluation import Evaluation
+    from ..evals.fit_ladder import fit_ladder, ladder_text
+    from ..evals.sample_file import SAMPLES
+
+    choice, out = _ladder_choice(args), Path(args.out).expanduser()
+    compared = list(choice.systems.values())
+    evaluation = Evaluation(_settings(args, {choice.task: compared}))
+    for doubt in ladder_samples.warnings_about(choice, len(evaluation.keys) // len(compared)):
+        _say(f"warning: {doubt}")
+    _run(evaluation, out, resume=args.resume)
+    if failures := ladder_samples.failed_in_passing(out / SAMPLES):
+        _say(f"warning: {failures} questions failed in passing; --resume asks them again")
+    found = fit_ladder(ladder_samples.read_drawn(out / SAMPLES, choice), choice, out)
+    print(json.dumps(found, ensure_ascii=False, indent=1) if args.json else ladder_text(found))  # noqa: T201
     return 0
+
+
+def _ladder_choice(args: Namespace) -> Any:
+    """What the ladder may be made of.
+
+    Raises:
+        UserError: If a flag says something that a ladder hasn't.
+    """
+    from ..evals.experiments import experiment_names
+    from ..evals.ladder_samples import LadderChoice
+
+    if len(args.tasks) > 1 or args.tasks[0] in experiment_names():
+        raise UserError("--fit-ladder chooses by one task or file, not by several or a table.")
+    if len(args.decomposer) > 1:
+        raise UserError("a ladder has one decomposer; name one.")
+    unused = ("gate", "attempts", "dup", "verify", "verifier", "ladder", "model")
+    if given := [name for name in unused if getattr(args, name)]:
+        raise UserError(f"--fit-ladder can't be combined with --{given[0]}.")
+    caps = [args.max_subquestions]
+    return LadderChoice(args.tasks[0], args.strategy, args.solver, args.decomposer[0], caps)
 
 
 def _matrix(args: Namespace) -> dict[str, Any]:
