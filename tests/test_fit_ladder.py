@@ -155,7 +155,7 @@ def test_where_nothing_is_right_there_is_nothing_to_choose(tmp_path: Path) -> No
 letters = st.text("rrrwx-", min_size=10, max_size=10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 6).flatmap(lambda n: st.lists(
     st.lists(letters, min_size=n, max_size=n), min_size=6, max_size=6)))  # fmt: skip
 def test_a_ladder_is_never_worse_than_its_best_first_rung(items: list[list[str]]) -> None:
@@ -208,10 +208,14 @@ class Drawing(BaseChatModel):
         return "dag" if "found:\nnone" in prompt else "sequential"
 
 
-def climbed(script: dict[str, str], ladder: Sequence[Rung]) -> dict[str, Any]:
+def climbed(
+    script: dict[str, str], ladder: Sequence[Rung], plan: Any = "#1 A?\n#2 B?"
+) -> dict[str, Any]:
     model = ResolvedModel("m", Drawing(script=script), accepts_grammar=True)
-    plan = ScriptedChatModel(replies=[], default="#1 A?\n#2 B?")
-    graph = create_decomposition_graph(model, decomposer=plan, strategy="escalate", ladder=ladder)
+    planner = ScriptedChatModel(replies=[], default=plan)
+    graph = create_decomposition_graph(
+        model, decomposer=planner, strategy="escalate", ladder=ladder
+    )
     return graph.invoke({"question": "All?"})
 
 
@@ -222,7 +226,7 @@ scripts = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(scripts, rungs)
 def test_what_is_simulated_is_what_escalate_does(script: dict[str, str], ladder: Any) -> None:
     # The first line of `sequential` can't be told from one of `dag`; it is of no consequence.
@@ -240,22 +244,18 @@ def test_what_is_simulated_is_what_escalate_does(script: dict[str, str], ladder:
         assert sum(taken) == expected.spent.tokens
 
 
-def test_where_the_decomposer_is_down_the_question_fails() -> None:
-    """On the rung that needs a plan, and not before."""
-    broken = drawn_of({"answers": [], "usage": [{"calls": 2, "input_tokens": 0,
-                       "output_tokens": 0, "cost": 0.0}]})  # fmt: skip
-    agreed = Drawn("r" * 10, [Spend(1)] * 10)
-    cot, dag = Rung("cot", MOST_SAMPLES), Rung("dag", MOST_SAMPLES)
-    split = Drawn("rrw" * 4, [Spend(1)] * 10)
-    drawn = LadderSamples({cot: [agreed, split], dag: [broken, broken]}, lambda *_: 1.0)
-    ladder = [Rung("cot", 3), Rung("dag", 3)]
-    assert [drawn.climb(ladder, item).answer for item in (0, 1)] == ["r", None]
-    assert drawn.run(ladder).spent.calls == 3 + 3 + 2
-    model = ResolvedModel("m", Drawing(script={"cot": "rrw"}), accepts_grammar=True)
-    down = ScriptedChatModel(replies=[ValueError("down")])
-    graph = create_decomposition_graph(model, decomposer=down, strategy="escalate", ladder=ladder)
-    with pytest.raises(ValueError, match="down"):
-        graph.invoke({"question": "All?"})
+def test_a_rung_whose_plan_fails_has_no_answer() -> None:
+    script = {"cot": "rrwwabcdef"}
+    cot, dag = Rung("cot", 3), Rung("dag", 3)
+    cells = [Rung("cot", MOST_SAMPLES), Rung("dag", MOST_SAMPLES)]
+    drawn = {cell: [drawn_of(climbed(script, [cell], ValueError("down")))] for cell in cells}
+    expected = LadderSamples(drawn, lambda *_: 1.0).climb([cot, dag], 0)
+    assert (expected.answer, expected.rung, expected.reached) == ("r", 0, 2)
+    assert expected.spent.calls == 4
+    result = climbed(script, [cot, dag], ValueError("down"))
+    assert (result["answer"], result["trace"]["rung"]) == ("r", 0)
+    assert sum(row["calls"] for row in result["usage"]) == 4
+    assert drawn_of({"answers": [], "usage": []}).answers == [], "the whole question failed"
 
 
 def test_each_cap_is_a_granularity_of_its_own() -> None:
@@ -274,9 +274,9 @@ def test_each_cap_is_a_granularity_of_its_own() -> None:
 
 
 class Weak:
-    """A solver that thinks well of two thirds of the numbers, and whose lines are right of others.
+    """Right with `cot` of two thirds of the numbers, with `dag` of another two.
 
-    It disagrees with itself on whatever else it is asked.
+    Of the rest it disagrees with itself, and `direct` it is always wrong.
     """
 
     def __init__(self) -> None:
@@ -285,16 +285,14 @@ class Weak:
     def __call__(self, prompt: str, body: dict[str, Any]) -> str:
         number = int(re.findall(r"\d+", prompt.rsplit("What is twice", 1)[-1])[0])
         if body["model"] == "decomposer":
-            return f"#1 What is {number}?\n#2 What is twice {number}? <- #1"
-        divided = "one step of a larger problem" in prompt
+            return f"#1 What is twice {number}?"
         if "write the final answer" in prompt:
-            return re.findall(r"#2 .* = (.*)", prompt)[0]
-        right = number % 3 != 1 if divided else number % 3 != 0
-        if not divided and "step by step" not in prompt:
-            return str(2 * number + 1)
-        return f"Answer: {2 * number if right else next(self._next)}".removeprefix(
-            "Answer: " if divided else ""
-        )
+            return re.findall(r"#1 .* = (.*)", prompt)[0]
+        if "one step of a larger problem" in prompt:
+            return str(2 * number if number % 3 != 1 else next(self._next))
+        if "step by step" in prompt:
+            return f"So.\nAnswer: {2 * number if number % 3 else next(self._next)}"
+        return str(2 * number + 1)
 
 
 @pytest.fixture
@@ -331,7 +329,7 @@ def test_killed_it_goes_on_and_its_ladder_is_used(
     told = capsys.readouterr()
     found, calls = json.loads(told.out), len(server.calls)
     asked = Counter(call.prompt for call in server.calls if call.delivered)
-    assert sum(asked.values()) == 21 * (10 + 10 + 1 + 10 * 3), "nothing was asked again"
+    assert sum(asked.values()) == 21 * (10 + 10 + 1 + 10 * 2), "nothing was asked again"
     assert "21 items are few to choose by" in told.err
     _check_found(found, json.loads((out / "ladder.json").read_text()), server)
     # Once more, for a person: nothing is asked, and the same is found.
@@ -376,7 +374,7 @@ def _check_found(found: Any, ladder: Any, server: LatencyServer) -> None:
     figures = {row["name"].partition(" · ")[0]: row for row in found["figures"]}
     assert figures["the ladder"]["accuracy"]["value"] == 1
     assert figures["the ladder"]["reached"] == [21, 7]
-    assert figures["the ladder"]["calls"] == pytest.approx((21 * 3 + 7 * 10) / 21)
+    assert figures["the ladder"]["calls"] == pytest.approx((21 * 3 + 7 * 7) / 21)
     assert figures["cot×5"]["accuracy"]["value"] == pytest.approx(2 / 3)
     assert figures["dag×1 ≤8"]["accuracy"]["value"] == pytest.approx(2 / 3)
     assert (figures["direct×1"]["accuracy"]["value"], figures["direct×1"]["calls"]) == (0, 1)
@@ -388,7 +386,7 @@ def _use(server: LatencyServer, tmp_path: Path, ladder: Path, capsys: Any) -> No
     before = len(server.calls)
     assert main(["ask", "What is twice 12 ?", "--strategy", "escalate", "--no-save", *models]) == 0
     assert capsys.readouterr().out == "24\n"
-    assert len(server.calls) - before == 3 + 1 + 3 * 3, "12 is hard for cot"
+    assert len(server.calls) - before == 3 + 1 + 3 * 2, "12 is hard for cot"
     measured = ["eval", questions(tmp_path, 6, 100), "--strategy", "escalate", *models]
     solver = ["--solver", f"openai:solver@{server.url}"]
     assert main([*measured, *solver, "--out", str(tmp_path / "measured"), "--json"]) == 0
