@@ -177,15 +177,24 @@ class LadderSamples:
         If none does, the rung that agreed most is taken, the later of equals.
         """
         votes: list[Vote] = []
+        asked: dict[Rung, int] = {}
+        spent = Spend()
         for rung in ladder:
             votes.append(self.votes(rung)[item])
+            spent += self._more(rung, item, asked)
             if votes[-1].agreed.enough:
                 break
         places = reversed(range(len(votes)))
         best = max(places, key=lambda k: (votes[k].agreed.enough, votes[k].agreed.share))
         taken = votes[best]
-        spent = sum((vote.spent for vote in votes), Spend())
         return Climb(taken.agreed.answer, taken.mark, best, len(votes), spent)
+
+    def _more(self, rung: Rung, item: int, asked: dict[Rung, int]) -> Spend:
+        """What a rung takes beyond the samples that earlier ones of its cell have asked for."""
+        cell = replace(rung, samples=MOST_SAMPLES)
+        drawn, had = self._drawn[cell][item], asked.get(cell, 0)
+        asked[cell] = max(had, rung.samples)
+        return sum(drawn.spent[had : rung.samples], Spend() if had else drawn.plan)
 
     def run(self, ladder: Sequence[Rung]) -> Figures:
         """What a ladder makes of all items."""

@@ -15,7 +15,7 @@ from langgraph.graph import StateGraph
 
 from ..errors import UserError
 from ..nodes.answers import AnswerRow
-from ..nodes.attempts import agreement, attempts
+from ..nodes.attempts import ATTEMPT_START, agreement, attempts
 from ..nodes.composer import outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
@@ -47,7 +47,9 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         if judge:
             rows, convinced, told = yield from _one(problem, roles, judge)
         else:
-            rows = yield from attempts(problem, roles.attempts, **roles.solving)
+            rows = yield from attempts(
+                problem, roles.attempts, start=ATTEMPT_START, **roles.solving
+            )
             found = agreement(rows)
             told = {"votes": found.votes, "samples": found.samples}
             convinced = found.enough

@@ -1,7 +1,8 @@
 """`escalate`: a ladder of ever dearer ways to answer; the first that agrees with itself wins.
 
 Adaptive-Solver (Zhou et al., arXiv 2310.01446): each rung names a solver, a number of samples
-and a strategy or granularity. Enough agreeing samples end the climb; if no rung agrees, the
+and a strategy or granularity. A rung with more samples of the same asks only for those that are
+missing. Enough agreeing samples end the climb; if no rung agrees, the
 answer that most agreed on is taken. `decompose eval --fit-ladder` finds a ladder.
 """
 
@@ -108,7 +109,7 @@ def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     def climb(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         climbed: list[_Climbed] = []
         for rung, theirs in rungs:
-            found = yield from _climb(Problem.of(state), rung, theirs)
+            found = yield from _climb(Problem.of(state), rung, theirs, _alike(rung, climbed))
             climbed.append(found)
             yield Event("rung", found.told)
             if found.agreed.enough or _spent(found.rows):
@@ -134,22 +135,40 @@ def _roles_of(rung: Rung, roles: Roles) -> Roles:
 
 @dataclass(frozen=True)
 class _Climbed:
-    """What came of a rung."""
+    """What came of a rung: all its samples, and those of them that it asked for itself."""
 
     rung: Rung
     agreed: Agreement
     rows: list[AnswerRow]
+    new: list[AnswerRow]
     plan: Decomposition | None
     told: dict[str, Any]
 
 
-def _climb(problem: Problem, rung: Rung, roles: Roles) -> Steps[_Climbed]:
-    plan: Decomposition | None = None
+def _alike(rung: Rung, climbed: list[_Climbed]) -> _Climbed | None:
+    """The last rung that asked the same in the same way: its samples are this one's first."""
+
+    def way(rung: Rung) -> tuple[Any, ...]:
+        return rung.strategy, rung.solver, rung.max_subquestions
+
+    return next((c for c in reversed(climbed) if way(c.rung) == way(rung)), None)
+
+
+def _climb(problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None) -> Steps[_Climbed]:
+    known = earlier.rows if earlier else []
+    plan = earlier.plan if earlier else None
+    count = max(rung.samples - len(known), 0)
     if rung.strategy in ("sequential", "dag"):
         settings = line_settings(roles, one_at_a_time=rung.strategy == "sequential")
         try:
             plan, rows = yield from divided_samples(
-                problem, rung.samples, roles.planning, settings, roles.composer
+                problem,
+                count,
+                roles.planning,
+                settings,
+                roles.composer,
+                start=len(known),
+                found=plan,
             )
         except Exception as error:
             if must_be_raised(error):
@@ -157,9 +176,10 @@ def _climb(problem: Problem, rung: Rung, roles: Roles) -> Steps[_Climbed]:
             rows = [failed(whole_question(problem), error, roles.decomposer)]
     else:
         style: Any = rung.strategy
-        rows = yield from attempts(problem, rung.samples, style=style, **roles.solving)
-    agreed = agreement(rows)
-    usage = add_usage(plan.usage if plan else [], *(row["usage"] for row in rows))
+        rows = yield from attempts(problem, count, style=style, start=len(known), **roles.solving)
+    agreed = agreement([*known, *rows][: rung.samples])
+    planned = plan.usage if plan and not earlier else []
+    usage = add_usage(planned, *(row["usage"] for row in rows))
     told = {
         "strategy": rung.strategy,
         "solver": roles.solver.name,
@@ -169,7 +189,7 @@ def _climb(problem: Problem, rung: Rung, roles: Roles) -> Steps[_Climbed]:
         "agreed": agreed.enough,
         "usage": usage,
     }
-    return _Climbed(rung, agreed, rows, plan, told)
+    return _Climbed(rung, agreed, [*known, *rows], rows, plan, told)
 
 
 def _spent(rows: list[AnswerRow]) -> bool:
@@ -180,8 +200,8 @@ def _spent(rows: list[AnswerRow]) -> bool:
 def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> dict[str, Any]:
     """The rung that agreed; else the one that agreed most, the later of equals."""
     best = max(reversed(climbed), key=lambda c: (c.agreed.enough, c.agreed.share))
-    rows = [row for found in climbed for row in found.rows]
-    plans = [found.plan.usage for found in climbed if found.plan]
+    rows = [row for found in climbed for row in found.new]
+    plans = {id(found.plan): found.plan.usage for found in climbed if found.plan}
     plan = best.plan.plan.to_rows() if best.plan else []
     trace = {**state["trace"], "rung": climbed.index(best), "rungs": [c.told for c in climbed]}
     warnings = list(state["warnings"])
@@ -191,7 +211,7 @@ def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> d
     update = {
         "plan": plan,
         "plan_source": best.plan.source if best.plan else "undivided",
-        "usage": add_usage(state["usage"], *plans),
+        "usage": add_usage(state["usage"], *plans.values()),
         "answers": rows,
         "trace": trace,
         "warnings": warnings,

@@ -20,6 +20,9 @@ from .solver import Style, solve_undivided, whole_question
 from .steps import Steps, Together
 from .voting import majority
 
+GATE_START, ATTEMPT_START = 64, 128
+"""Where the gate and `attempt_first` begin to count samples: a call must not look like one of the
+strategy's own, or a resumed run would take it for that."""
 THRESHOLDS = {10: 0.6, 5: 0.8, 1: 1.0}
 """From how many samples on which share of them must agree."""
 
@@ -71,6 +74,7 @@ def attempts(
     prompts: Prompts,
     retriever: Any = None,
     style: Style = "cot",
+    start: int = 0,
 ) -> Steps[list[AnswerRow]]:
     """Answer the whole question several times at once.
 
@@ -83,6 +87,7 @@ def attempts(
         prompts: The prompt texts.
         retriever: Finds passages for the question, once; None if there is none.
         style: How it is answered.
+        start: Number of the first sample; another number draws another answer.
 
     Returns:
         A row each, whose `answer` is the final answer alone; a failure is a row, too.
@@ -98,7 +103,7 @@ def attempts(
     try:
         sources = yield from retrieve(retriever, problem.question)
         seen = with_passages(problem, sources)
-        found = yield Together([sample(number) for number in range(count)])
+        found = yield Together([sample(start + number) for number in range(count)])
     except Exception as error:  # The retriever's.
         found, sources = [error], []
     return [{**_row(problem, model, result), "sources": sources} for result in found]

@@ -56,8 +56,8 @@ def verifier_node(
         problem = Problem.of(state)
         rows: list[AnswerRow] = [row for row in state["answers"] if row["id"]]
 
-        def judge(answer: str) -> Steps[tuple[Verdict, list[UsageRow]]]:
-            return verify(problem, problem.question, rows, answer, judging)
+        def judge(answer: str, retry: int) -> Steps[tuple[Verdict, list[UsageRow]]]:
+            return verify(problem, problem.question, rows, answer, judging, retry)
 
         def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
             return _revised(problem, rows, answer, verdict, retry, reviser, judging)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
-from .attempts import Agreement, agreement, attempts
+from .attempts import GATE_START, Agreement, agreement, attempts
 from .composer import outcome, undivided_outcome
 from .events import Event
 from .problem import Problem
@@ -65,7 +65,9 @@ def gate_node(
         return undivided_outcome(traced, answer, row, budget)
 
     def unless_agreed(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        rows = yield from attempts(Problem.of(state), samples, style="direct", **options)
+        rows = yield from attempts(
+            Problem.of(state), samples, style="direct", start=GATE_START, **options
+        )
         found = agreement(rows)
         told = _told(found)
         yield Event("gate", told)

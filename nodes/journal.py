@@ -46,6 +46,7 @@ class Journal:
         place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
         self._replies: dict[str, Any] = {}
+        self._served: set[str] = set()
         self.usage: list[Any] = []
         """What all replies and failures took that an earlier attempt has kept."""
         self.failed: list[Any] = []
@@ -79,8 +80,17 @@ class Journal:
         self._read(await self._saver.aget_tuple(self._config))
 
     def get(self, key: str) -> Any:
-        """The reply under a key; None if there is none."""
-        return self._replies.get(key)
+        """The reply under a key; None if there is none.
+
+        Who asks the very same again in one run is given the same reply, which took nothing.
+        """
+        reply = self._replies.get(key)
+        if reply is None:
+            return None
+        if key in self._served:
+            return {**reply, "usage": _nothing(reply["usage"])}
+        self._served.add(key)
+        return reply
 
     def put(self, key: str, reply: Any) -> None:
         """Keep a reply; when this returns, a crash can't lose it."""
@@ -90,6 +100,7 @@ class Journal:
                 self._began = True
         self._saver.put_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
         self._replies[key] = reply
+        self._served.add(key)
 
     async def aput(self, key: str, reply: Any) -> None:
         """`put` for the event loop."""
@@ -99,6 +110,7 @@ class Journal:
                 self._began = True
         await self._saver.aput_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
         self._replies[key] = reply
+        self._served.add(key)
 
     def _checkpoint(self) -> tuple[Any, Any, Any]:
         """What the replies hang on: of one id, whoever begins it.
@@ -134,3 +146,11 @@ class Journal:
             return
         if not (failed and key in self._replies):
             self._replies[key] = reply
+
+
+def _nothing(usage: Any) -> Any:
+    """Usage of nothing, in the form that a reply or a failure has it in."""
+    if isinstance(usage, list):
+        return []
+    taken = {"calls": 0, "input_tokens": 0, "output_tokens": 0, "seconds": 0.0, "cost": 0.0}
+    return {**usage, **taken}

@@ -19,6 +19,7 @@ from .steps import Do, Steps
 from .usage import UsageRow
 from .verifier import Verdict, Verifier, until_right, verify
 
+_RETRY_STRIDE = 1000
 LineSolver = Callable[..., Steps[AnswerRow]]
 """Solves a line; takes what `solve_line` takes."""
 
@@ -120,12 +121,12 @@ def _verified(
     verifier = settings.verifier
     assert verifier
 
-    def judge(answer: str) -> Steps[tuple[Verdict, list[UsageRow]]]:
-        return verify(problem, row["resolved"], list(known.values()), answer, verifier)
+    def judge(answer: str, retry: int) -> Steps[tuple[Verdict, list[UsageRow]]]:
+        return verify(problem, row["resolved"], list(known.values()), answer, verifier, retry)
 
     def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
-        # Further on than any sample that was drawn before.
-        drawn = replace(choice, sample=choice.sample + retry * choice.samples)
+        # Further on than any sample that is drawn at first.
+        drawn = replace(choice, sample=choice.sample + retry * _RETRY_STRIDE)
         return solve_subquestion(
             problem,
             line,

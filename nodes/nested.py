@@ -105,6 +105,9 @@ def divided_samples(
     planning: Mapping[str, Any],
     settings: Settings,
     composer: ResolvedModel,
+    *,
+    start: int = 0,
+    found: Decomposition | None = None,
 ) -> Steps[tuple[Decomposition, list[AnswerRow]]]:
     """Plan a question once and solve the plan several times at once.
 
@@ -114,24 +117,28 @@ def divided_samples(
         planning: What `decompose` takes by keyword.
         settings: Who solves the lines, and how.
         composer: Merges their answers.
+        start: Number of the first sample.
+        found: The plan, if there is one already.
 
     Returns:
         The plan, and a row each with id 0, as of `attempts`.
     """
     model, prompts = settings.solvers.first, settings.prompts
-    found = yield from decompose(problem, **planning)
-    if found.plan.atomic:
+    found = found or (yield from decompose(problem, **planning))
+    plan = found.plan
+    if plan.atomic:
         options: Any = {"prompts": prompts, "retriever": settings.retriever, "style": "direct"}
-        return found, (yield from attempts(problem, count, model=model, **options))
+        undivided = attempts(problem, count, model=model, start=start, **options)
+        return found, (yield from undivided)
 
     def sample(number: int) -> Steps[AnswerRow]:
         path = [f"sample {number}"]
-        rows = yield from solve_plan(problem, found.plan, settings, sample=number, within=path)
+        rows = yield from solve_plan(problem, plan, settings, sample=number, within=path)
         taken, whole = [row["usage"] for row in rows], whole_question(problem)
         seconds = sum(row["seconds"] for row in rows)
         try:
             answer, replies = yield from merged_answer(
-                problem, found.plan, rows, composer=composer, prompts=prompts, sample=number
+                problem, plan, rows, composer=composer, prompts=prompts, sample=number
             )
         except Exception as error:
             if must_be_raised(error):
@@ -142,7 +149,7 @@ def divided_samples(
         usage = add_usage(*taken, row["usage"])
         return {**row, "usage": usage, "seconds": seconds + row["seconds"]}
 
-    found_rows = yield Together([sample(number) for number in range(count)])
+    found_rows = yield Together([sample(start + number) for number in range(count)])
     for row in found_rows:
         if isinstance(row, BaseException):
             raise row

@@ -92,7 +92,12 @@ class Verifier:
 
 
 def verify(
-    problem: Problem, asked: str, known: Sequence[AnswerRow], answer: str, verifier: Verifier
+    problem: Problem,
+    asked: str,
+    known: Sequence[AnswerRow],
+    answer: str,
+    verifier: Verifier,
+    sample: int = 0,
 ) -> Steps[tuple[Verdict, list[UsageRow]]]:
     """Ask whether an answer is right.
 
@@ -104,6 +109,7 @@ def verify(
         known: The answers that it was answered with.
         answer: The answer.
         verifier: Whom to ask.
+        sample: Number of the sample, where the same may be asked several times.
     """
     fields = {
         "problem": str(problem),
@@ -111,7 +117,8 @@ def verify(
         "asked": asked,
         "answer": answer,
     }
-    call = Call("verifier", verifier.model, verifier.prompts["verify"].messages(fields))
+    messages = verifier.prompts["verify"].messages(fields)
+    call = Call("verifier", verifier.model, messages, sample=sample)
     try:
         reply = yield call
     except Exception as error:
@@ -124,7 +131,7 @@ def verify(
 
 def until_right(
     row: AnswerRow,
-    judge: Callable[[str], Steps[tuple[Verdict, list[UsageRow]]]],
+    judge: Callable[[str, int], Steps[tuple[Verdict, list[UsageRow]]]],
     again: Callable[[str, Verdict, int], Steps[AnswerRow]],
     retries: int,
 ) -> Steps[AnswerRow]:
@@ -132,7 +139,7 @@ def until_right(
 
     Args:
         row: The answer.
-        judge: Verifies an answer.
+        judge: Verifies an answer; told how often that was done before.
         again: Answers again, shown the wrong answer and the verdict; told which retry it is.
         retries: How often at most.
 
@@ -140,7 +147,7 @@ def until_right(
         The last answer with its `verdict` and the usage of all that it took.
     """
     for retry in range(retries + 1):
-        verdict, usage = yield from judge(row["answer"] or "")
+        verdict, usage = yield from judge(row["answer"] or "", retry)
         row = {**row, "verdict": verdict.to_row(), "usage": add_usage(row["usage"], usage)}
         yield Event("verdict", {"id": row["id"], **verdict.to_row()})
         if verdict.right or verdict.kind == "position" or retry == retries:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph_decompose import UserError, create_decomposition_graph
 from langgraph_decompose.graphs.escalate import Rung, read_ladder
 from langgraph_decompose.nodes.attempts import Agreement
@@ -60,7 +61,7 @@ class Ran:
             graph = create_decomposition_graph(model, **options)
             value = {"question": question}
             asked = graph.invoke if how == "sync" else graph.ainvoke
-            found = asked(value)
+            found = asked(value, {"configurable": {"thread_id": "1"}})
             self.result: Any = found if how == "sync" else asyncio.run(found)
         self.prompts = [call.prompt for call in server.calls]
         self.kinds = [kind(prompt) for prompt in self.prompts]
@@ -186,6 +187,36 @@ def test_the_first_rung_that_agrees_ends_the_climb(how: str) -> None:
         ("cot", 4, True),
     ]
     assert [sum(u["calls"] for u in rung["usage"]) for rung in trace["rungs"]] == [3, 5]
+
+
+@both
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_rung_asks_only_for_samples_that_an_earlier_one_has_not(how: str, saved: bool) -> None:
+    ladder = [Rung("cot", 3), Rung("cot", 5), Rung("dag", 1), Rung("dag", 3)]
+    replies = {
+        "cot": [f"Answer: {k}" for k in range(5)],
+        "plan": PLAN,
+        "solve": [f"{k}" for k in range(9)],
+        "compose": ["6", "7", "7"],
+    }
+    checkpointer = InMemorySaver() if saved else None
+    ran = Ran(how, replies, strategy="escalate", ladder=ladder[:2], checkpointer=checkpointer)
+    assert ran.kinds == ["cot"] * 5
+    assert sum(row["calls"] for row in ran.result["usage"]) == 5
+    assert [sum(u["calls"] for u in r["usage"]) for r in ran.result["trace"]["rungs"]] == [3, 2]
+    assert len(ran.result["answers"]) == 5
+    ladder = [Rung("dag", 2), Rung("dag", 3)]
+    ran = Ran(how, replies, strategy="escalate", ladder=ladder, checkpointer=checkpointer)
+    assert Counter(ran.kinds) == {"plan": 1, "solve": 9, "compose": 3}
+
+
+@both
+def test_a_question_that_the_gate_let_through_and_nobody_splits_is_asked_anew(how: str) -> None:
+    replies = {"direct": ["Ann", "Bob", "Ann", "Bob"], "plan": "atomic"}
+    ran = Ran(how, replies, gate="disagreement", checkpointer=InMemorySaver())
+    assert ran.kinds == ["direct"] * 3 + ["plan", "direct"]
+    assert sum(row["calls"] for row in ran.result["usage"]) == 5
+    assert ran.result["answer"] == "Bob"
 
 
 @both

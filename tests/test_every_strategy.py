@@ -60,9 +60,11 @@ def test_the_cases_hold_every_strategy() -> None:
 
 @both
 @every
-def test_a_result_is_whole_and_counts_every_call(how: str, case: str) -> None:
+@pytest.mark.parametrize("checkpointer", [None, True])
+def test_a_result_is_whole_and_counts_every_call(how: str, case: str, checkpointer: Any) -> None:
+    saver = InMemorySaver() if checkpointer else None
     with LatencyServer(Script()) as server:
-        result = ask(how, graph_of(case, server.url))
+        result = ask(how, graph_of(case, server.url, checkpointer=saver))
     assert (result["status"], result["warnings"]) == ("ok", expected_warnings(case))
     assert sum(row["calls"] for row in result["usage"]) == len(server.calls) == CALLS[case]
     assert [m.content for m in result["messages"]] == [result["answer"]]

@@ -286,7 +286,10 @@ def split_json(text: str) -> list[str]:
     [
         (["resume", "nothing"], "there is no run 'nothing'; `decompose runs` lists them."),
         (["ask", "All?", "--max-calls=0"], "max_calls must be a whole number above 0"),
-        (["ask", "All?", "--review", "--strategy=cot"], "review needs a plan before anything is solved"),
+        (
+            ["ask", "All?", "--review", "--strategy=cot"],
+            "review needs a plan before anything is solved",
+        ),
         (["ask", "All?", "--samples=0"], "samples is 1 to 64, not 0."),
     ],
 )
