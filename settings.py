@@ -62,9 +62,11 @@ class Settings:
     dup: bool = False
     verify: str | None = None
     verifier: str | None = None
+    verify_retries: int = 1
     max_depth: int = 2
-    ladder: str | None = None
-    examples: str | None = None
+    max_total: int = 64
+    ladder: Any = None
+    examples: Any = None
     prompts: str | None = None
     call_timeout: float | None = None
     max_calls: int | None = None
@@ -85,14 +87,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "call_timeout": (int, float), "max_calls": (int,), "max_tokens": (int,),
     "max_seconds": (int, float), "max_cost": (int, float), "cache": (bool,),
     "save_runs": (bool,), "keep_runs_days": (int, float), "gate": (str,), "attempts": (int,),
-    "dup": (bool,), "verify": (str,), "verifier": (str,), "max_depth": (int,), "ladder": (str,),
-    "examples": (str,),
+    "dup": (bool,), "verify": (str,), "verifier": (str,), "max_depth": (int,),
+    "ladder": (str, list), "examples": (str, list), "verify_retries": (int,), "max_total": (int,),
 }  # fmt: skip
 
 
 _LEAST: dict[str, float] = {
     "n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0, "call_timeout": 0.001,
-    "max_seconds": 0.001, "max_cost": 1e-9, "keep_runs_days": 0,
+    "max_seconds": 0.001, "max_cost": 1e-9, "keep_runs_days": 0, "verify_retries": 0,
 }  # fmt: skip
 
 
@@ -171,9 +173,10 @@ def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> 
             raise UserError(f"{path}: {where}has no setting {name!r}; known: {', '.join(known)}.")
         is_switch = _TYPES[name] == (bool,)
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool) != is_switch:
-            expected = {(str,): "a text", (bool,): "true or false"}.get(_TYPES[name], "a number")
+            named = {(str,): "a text", (bool,): "true or false", (str, list): "a file or a list"}
+            expected = named.get(_TYPES[name], "a number")
             raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
-        if not isinstance(value, str | bool):
+        if not isinstance(value, str | bool | list):
             least = _LEAST.get(name, 1)
             if not least <= value <= 1e9:
                 raise UserError(f"{path}: {where}{name} must be at least {least}, not {value}.")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..nodes.problem import MAX_CONTEXT_CHARS, Problem
 from ..settings import Settings, load_settings
 
 _MOST_JSON_BYTES = 1_000_000
+_SPLITTING = ("static", "sequential", "dag", "dynamic", "recursive")
 
 
 def read_problem(args: Namespace) -> Problem:
@@ -71,12 +73,25 @@ def read_json_file(name: str | None, what: str) -> Any:
 
 
 def settings_from(args: Namespace) -> Settings:
-    """The user's settings with the flags over them."""
-    return replace(load_settings(), **given_settings(args))
+    """The user's settings with the flags over them, and what files hold in place of their names."""
+    flags = given_settings(args)
+    return fitted(replace(load_settings(), **flags), flags)
+
+
+def fitted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
+    """Without defaults of the user's that this strategy has no use for; a flag stays."""
+    if settings.strategy not in _SPLITTING and "gate" not in flags:
+        settings = replace(settings, gate="model")
+    if settings.verify is None and settings.attempts > 1 and "verifier" not in flags:
+        settings = replace(settings, verifier=None)
+    files = {name: getattr(settings, name) for name in ("ladder", "examples")}
+    read = {n: read_json_file(v, n) for n, v in files.items() if isinstance(v, str)}
+    return replace(settings, **read)
 
 
 def given_settings(args: Namespace) -> dict[str, Any]:
     """What the flags set."""
     names = [f.name for f in fields(Settings) if f.name != "models"]
     found = {name: getattr(args, name, None) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in found.items() if value is not None}
+    return {name: None if value == "none" else value for name, value in given.items()}

@@ -69,7 +69,7 @@ def _check(args: Namespace, out: Path) -> None:
 
 def _results(out: Path, rows: list[Row], settings: Settings) -> Results:
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
-    roles = (settings.decomposer, settings.solver, settings.composer)
+    roles = (settings.decomposer, settings.solver, settings.composer, settings.verifier)
     kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
     if out.exists():

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
-from .arguments import read_json_file
 from .terminal import harmless
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
@@ -32,8 +31,10 @@ def graph_options(settings: Settings, *, review: bool = False) -> dict[str, Any]
     """Options of `create_decomposition_graph`."""
     from ..nodes.answer_cache import AnswerCache
 
+    # For dynamic, the solver asks, unless another than the default is named: that one can't.
+    usual = settings.strategy == "dynamic" and settings.decomposer == "bundled"
     return {
-        "decomposer": settings.decomposer,
+        **({} if usual else {"decomposer": settings.decomposer}),
         "composer": settings.composer,
         "strategy": settings.strategy,
         "max_subquestions": settings.max_subquestions,
@@ -44,8 +45,10 @@ def graph_options(settings: Settings, *, review: bool = False) -> dict[str, Any]
         "verify": settings.verify,
         "verifier": settings.verifier,
         "max_depth": settings.max_depth,
-        "ladder": read_json_file(settings.ladder, "ladder"),
-        "examples": read_json_file(settings.examples, "examples"),
+        "verify_retries": settings.verify_retries,
+        "max_total": settings.max_total,
+        "ladder": settings.ladder,
+        "examples": settings.examples,
         "prompts": settings.prompts,
         "budget": budget_of(settings),
         "call_timeout": settings.call_timeout,

@@ -116,7 +116,7 @@ def _ways(args: Namespace) -> dict[str, Any]:
     found = {n: getattr(args, n) for n in ("gate", "attempts", "dup", "verify", "verifier")}
     ladder = read_json_file(args.ladder, "ladder")
     found["ladder"] = None if ladder is None else read_ladder(ladder)
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value not in (None, "none", False)}
 
 
 def _of_table(name: str, args: Namespace) -> dict[str, Any]:

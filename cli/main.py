@@ -29,7 +29,7 @@ _STRATEGIES = (
     "dup", "escalate", "recursive", "symbolic",
 )  # fmt: skip
 _GATES = ("never", "always", "model", "disagreement")
-_VERIFY = ("subquestions", "answer", "both")
+_VERIFY = ("none", "subquestions", "answer", "both")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -198,7 +198,9 @@ def _add_solving(parser: argparse.ArgumentParser) -> None:
     add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
     add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
     _add_ways(add)
+    add("--verify-retries", metavar="N", type=int, help="of a wrong answer (1)")
     add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
+    add("--max-total", metavar="N", type=int, help="subquestions of recursive on all levels (64)")
     add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
     add("--prompts", metavar="DIR", help="folder with prompts of your own")
     add("--call-timeout", metavar="S", type=float, help="seconds for one call")
@@ -213,7 +215,7 @@ def _add_ways(add: Any) -> None:
     """What stands in front of a strategy or behind it."""
     add("--gate", choices=_GATES, help="who decides whether to split (model)")
     add("--attempts", metavar="N", type=int, help="of gate disagreement and attempt_first (3)")
-    add("--dup", action="store_true", default=None, help="find core question and facts first")
+    add("--dup", action=argparse.BooleanOptionalAction, help="find core question and facts first")
     add("--verify", choices=_VERIFY, help="have answers judged, and asked again if wrong")
     add("--verifier", metavar="MODEL", help="judges them (the solver)")
     add("--ladder", metavar="FILE", help="JSON list of rungs, for escalate")

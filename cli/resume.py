@@ -10,12 +10,12 @@ from typing import Any
 from ..nodes.journal import RETRY_FAILED
 from ..settings import Settings, load_settings
 from ..storage import locked
-from .arguments import given_settings
+from .arguments import fitted, given_settings
 from .ask import answer_saved, graph_input, resumable
 from .drive import make_graph, report
 from .store import Run, RunStore
 
-_SOLVING = ("scheduler", "solver")
+_SOLVING = ("gate", "attempt", "scheduler", "solver")
 
 
 def run(args: Namespace) -> int:
@@ -33,7 +33,8 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
     """As the run was asked, with the flags of now over it; tables are the user's of now."""
     kept = {f.name: run.settings[f.name] for f in fields(Settings) if f.name in run.settings}
     settings = Settings(**{**kept, "models": load_settings().models})
-    return replace(settings, **given_settings(args)), bool(run.settings.get("review"))
+    flags = given_settings(args)
+    return fitted(replace(settings, **flags), flags), bool(run.settings.get("review"))
 
 
 def _resume(

@@ -108,9 +108,10 @@ class System:
             **dict(self.options),
             **options,
         }
+        dynamic = self.strategy == "dynamic" and self.decomposer == "bundled"
         if self.decomposer == GOLD:
             options |= {"decomposer": gold_decomposer(gold or {}), "max_subquestions": _NO_CAP}
-        elif self.decomposer != NO_MODEL:
+        elif self.decomposer != NO_MODEL and not dynamic:
             options["decomposer"] = self.decomposer
         if self.strategy == PLAN:
             return _planning(options).compile(checkpointer=checkpointer)

@@ -15,6 +15,8 @@ class About:
         pays: When it pays, as far as it was measured.
         source: The paper that it comes from.
         plans: Whether it asks a decomposer.
+        lines: Whether subquestions are asked one by one.
+        always: Whether it splits every question if the decomposer does.
         reviewed: Whether a person can be shown the plan before anything is solved.
         experimental: Whether it beat nothing anywhere when it was measured.
     """
@@ -24,5 +26,7 @@ class About:
     pays: str
     source: str
     plans: bool = False
+    lines: bool = False
+    always: bool = False
     reviewed: bool = False
     experimental: bool = False

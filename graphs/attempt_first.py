@@ -9,17 +9,17 @@ alone isn't shown the attempt: there is no place for it in its prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from langgraph.graph import StateGraph
 
 from ..errors import UserError
 from ..nodes.answers import AnswerRow
-from ..nodes.attempts import ATTEMPT_START, agreement, attempts
+from ..nodes.attempts import ATTEMPT_START, agreement, attempts, voters
 from ..nodes.composer import outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
-from ..nodes.solver import undivided_row
 from ..nodes.steps import Steps, as_runnable
 from ..nodes.usage import add_usage
 from ..nodes.verifier import Verifier, verify
@@ -33,8 +33,10 @@ ABOUT = About(
     pays="on a mix of easy and hard questions",
     source="Prasad et al. (ADaPT), arXiv 2311.05772; Juneja et al. (DaSLaM), arXiv 2310.18338",
     plans=True,
+    lines=True,
     reviewed=True,
 )
+_MOST_CHARS = 4_000
 
 
 def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
@@ -44,26 +46,19 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
     def attempt(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
-        if judge:
-            rows, convinced, told = yield from _one(problem, roles, judge)
-        else:
-            rows = yield from attempts(
-                problem, roles.attempts, start=ATTEMPT_START, **roles.solving
-            )
-            found = agreement(rows)
-            told = {"votes": found.votes, "samples": found.samples}
-            convinced = found.enough
-        told = {**told, "split": not convinced}
+        rows, told = yield from (_one(problem, roles, judge) if judge else _several(problem, roles))
         yield Event("attempt", told)
-        if convinced:
-            answered = {**state, "answers": rows, "trace": {**state["trace"], "attempt": told}}
-            answer = agreement(rows).answer
-            return {"answers": rows, **outcome(answered, answer, budget=roles.limits.budget)}
-        return {
-            "attempt": _shown(rows),
-            "usage": add_usage(state["usage"], *(row["usage"] for row in rows)),
-            "trace": {**state["trace"], "attempt": told},
-        }
+        answer = agreement(rows).answer
+        traced = {**state, "trace": {**state["trace"], "attempt": told}}
+        if told["split"]:
+            return {
+                "asked": replace(problem, attempt=_shown(rows, told), fallback=answer).asked,
+                "usage": add_usage(state["usage"], *(row["usage"] for row in rows)),
+                "trace": traced["trace"],
+            }
+        judged, budget = voters(rows, answer), roles.limits.budget
+        ended = outcome({**traced, "answers": rows}, answer, budget=budget, judged=judged)
+        return {"answers": rows, **ended}
 
     graph.add_node("attempt", as_runnable("attempt", attempt, roles.limits))
     go_on_unless_answered(graph, roles, "attempt", first_node(roles))
@@ -82,21 +77,32 @@ def _judge(roles: Roles) -> Verifier:
     return judge
 
 
+def _several(problem: Problem, roles: Roles) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
+    rows = yield from attempts(problem, roles.attempts, start=ATTEMPT_START, **roles.solving)
+    found = agreement(rows)
+    return rows, {"votes": found.votes, "samples": found.samples, "split": not found.enough}
+
+
 def _one(
     problem: Problem, roles: Roles, judge: Verifier
-) -> Steps[tuple[list[AnswerRow], bool, dict[str, Any]]]:
-    style = "direct" if roles.solver.speaks_contract("solver") else "cot"
-    answer, row = yield from undivided_row(problem, style=style, **roles.solving)
-    if answer is None:
-        return [row], False, {"samples": 1}
-    verdict, usage = yield from verify(problem, problem.question, [], row["answer"] or "", judge)
-    row: AnswerRow = {**row, "answer": answer, "usage": add_usage(row["usage"], usage)}
+) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
+    [row] = yield from attempts(problem, 1, start=ATTEMPT_START, **roles.solving)
+    if row["answer"] is None:
+        return [row], {"samples": 1, "split": True}
+    shown = row.get("reply", row["answer"])
+    verdict, usage = yield from verify(problem, problem.question, [], shown, judge)
+    row["usage"] = add_usage(row["usage"], usage)
     # A judge that can't say isn't convinced.
-    right = verdict.right and verdict.kind != "unknown"
-    return [row], right, {"samples": 1, "verdict": verdict.to_row()}
+    split = not verdict.right or verdict.kind == "unknown"
+    return [row], {"samples": 1, "verdict": verdict.to_row(), "split": split}
 
 
-def _shown(rows: list[AnswerRow]) -> str:
-    """What the decomposer sees: the answers that the attempts came to, each once."""
-    answers = [row["answer"] for row in rows if row["answer"] is not None]
-    return "\n".join(dict.fromkeys(answers))[:2_000]
+def _shown(rows: list[AnswerRow], told: Mapping[str, Any]) -> dict[str, str]:
+    """What the decomposer sees: a whole attempt, other answers, and what was objected."""
+    answers = list(dict.fromkeys(row["answer"] for row in rows if row["answer"] is not None))
+    replies = [row.get("reply", row["answer"]) for row in rows if row["answer"] is not None]
+    return {
+        "reply": (replies[0] or "")[:_MOST_CHARS] if replies else "(no answer)",
+        "others": "; ".join(answers[1:])[:_MOST_CHARS] or "none",
+        "objection": told.get("verdict", {}).get("reason") or "none",
+    }

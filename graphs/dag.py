@@ -21,6 +21,8 @@ ABOUT = About(
     pays="on several steps, each of which the solver gets right more often than all at once",
     source="Kim et al. (LLMCompiler), arXiv 2312.04511",
     plans=True,
+    lines=True,
+    always=True,
     reviewed=True,
 )
 

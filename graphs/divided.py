@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.graph import END
 
 from ..nodes.decomposer import decompose, final_of
-from ..nodes.lines import LineSolver, Settings
+from ..nodes.lines import Answerer, Settings
 from ..nodes.review import review_node
 from ..nodes.scheduler import Scheduler
 from ..nodes.work import Planner
@@ -20,7 +20,7 @@ def first_node(roles: Roles) -> str:
 
 
 def add_divided(
-    graph: Any, roles: Roles, *, one_at_a_time: bool = False, line: LineSolver | None = None
+    graph: Any, roles: Roles, *, one_at_a_time: bool = False, answer: Answerer | None = None
 ) -> str:
     """Add the nodes that plan, solve and compose; returns the last one's name.
 
@@ -28,9 +28,9 @@ def add_divided(
         graph: The graph, whose edge to `first_node` is there or will be.
         roles: Who does what.
         one_at_a_time: Solve in plan order, with every earlier answer carried along.
-        line: Solves a line; `solve_line` if None.
+        answer: Answers a line; the solver if None.
     """
-    settings = line_settings(roles, one_at_a_time=one_at_a_time, line=line)
+    settings = line_settings(roles, one_at_a_time=one_at_a_time, answer=answer)
     if roles.review:
         _add_reviewed(graph, roles, settings)
     else:
@@ -42,7 +42,7 @@ def add_divided(
 
 
 def line_settings(
-    roles: Roles, *, one_at_a_time: bool = False, line: LineSolver | None = None
+    roles: Roles, *, one_at_a_time: bool = False, answer: Answerer | None = None
 ) -> Settings:
     """Who solves the lines of a plan, and how."""
     return Settings(
@@ -52,7 +52,7 @@ def line_settings(
         roles.answer_cache,
         one_at_a_time,
         roles.line_verifier,
-        line,
+        answer,
     )
 
 

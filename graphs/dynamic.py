@@ -16,8 +16,9 @@ from ..errors import BudgetExhaustedError, ReplyError, UserError
 from ..nodes.answers import AnswerRow, needed_lines
 from ..nodes.calls import Call
 from ..nodes.events import Event
+from ..nodes.lines import solve_line
 from ..nodes.problem import Problem
-from ..nodes.solver import undivided_row
+from ..nodes.solver import unsplit_row
 from ..nodes.steps import Steps, as_runnable
 from ..nodes.usage import UsageRow, add_usage
 from ..plan import Plan, PlanError, Subquestion, ancestors, parse_next
@@ -31,6 +32,8 @@ ABOUT = About(
     pays="where the next step hangs on what was found, as in search (not measured here)",
     source="Press et al. (Self-Ask), arXiv 2210.03350",
     plans=True,
+    lines=True,
+    always=True,
 )
 _ATTEMPTS = 2
 
@@ -104,7 +107,7 @@ def _next_line(
     """Ask for it, and once more if the reply can't be read or repeats an earlier line."""
     number, problem = len(plan.subquestions) + 1, Problem.of(state)
     fields = {
-        "problem": str(problem),
+        "problem": problem.with_hints,
         "number": str(number),
         "answers": needed_lines(state["answers"]) or "nothing",
     }
@@ -114,7 +117,11 @@ def _next_line(
         try:
             reply = yield Call("decomposer", roles.decomposer, messages, sample=attempt)
             usage.append(reply.usage)
+            if reply.cut_off:
+                raise PlanError("it was cut off at the token limit")
             line = parse_next(reply.text, number)
+            if line is None and number == 1 and roles.gate == "always":
+                raise PlanError("the question must be split into at least one subquestion")
             if line and line.text.casefold() in asked:
                 raise PlanError(f"it repeats {line.text!r}")
             return line
@@ -132,12 +139,12 @@ def _solving(roles: Roles) -> Any:
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         if plan.atomic:
-            _, row = yield from undivided_row(problem, style="direct", **roles.solving)
+            _, row = yield from unsplit_row(problem, style="direct", **roles.solving)
             return {"answers": [row]}
         line, rows = plan.subquestions[-1], state["answers"]
         known: dict[int, AnswerRow] = {k: rows[k - 1] for k in ancestors(plan, line.id)}
         choice = settings.solvers.choose(line)
-        row = yield from settings.solve(problem, line, known, choice, settings)
+        row = yield from solve_line(problem, line, known, choice, settings)
         return {"answers": [*rows, row]}
 
     return solve

@@ -16,7 +16,8 @@ from langgraph.graph import StateGraph
 
 from ..errors import BudgetExhaustedError, UserError, must_be_raised
 from ..nodes.answers import AnswerRow, failed
-from ..nodes.attempts import Agreement, agreement, attempts
+from ..nodes.attempts import Agreement, agreement, attempts, voters
+from ..nodes.calls import SAMPLES_APART
 from ..nodes.composer import outcome
 from ..nodes.decomposer import Decomposition, check_cap
 from ..nodes.events import Event
@@ -36,6 +37,7 @@ ABOUT = About(
     pays="where a cheap way is often enough and its samples tell when it isn't",
     source="Zhou et al. (Adaptive-Solver), arXiv 2310.01446",
     plans=True,
+    lines=True,
 )
 Way = Literal["direct", "cot", "sequential", "dag"]
 WAYS = get_args(Way)
@@ -99,6 +101,8 @@ def _rung(row: Any) -> Rung:
     known = Rung.__dataclass_fields__
     if not isinstance(row, Mapping) or not set(row) <= set(known):
         raise UserError(f"a rung has the fields {', '.join(known)}; not {row!r}.")
+    if not isinstance(row.get("solver"), str | None):
+        raise UserError(f"a rung's solver is a model reference, not {row['solver']!r}.")
     return Rung(**row)
 
 
@@ -109,7 +113,9 @@ def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     def climb(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         climbed: list[_Climbed] = []
         for rung, theirs in rungs:
-            found = yield from _climb(Problem.of(state), rung, theirs, _alike(rung, climbed))
+            earlier = _alike(rung, climbed)
+            base = earlier.base if earlier else SAMPLES_APART * len(climbed)
+            found = yield from _climb(Problem.of(state), rung, theirs, earlier, base)
             climbed.append(found)
             yield Event("rung", found.told)
             if found.agreed.enough or _spent(found.rows):
@@ -123,12 +129,12 @@ def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
 def _roles_of(rung: Rung, roles: Roles) -> Roles:
     """Who does what on a rung; its solver also composes, unless a composer was named."""
-    cap = rung.max_subquestions or roles.max_subquestions
+    cap = roles.max_subquestions if rung.max_subquestions is None else rung.max_subquestions
     check_cap(cap)
     found = replace(roles, max_subquestions=cap, answer_cache=None)
     if rung.solver is None:
         return found
-    solvers = Solvers(rung.solver)
+    solvers = Solvers(rung.solver, max_concurrency=roles.max_concurrency)
     own = roles.composer is roles.solver
     return replace(found, solvers=solvers, composer=solvers.first if own else roles.composer)
 
@@ -143,6 +149,7 @@ class _Climbed:
     new: list[AnswerRow]
     plan: Decomposition | None
     told: dict[str, Any]
+    base: int
 
 
 def _alike(rung: Rung, climbed: list[_Climbed]) -> _Climbed | None:
@@ -154,8 +161,11 @@ def _alike(rung: Rung, climbed: list[_Climbed]) -> _Climbed | None:
     return next((c for c in reversed(climbed) if way(c.rung) == way(rung)), None)
 
 
-def _climb(problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None) -> Steps[_Climbed]:
+def _climb(
+    problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None, base: int
+) -> Steps[_Climbed]:
     known = earlier.rows if earlier else []
+    start = base + len(known)
     plan = earlier.plan if earlier else None
     count = max(rung.samples - len(known), 0)
     if rung.strategy in ("sequential", "dag"):
@@ -167,7 +177,7 @@ def _climb(problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None)
                 roles.planning,
                 settings,
                 roles.composer,
-                start=len(known),
+                start=start,
                 found=plan,
             )
         except Exception as error:
@@ -176,7 +186,7 @@ def _climb(problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None)
             rows = [failed(whole_question(problem), error, roles.decomposer)]
     else:
         style: Any = rung.strategy
-        rows = yield from attempts(problem, count, style=style, start=len(known), **roles.solving)
+        rows = yield from attempts(problem, count, style=style, start=start, **roles.solving)
     agreed = agreement([*known, *rows][: rung.samples])
     planned = plan.usage if plan and not earlier else []
     usage = add_usage(planned, *(row["usage"] for row in rows))
@@ -189,7 +199,7 @@ def _climb(problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None)
         "agreed": agreed.enough,
         "usage": usage,
     }
-    return _Climbed(rung, agreed, [*known, *rows], rows, plan, told)
+    return _Climbed(rung, agreed, [*known, *rows], rows, plan, told, base)
 
 
 def _spent(rows: list[AnswerRow]) -> bool:
@@ -199,15 +209,17 @@ def _spent(rows: list[AnswerRow]) -> bool:
 
 def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> dict[str, Any]:
     """The rung that agreed; else the one that agreed most, the later of equals."""
-    best = max(reversed(climbed), key=lambda c: (c.agreed.enough, c.agreed.share))
+    agreed = [found.agreed for found in climbed]
+    place = max(reversed(range(len(agreed))), key=lambda k: (agreed[k].enough, agreed[k].share))
+    best = climbed[place]
     rows = [row for found in climbed for row in found.new]
     plans = {id(found.plan): found.plan.usage for found in climbed if found.plan}
     plan = best.plan.plan.to_rows() if best.plan else []
-    trace = {**state["trace"], "rung": climbed.index(best), "rungs": [c.told for c in climbed]}
-    warnings = list(state["warnings"])
+    trace = {**state["trace"], "rung": place, "rungs": [c.told for c in climbed]}
+    warnings = [*state["warnings"], *(best.plan.warnings if best.plan else ())]
     if best.agreed.answer is not None and not best.agreed.enough:
         votes = f"{best.agreed.votes} of {best.agreed.samples} samples"
-        warnings.append(f"no rung agreed; the answer is that of rung {trace['rung']} ({votes})")
+        warnings.append(f"no rung agreed; the answer is that of rung {place} ({votes})")
     update = {
         "plan": plan,
         "plan_source": best.plan.source if best.plan else "undivided",
@@ -216,5 +228,8 @@ def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> d
         "trace": trace,
         "warnings": warnings,
     }
-    ended = outcome({**state, **update}, best.agreed.answer, budget=roles.limits.budget)
+    # Samples that weren't needed don't make the answer any worse.
+    judged = voters(best.rows, best.agreed.answer) if best.agreed.enough else None
+    answer, budget = best.agreed.answer, roles.limits.budget
+    ended = outcome({**state, **update}, answer, budget=budget, judged=judged)
     return {**update, **ended}

@@ -78,8 +78,10 @@ _STRATEGIES: dict[str, tuple[_Build, About]] = {
 }
 STRATEGIES = tuple(_STRATEGIES)
 ABOUT = {name: about for name, (_, about) in _STRATEGIES.items()}
-_WITH_PLAN = ", ".join(name for name, about in ABOUT.items() if about.plans)
+_ALWAYS = ", ".join(name for name, about in ABOUT.items() if about.always)
+_LINES = ", ".join(name for name, about in ABOUT.items() if about.lines)
 _WITH_REVIEW = ", ".join(name for name, about in ABOUT.items() if about.reviewed)
+_NOT_ALLOCATED = ("dynamic", "escalate")
 MAX_SAMPLES, MAX_EXAMPLES = 64, 16
 _RANGES = {
     "samples": (1, MAX_SAMPLES, 5),
@@ -173,8 +175,12 @@ def _check(about: About, options: Options) -> None:
     gate = options.get("gate", "model")
     if gate not in GATES:
         raise UserError(f"unknown gate {gate!r}; use one of {', '.join(GATES)}.")
-    if gate == "always" and not about.plans:
-        raise UserError(f"gate 'always' needs a strategy that splits: one of {_WITH_PLAN}.")
+    if gate == "always" and not about.always:
+        raise UserError(f"gate 'always' needs a strategy that always splits: one of {_ALWAYS}.")
+    if gate == "disagreement" and options.get("attempts", 3) == 1:
+        raise UserError("a single attempt agrees with itself: attempts is 2 or more for this gate.")
+    if options.get("verify") == "subquestions" and not about.lines:
+        raise UserError(f"verify 'subquestions' needs a strategy that asks them: one of {_LINES}.")
     check_cap(options.get("max_subquestions", 8))
     for name, (least, most, usual) in _RANGES.items():
         value: Any = options.get(name, usual)
@@ -192,11 +198,15 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
             "expressions: name another composer."
         )
     texts = load_prompts(options.get("prompts"))
-    decomposer = options.get("decomposer", "bundled")
-    if strategy == "dynamic" and decomposer == "bundled":
-        decomposer = solvers.first  # The bundled one can't; Self-Ask has one model for both.
+    if solvers.allocates and strategy in _NOT_ALLOCATED:
+        raise UserError(
+            f"solvers are chosen by cost for a whole plan, which {strategy!r} hasn't: use route=, "
+            "or strategy dag, sequential, attempt_first or recursive."
+        )
+    # Self-Ask has one model for both, unless another is named.
+    usual = solvers.first if strategy == "dynamic" else "bundled"
     return Roles(
-        decomposer=resolve_model(decomposer),
+        decomposer=resolve_model(options.get("decomposer", usual)),
         solvers=solvers,
         composer=composer,
         prompts=texts,
@@ -216,6 +226,7 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
         verifier=_verifier(options, solvers.first, texts),
         max_depth=options.get("max_depth", 2),
         max_total=options.get("max_total", 64),
+        max_concurrency=options.get("max_concurrency"),
         ladder=() if (ladder := options.get("ladder")) is None else read_ladder(ladder),
         examples=_examples(options.get("examples")),
         condense=bool(options.get("condense")),
@@ -226,8 +237,12 @@ def _roles(solver: Any, strategy: str, options: Options) -> Roles:
 def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Verifier | None:
     where, given = options.get("verify"), options.get("verifier")
     if where is None:
-        if given is not None and options.get("strategy") != "attempt_first":
-            raise UserError(f"a verifier needs verify=: one of {', '.join(PLACES)}.")
+        judges = options.get("strategy") == "attempt_first" and options.get("attempts") == 1
+        if given is not None and not judges:
+            raise UserError(
+                f"a verifier needs verify=: one of {', '.join(PLACES)}; or attempt_first with "
+                "attempts=1."
+            )
         return None if given is None else Verifier(resolve_model(given), prompts, None)
     if where not in PLACES:
         raise UserError(f"verify is {', '.join(PLACES)} or None, not {where!r}.")

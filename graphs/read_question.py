@@ -70,7 +70,7 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     problem = Problem.of({"question": question, "context": state.get("context")})
     return {
         "run_id": uuid4().hex,
-        "asked": {"question": problem.question, "context": problem.context},
+        "asked": problem.asked,
         "result_version": RESULT_VERSION,
         "strategy": strategy,
         "plan": [],
@@ -82,7 +82,6 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
         "warnings": [],
         "usage": [],
         "trace": {},
-        "attempt": "",
         "spent": False,
         "elapsed": 0.0,
     }

@@ -16,17 +16,17 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..errors import BudgetExhaustedError, must_be_raised
-from ..nodes.answers import AnswerRow, answered, failed
+from ..errors import UserError, must_be_raised
+from ..nodes.answers import AnswerRow, answered
 from ..nodes.decomposer import Decomposition, decompose
 from ..nodes.events import Event
-from ..nodes.lines import Settings, solve_line
+from ..nodes.lines import Settings, ask_solver
 from ..nodes.nested import merged_answer, nested_events, solve_plan
 from ..nodes.problem import Problem
 from ..nodes.solver import resolve
 from ..nodes.solvers import Choice
 from ..nodes.steps import Steps
-from ..nodes.usage import UsageRow, add_usage
+from ..nodes.usage import add_usage
 from ..plan import Plan, Subquestion, critical_path
 from ..plan.choice import asking_sentence
 from .about import About
@@ -39,6 +39,8 @@ ABOUT = About(
     pays="on long chains with a solver that manages one step only",
     source="Recursive Decomposition with Dependencies, arXiv 2505.02576",
     plans=True,
+    lines=True,
+    always=True,
     reviewed=True,
 )
 
@@ -47,13 +49,19 @@ def build_recursive(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """The nodes of `dag`, with lines that may be split again."""
     graph = new_graph(roles, "recursive", first=first_node(roles))
     # The plan may still be growing when its first line is split: it counts in full.
-    room = max(roles.max_total - roles.max_subquestions, 0) // roles.max_subquestions
-    return finish(graph, roles, add_divided(graph, roles, line=_Level(roles, 2, room)))
+    room = (roles.max_total - roles.max_subquestions) // roles.max_subquestions
+    if roles.max_depth > 1 and room < 2:
+        least = 3 * roles.max_subquestions
+        raise UserError(
+            f"max_total={roles.max_total} leaves no room to split any of {roles.max_subquestions} "
+            f"subquestions again: raise it to {least} at least, or lower max_subquestions."
+        )
+    return finish(graph, roles, add_divided(graph, roles, answer=_Level(roles, 2, room)))
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Solves a line of a plan, after splitting it again if that is allowed.
+    """Answers a line of a plan, after splitting it again if that is allowed.
 
     Attributes:
         roles: Who does what.
@@ -74,17 +82,19 @@ class _Level:
         known: Mapping[int, AnswerRow],
         choice: Choice,
         settings: Settings,
-        refused: BudgetExhaustedError | None = None,
     ) -> Steps[AnswerRow]:
-        unit = solve_line(problem, line, known, choice, settings, refused)
-        complete = all(known[k]["status"] == "ok" for k in line.needs)
-        if self.depth > self.roles.max_depth or self.room < 2 or refused or not complete:
-            return (yield from unit)
-        local = Problem(resolve(line, known), _facts(problem))
+        if self.depth > self.roles.max_depth or self.room < 2:
+            return (yield from ask_solver(problem, line, known, choice, settings))
+        local = Problem(resolve(line, known), _facts(problem), problem.hints)
         found = yield from self._planned(local)
-        if not found.plan.atomic:
+        if _divides(found.plan, local):
             return (yield from self._split(local, line, found, choice, settings))
-        row = yield from unit
+        try:
+            row = yield from ask_solver(problem, line, known, choice, settings)
+        except Exception as error:
+            taken: Any = error
+            taken.usage = tuple(add_usage(found.usage, getattr(error, "usage", ())))
+            raise
         return {**row, "usage": add_usage(found.usage, row["usage"])}
 
     def _planned(self, local: Problem) -> Steps[Decomposition]:
@@ -107,43 +117,36 @@ class _Level:
         choice: Choice,
         settings: Settings,
     ) -> Steps[AnswerRow]:
-        path, lines = (*self.within, line.id), found.plan.subquestions
-        yield Event("subquestion.started", {"id": line.id, "text": line.text})
-        told = Event("plan", {"plan": found.plan.to_rows(), "plan_source": found.source})
-        yield from nested_events(_one(told), path)
-        room = (self.room - len(lines)) // len(lines)
-        deeper = replace(self, depth=self.depth + 1, room=room, within=path)
-        inner = replace(settings, line=deeper)
-        rows = yield from solve_plan(local, found.plan, inner, within=path)
-        row = yield from self._merged(local, line, found, rows, choice)
-        kind = "answered" if row["status"] == "ok" else row["status"]
-        yield Event(f"subquestion.{kind}", row)
-        return row
-
-    def _merged(
-        self,
-        local: Problem,
-        line: Subquestion,
-        found: Decomposition,
-        rows: list[AnswerRow],
-        choice: Choice,
-    ) -> Steps[AnswerRow]:
         """The line's answer from those of its parts."""
+        path, plan = (*self.within, line.id), found.plan
+        told = Event("plan", {"plan": plan.to_rows(), "plan_source": found.source})
+        yield from nested_events(_one(told), path)
+        room = (self.room - len(plan.subquestions)) // len(plan.subquestions)
+        deeper = replace(self, depth=self.depth + 1, room=room, within=path)
+        inner = replace(settings, answer=deeper)
+        rows = yield from solve_plan(local, plan, inner, chosen=choice, within=path)
+        parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(found.warnings)}
         taken = [found.usage, *(row["usage"] for row in rows)]
-        parts = {"plan": found.plan.to_rows(), "answers": rows}
+        models: Any = {"composer": self.roles.composer, "prompts": self.roles.prompts}
         try:
-            models: Any = {"composer": self.roles.composer, "prompts": self.roles.prompts}
-            answer, replies = yield from merged_answer(local, found.plan, rows, **models)
+            answer, replies = yield from merged_answer(
+                local, plan, rows, sample=choice.sample, **models
+            )
         except Exception as error:
-            if must_be_raised(error):
-                raise
-            row = failed(line, error, choice.model)
-            return {**row, "usage": add_usage(*taken, row["usage"]), "parts": parts}
+            lost: Any = error
+            lost.usage, lost.parts = tuple(add_usage(*taken, getattr(error, "usage", ()))), parts
+            raise
         row = answered(line, local.question, answer, replies, choice.model)
-        usage: list[UsageRow] = add_usage(*taken, row["usage"])
         seconds = sum(row["seconds"] for row in found.usage) + row["seconds"]
-        seconds += critical_path(found.plan, {row["id"]: row["seconds"] for row in rows})
+        seconds += critical_path(plan, {row["id"]: row["seconds"] for row in rows})
+        usage = add_usage(*taken, row["usage"])
         return {**row, "usage": usage, "seconds": seconds, "parts": parts}
+
+
+def _divides(plan: Plan, local: Problem) -> bool:
+    """Whether a plan makes anything smaller: one that asks the part itself again doesn't."""
+    asked = local.question.casefold()
+    return not plan.atomic and all(s.text.casefold() != asked for s in plan.subquestions)
 
 
 def _facts(problem: Problem) -> str:

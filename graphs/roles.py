@@ -47,6 +47,7 @@ class Roles:
     verifier: Verifier | None = None
     max_depth: int = 2
     max_total: int = 64
+    max_concurrency: int | None = None
     ladder: tuple[Rung, ...] = ()
     examples: tuple[Mapping[str, str], ...] = ()
     context_schema: type[Any] | None = None

@@ -19,6 +19,8 @@ ABOUT = About(
     pays="where the plan's needs can't be trusted; slower and dearer than `dag`",
     source="Zhou et al. (Least-to-Most), arXiv 2205.10625",
     plans=True,
+    lines=True,
+    always=True,
     reviewed=True,
 )
 

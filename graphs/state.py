@@ -58,13 +58,11 @@ class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
 
     run_id: str
     """Names this question's journal, also if the run is replayed from its history."""
-    asked: dict[str, str]
-    """The question and context of this run."""
+    asked: dict[str, Any]
+    """The question and context of this run, and what was noted of them."""
     final: str
     """How the plan ends: `last` or `compose`."""
     spent: bool
     """Whether the budget ended the planning."""
-    attempt: str
-    """An undivided answer that wasn't good enough, for the decomposer to see."""
     elapsed: float
     """Seconds that the question has taken, while a node isn't running; kept for budgets."""

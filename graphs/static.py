@@ -15,7 +15,7 @@ from ..nodes.answers import failed
 from ..nodes.composer import undivided_outcome
 from ..nodes.problem import Problem
 from ..nodes.review import review_node
-from ..nodes.solver import refuse_prose, solve_static, undivided_row, whole_question
+from ..nodes.solver import refuse_prose, solve_static, unsplit_row, whole_question
 from ..nodes.steps import Steps, as_runnable
 from ..plan import Plan
 from .about import About
@@ -27,6 +27,7 @@ ABOUT = About(
     pays="with a good decomposer and a solver that reasons in words, for the price of two calls",
     source="Wu et al., arXiv 2402.15000",
     plans=True,
+    always=True,
     reviewed=True,
 )
 
@@ -41,7 +42,7 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         answer: str | None = None
         budget = roles.limits.budget
         if plan.atomic:
-            undivided = undivided_row(problem, style="direct", retriever=roles.retriever, **models)
+            undivided = unsplit_row(problem, style="direct", retriever=roles.retriever, **models)
             answer, row = yield from undivided
             return undivided_outcome(state, answer, row, budget)
         try:

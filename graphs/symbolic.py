@@ -222,7 +222,7 @@ def _worded(formal: Formalisation, case: str, bounds: _Bounds) -> Steps[_Solutio
         raise FormalisationError(f"{case}: {error}") from None
 
 
-def _z3(script: str, wanted: Sequence[str], bounds: _Bounds) -> Steps[SmtResult]:
+def _z3(script: str, wanted: Sequence[str] | None, bounds: _Bounds) -> Steps[SmtResult]:
     """Run Z3 when there is a place for it, and not beyond the budget's time."""
     options: Any = {"megabytes": bounds.megabytes, "wanted": wanted}
 

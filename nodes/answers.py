@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
@@ -30,8 +30,10 @@ class AnswerRow(TypedDict):
     sources: list[Any]
     verdict: NotRequired[dict[str, Any]]
     """What the verifier said of the answer, if one was asked: `right`, `kind`, `reason`."""
+    reply: NotRequired[str]
+    """The whole reply, where `answer` is only its end."""
     parts: NotRequired[dict[str, Any]]
-    """`plan` and `answers` of a subquestion that was split again."""
+    """`plan`, `answers` and `warnings` of what was solved by a plan of its own."""
 
 
 def answered(
@@ -66,6 +68,8 @@ def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel)
     status = "skipped" if isinstance(error, BudgetExhaustedError) else "failed"
     row = _without_answer(subquestion, status, describe_error(error), model)
     row["usage"] = list(getattr(error, "usage", ()))
+    if parts := getattr(error, "parts", None):
+        row["parts"] = parts
     return row
 
 
@@ -93,6 +97,15 @@ def _without_answer(
         seconds=0.0,
         sources=[],
     )
+
+
+def with_parts(rows: Iterable[AnswerRow]) -> Iterator[tuple[str, AnswerRow]]:
+    """Rows and, after each, those that it was made of, named `#2`, `#2.1` and so on."""
+    for row in rows:
+        name = f"#{row['id']}" if row["id"] else ""
+        yield name, row
+        for part, inner in with_parts(row.get("parts", {}).get("answers", ())):
+            yield f"{name or '#0'}.{part.removeprefix('#')}", inner
 
 
 def needed_lines(rows: Iterable[AnswerRow]) -> str:

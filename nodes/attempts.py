@@ -14,15 +14,16 @@ from ..errors import must_be_raised
 from ..models.references import ResolvedModel
 from ..prompts import Prompts
 from .answers import AnswerRow, failed
+from .calls import SAMPLES_APART
 from .problem import Problem
 from .retrieval import retrieve, with_passages
 from .solver import Style, solve_undivided, whole_question
 from .steps import Steps, Together
-from .voting import majority
+from .usage import add_usage
+from .voting import majority, normalise
 
-GATE_START, ATTEMPT_START = 64, 128
-"""Where the gate and `attempt_first` begin to count samples: a call must not look like one of the
-strategy's own, or a resumed run would take it for that."""
+GATE_START, ATTEMPT_START = 100 * SAMPLES_APART, 200 * SAMPLES_APART
+"""Where the gate and `attempt_first` begin to number samples."""
 THRESHOLDS = {10: 0.6, 5: 0.8, 1: 1.0}
 """From how many samples on which share of them must agree."""
 
@@ -66,6 +67,14 @@ def agreement(rows: Sequence[AnswerRow]) -> Agreement:
     return Agreement(*majority(answers), len(rows))
 
 
+def voters(rows: Sequence[AnswerRow], answer: str | None) -> list[AnswerRow]:
+    """The samples that gave an answer."""
+    if answer is None:
+        return []
+    same = normalise(answer)
+    return [row for row in rows if row["answer"] is not None and normalise(row["answer"]) == same]
+
+
 def attempts(
     problem: Problem,
     count: int,
@@ -98,7 +107,10 @@ def attempts(
         answer, row = yield from solve_undivided(
             seen, model=model, prompts=prompts, style=style, sample=number
         )
-        return {**row, "answer": answer}
+        found: AnswerRow = {**row, "answer": answer}
+        if row["answer"] is not None and row["answer"] != answer:
+            found["reply"] = row["answer"]
+        return found
 
     try:
         sources = yield from retrieve(retriever, problem.question)
@@ -115,3 +127,13 @@ def _row(problem: Problem, model: ResolvedModel, result: Any) -> AnswerRow:
     if must_be_raised(result):
         raise result
     return failed(whole_question(problem), result, model)
+
+
+def voted_row(problem: Problem, count: int, **options: Any) -> Steps[tuple[str | None, AnswerRow]]:
+    """`attempts` as one row: the majority's answer, with what all of them took."""
+    rows = yield from attempts(problem, count, **options)
+    answer = agreement(rows).answer
+    taken = add_usage(*(row["usage"] for row in rows))
+    seconds = max(row["seconds"] for row in rows)
+    row: AnswerRow = {**(voters(rows, answer) or rows)[0], "usage": taken, "seconds": seconds}
+    return answer, row

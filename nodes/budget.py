@@ -92,27 +92,29 @@ class Meter:
         """Calls that were begun and of which nothing was told afterwards."""
         return self._begun - self._told
 
-    def before_call(self, role: str) -> None:
+    def before_call(self, *, last: bool = False) -> None:
         """Count a call that is about to be made.
+
+        Args:
+            last: Whether it is the one that was kept back for the end.
 
         Raises:
             BudgetExhaustedError: If the budget doesn't allow it.
         """
-        composing = role == "composer"
         with self._lock:
-            reached = self._reached(0 if composing else self.kept_for_composer, composing)
+            reached = self._reached(0 if last else self.kept_for_composer, last=last)
             if reached:
                 raise BudgetExhaustedError(f"the budget's {reached} was reached")
             if self._shared:
-                self._shared.before_call(role)
+                self._shared.before_call(last=last)
             self.calls += 1
             self._begun += 1
 
-    def _reached(self, kept: int, composing: bool) -> str | None:
+    def _reached(self, kept: int, *, last: bool) -> str | None:
         budget = self.budget
         if budget.max_calls is not None and self.calls + kept >= budget.max_calls:
             return f"max_calls ({budget.max_calls})"
-        if composing:
+        if last:
             return None
         if budget.max_tokens is not None and self.tokens >= budget.max_tokens:
             return f"max_tokens ({budget.max_tokens})"

@@ -33,6 +33,10 @@ from .session import Session
 from .usage import UsageRow, add_usage, cost, no_usage, tokens_used
 from .waiting import await_within, wait_within
 
+SAMPLES_APART = 1000
+"""Parts of a run that ask the same, such as the rungs of a ladder, number their samples from
+different thousands, so that a resumed run tells them apart; what is drawn depends on the rest."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -47,6 +51,8 @@ class Call:
         sample: Number of the sample, where the same is asked several times.
         on_text: Is told the reply so far whenever more of it comes; asks for streaming.
         metadata: More about the call, for traces.
+        last: Whether it ends the question: the budget has kept it back, and beyond the caps
+            on tokens, seconds and money it is made all the same.
     """
 
     role: str
@@ -57,6 +63,7 @@ class Call:
     sample: int = 0
     on_text: Callable[[str], None] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    last: bool = False
 
     @property
     def key(self) -> str:
@@ -153,7 +160,7 @@ class _Attempts:
         Raises:
             BudgetExhaustedError: If the budget doesn't allow it.
         """
-        self._meter.before_call(self._call.role)
+        self._meter.before_call(last=self._call.last)
         if not self._made:  # Waiting for a place isn't the model's time.
             self._start = time.perf_counter()
         self._made += 1
@@ -161,7 +168,7 @@ class _Attempts:
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def _seconds_left(self) -> float | None:
-        return None if self._call.role == "composer" else self._meter.seconds_left()
+        return None if self._call.last else self._meter.seconds_left()
 
     def reply(self, output: Any) -> Reply:
         """Read the output; an unusable one is raised, with the usage that it took."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -15,7 +15,7 @@ from ..errors import (
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import without_thinking
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, needed_lines
+from .answers import AnswerRow, needed_lines, with_parts
 from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
@@ -54,24 +54,25 @@ def compose(
         model: Whom to ask.
         prompts: The prompt texts.
         sample: Number of the sample, where the same is composed several times.
-        told: Whether the text is the final answer, and so is told as it comes.
+        told: Whether the text is the final answer, told as it comes and paid for by the call
+            that the budget keeps back.
     """
     if model.speaks_contract("solver"):
         lines = [(row["id"], row["text"], row["answer"]) for row in rows if row["answer"]]
         target = len(rows) + 1, problem.question
         return (
             yield from solve_expression(
-                Call("composer", model, [], sample=sample), str(problem), lines, target
+                Call("composer", model, [], sample=sample, last=told), str(problem), lines, target
             )
         )
     fields = {
-        "problem": str(problem),
+        "problem": problem.with_hints,
         "answers": needed_lines(rows),
         "question": problem.question,
     }
     messages = prompts["compose"].messages(fields)
     writer = _answer_writer() if told else None
-    reply = yield Call("composer", model, messages, sample=sample, on_text=writer)
+    reply = yield Call("composer", model, messages, sample=sample, on_text=writer, last=told)
     if reply.cut_off:
         error = CutOffReplyError("the composer's reply was cut off at its token limit")
         error.usage = (reply.usage,)
@@ -139,9 +140,10 @@ def _last(state: Mapping[str, Any]) -> str | None:
     return rows[-1]["answer"] if rows else None
 
 
-def _spent(rows: Sequence[AnswerRow]) -> bool:
+def _spent(rows: Iterable[AnswerRow]) -> bool:
+    """Whether the budget left any of it unanswered, down to the parts of parts."""
     name = BudgetExhaustedError.__name__
-    return any((row["error"] or {}).get("type") == name for row in rows)
+    return any((row["error"] or {}).get("type") == name for _, row in with_parts(rows))
 
 
 def found_so_far(rows: Sequence[AnswerRow]) -> str | None:
@@ -156,6 +158,7 @@ def outcome(
     *,
     message_id: str | None = None,
     budget: Budget | None = None,
+    judged: Sequence[AnswerRow] | None = None,
 ) -> dict[str, Any]:
     """The end of every strategy: answer, status, total usage, trace, and one AI message.
 
@@ -166,21 +169,23 @@ def outcome(
         message_id: Id of the model's message, if the answer is one: a chat UI that has
             streamed it then knows it again.
         budget: The question's budget, for warnings about what it couldn't count.
+        judged: The rows that the status depends on, where others don't matter any more.
     """
     from langchain_core.messages import AIMessage
 
     rows: list[AnswerRow] = state["answers"]
+    warnings = [*state.get("warnings", []), *_of_parts(rows), *doubts(rows)]
+    status = _status(state, rows if judged is None else judged, answer)
+    if answer is None and (answer := state.get("asked", {}).get("fallback")) is not None:
+        status = "budget_exhausted" if status == "budget_exhausted" else "partial"
+        warnings.append("the answer is what most undivided attempts said")
     total = add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage)
-    warnings = [
-        *state.get("warnings", []),
-        *doubts(rows),
-        *budget_warnings(budget, total),
-    ]
+    warnings += budget_warnings(budget, total)
     errors = [row["error"]["message"] for row in rows if row["error"]]
     said = answer if answer is not None else "; ".join(["No answer", *(warnings + errors)[-1:]])
     return {
         "answer": answer,
-        "status": _status(state, answer),
+        "status": status,
         "warnings": warnings,
         "usage": total,
         "trace": analyse(state, total),
@@ -188,13 +193,18 @@ def outcome(
     }
 
 
-def _status(state: Mapping[str, Any], answer: str | None) -> str:
-    rows: list[AnswerRow] = state["answers"]
+def _of_parts(rows: Sequence[AnswerRow]) -> list[str]:
+    """What was warned of when parts were planned."""
+    found = [(name, row.get("parts", {}).get("warnings", ())) for name, row in with_parts(rows)]
+    return [f"{name}: {text}" if name else text for name, texts in found for text in texts]
+
+
+def _status(state: Mapping[str, Any], rows: Sequence[AnswerRow], answer: str | None) -> str:
     if state.get("spent") or _spent(rows):
         return "budget_exhausted"
     if answer is None:
         return "failed"
-    return "ok" if all(row["status"] == "ok" for row in rows) else "partial"
+    return "ok" if all(row["status"] == "ok" for _, row in with_parts(rows)) else "partial"
 
 
 def undivided_outcome(

@@ -181,9 +181,9 @@ class _Asked:
 
     @property
     def _fields(self) -> dict[str, str]:
-        problem, attempt = self.problem, self.problem.attempt
         cap = str(self.max_subquestions)
-        return {"problem": str(problem), "max_subquestions": cap, "attempt": attempt}
+        known = {"problem": self.problem.with_hints, "max_subquestions": cap}
+        return {**self.problem.attempt, **known}
 
     def _messages(self) -> list[dict[str, str]]:
         if self.model.speaks_contract("decomposer"):
@@ -191,7 +191,8 @@ class _Asked:
                 {"role": "system", "content": "decompose"},
                 {"role": "user", "content": str(self.problem)},
             ]
-        name = "decompose_attempt" if self.problem.attempt else "decompose"
+        name = "decompose_split" if self.must_split else "decompose"
+        name = "decompose_attempt" if self.problem.attempt else name
         return self.prompts[name].messages(self._fields)
 
     def _options(self, **more: Any) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
-from .calls import Call
+from .calls import SAMPLES_APART, Call
 from .given_numbers import (
     asks_for_arithmetic,
     given_numbers,
@@ -92,7 +92,8 @@ def solve_expression(
 
 def _options(sample: int) -> dict[str, Any]:
     """The first sample is the likeliest expression, later ones are drawn."""
-    drawn = {"temperature": 0.7, "seed": sample} if sample else {"temperature": 0.0}
+    seed = sample % SAMPLES_APART
+    drawn = {"temperature": 0.7, "seed": seed} if seed else {"temperature": 0.0}
     held = {"grammar": EXPRESSION_GRAMMAR, "no_repeat": NO_REPEAT}
     return {**held, "max_tokens": MAX_EXPRESSION_TOKENS, **drawn}
 

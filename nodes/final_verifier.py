@@ -11,6 +11,7 @@ from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, answered, needed_lines
 from .budget import budget_warnings
 from .calls import Call
+from .events import Event
 from .problem import Problem
 from .session import Limits
 from .solver import final_answer, whole_question
@@ -35,7 +36,8 @@ def verifier_node(
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that has `answer` judged, and replaces it by a better one if it can.
 
-    It writes `answer`, `warnings`, `usage`, `trace`, and the AI message anew under its id.
+    It writes `answer`, `warnings`, `usage` and `trace`, and puts a better answer's AI message in
+    the place of the first.
 
     Args:
         verifier: Judges: a model reference, chat model, Runnable or compiled graph.
@@ -64,6 +66,9 @@ def verifier_node(
 
         given = answered(whole_question(problem), problem.question, state["answer"], [], reviser)
         row = yield from until_right(given, judge, again, most)
+        if row["answer"] != state["answer"]:
+            yield Event("composer.restarted", {})
+            yield Event("composer.token", {"text": row["answer"]})
         return _update(state, row, budget)
 
     return as_runnable("verifier", steps, limits)
@@ -79,7 +84,7 @@ def _revised(
     verifier: Verifier,
 ) -> Steps[AnswerRow]:
     fields = {
-        "problem": str(problem),
+        "problem": problem.with_hints,
         "answers": needed_lines(rows) or "none",
         "answer": answer,
         "kind": verdict.kind,
@@ -96,7 +101,7 @@ def _revised(
 
 
 def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, Any]:
-    from langchain_core.messages import AIMessage
+    from langchain_core.messages import AIMessage, RemoveMessage
 
     total = add_usage(state["usage"], row["usage"])
     traced = {**state, "trace": {**state.get("trace", {}), "verdict": row.get("verdict")}}
@@ -108,6 +113,7 @@ def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, 
         "trace": analyse(traced, total),
     }
     if row["answer"] != state["answer"]:
-        told = {"content": row["answer"] or "", "name": "decomposition"}
-        update["messages"] = [AIMessage(**told, id=state["messages"][-1].id)]
+        # A chat that was shown the first answer is only told of a message that it doesn't know.
+        better = AIMessage(content=row["answer"] or "", name="decomposition")
+        update["messages"] = [RemoveMessage(id=state["messages"][-1].id), better]
     return update

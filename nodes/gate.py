@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
-from .attempts import GATE_START, Agreement, agreement, attempts
+from .attempts import GATE_START, Agreement, agreement, attempts, voters
 from .composer import outcome, undivided_outcome
 from .events import Event
 from .problem import Problem
@@ -65,17 +66,19 @@ def gate_node(
         return undivided_outcome(traced, answer, row, budget)
 
     def unless_agreed(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        rows = yield from attempts(
-            Problem.of(state), samples, style="direct", start=GATE_START, **options
-        )
+        problem = Problem.of(state)
+        rows = yield from attempts(problem, samples, style="direct", start=GATE_START, **options)
         found = agreement(rows)
         told = _told(found)
         yield Event("gate", told)
         if found.enough:
             answered = {**state, "answers": rows, "trace": {"gate": told}}
-            return {"answers": rows, **outcome(answered, found.answer, budget=budget)}
+            judged = voters(rows, found.answer)
+            ended = outcome(answered, found.answer, budget=budget, judged=judged)
+            return {"answers": rows, **ended}
         usage = add_usage(state.get("usage", []), *(row["usage"] for row in rows))
-        return {"usage": usage, "trace": {"gate": told}}
+        asked = replace(problem, fallback=found.answer).asked
+        return {"usage": usage, "trace": {"gate": told}, "asked": asked}
 
     return as_runnable("gate", undivided if gate == "never" else unless_agreed, limits)
 

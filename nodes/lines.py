@@ -19,9 +19,9 @@ from .steps import Do, Steps
 from .usage import UsageRow
 from .verifier import Verdict, Verifier, until_right, verify
 
-_RETRY_STRIDE = 1000
-LineSolver = Callable[..., Steps[AnswerRow]]
-"""Solves a line; takes what `solve_line` takes."""
+_RETRY_STRIDE = 100
+Answerer = Callable[..., Steps[AnswerRow]]
+"""Answers a line, or raises; takes what `ask_solver` takes."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,8 @@ class Settings:
     cache: AnswerCache | None = None
     one_at_a_time: bool = False
     verifier: Verifier | None = None
-    line: LineSolver | None = None
-    """Solves a line, in place of `solve_line`."""
-
-    @property
-    def solve(self) -> LineSolver:
-        """How a line is solved."""
-        return self.line or solve_line
+    answer: Answerer | None = None
+    """Answers a line in place of the solver alone; skipping, cache and verifier stay around it."""
 
 
 def solve_line(
@@ -99,14 +94,25 @@ def _answer(
         kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
         if kept:
             return from_cache(kept, line)
-    row = yield from solve_subquestion(
-        problem, line, known, choice=choice, prompts=prompts, retriever=settings.retriever
-    )
+    row = yield from (settings.answer or ask_solver)(problem, line, known, choice, settings)
     if settings.verifier:
         row = yield from _verified(row, problem, line, known, choice, settings)
-    if cache and row.get("verdict", {}).get("right", True):
+    # An answer that nobody could judge is asked for and judged another time.
+    if cache and not row.get("verdict", {}).get("kind"):
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
+
+
+def ask_solver(
+    problem: Problem,
+    line: Subquestion,
+    known: Mapping[int, AnswerRow],
+    choice: Choice,
+    settings: Settings,
+) -> Steps[AnswerRow]:
+    """The solver's answer to a line; errors are raised."""
+    options: Any = {"prompts": settings.prompts, "retriever": settings.retriever}
+    return (yield from solve_subquestion(problem, line, known, choice=choice, **options))
 
 
 def _verified(

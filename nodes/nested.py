@@ -8,17 +8,18 @@ from typing import Any
 
 from ..errors import BudgetExhaustedError, ReplyError, must_be_raised
 from ..models.references import ResolvedModel
-from ..plan import Plan, Subquestion, ancestors
+from ..plan import Plan, Subquestion, ancestors, critical_path
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed
 from .attempts import attempts
 from .composer import compose
 from .decomposer import Decomposition, decompose
 from .events import Event
-from .lines import Settings
+from .lines import Settings, solve_line
 from .problem import Problem
 from .replies import Reply
 from .solver import whole_question
+from .solvers import Choice
 from .steps import InOrder, Steps, Together
 from .usage import add_usage
 
@@ -28,6 +29,7 @@ def solve_plan(
     plan: Plan,
     settings: Settings,
     *,
+    chosen: Choice | None = None,
     sample: int = 0,
     within: Sequence[Any] = (),
 ) -> Steps[list[AnswerRow]]:
@@ -37,6 +39,7 @@ def solve_plan(
         problem: The question that the plan belongs to.
         plan: The plan; not atomic.
         settings: Who solves, and how.
+        chosen: Who solves all of it; by default, whoever is chosen for each line.
         sample: Number of the sample, where a plan is solved several times.
         within: Where the plan stands, for its events: a path of ids.
 
@@ -48,9 +51,9 @@ def solve_plan(
     def line(place: int) -> Steps[AnswerRow]:
         subquestion = plan.subquestions[place]
         needed = _needed(plan, subquestion, settings, rows)
-        choice = settings.solvers.choose(subquestion)
-        chosen = replace(choice, sample=choice.sample + sample)
-        steps = settings.solve(problem, subquestion, needed, chosen, settings)
+        choice = chosen or settings.solvers.choose(subquestion)
+        drawn = replace(choice, sample=choice.sample + sample)
+        steps = solve_line(problem, subquestion, needed, drawn, settings)
         row = yield from nested_events(steps, within)
         rows[subquestion.id] = row
         return row
@@ -135,7 +138,8 @@ def divided_samples(
         path = [f"sample {number}"]
         rows = yield from solve_plan(problem, plan, settings, sample=number, within=path)
         taken, whole = [row["usage"] for row in rows], whole_question(problem)
-        seconds = sum(row["seconds"] for row in rows)
+        seconds = critical_path(plan, {row["id"]: row["seconds"] for row in rows})
+        parts = {"plan": plan.to_rows(), "answers": rows, "warnings": []}
         try:
             answer, replies = yield from merged_answer(
                 problem, plan, rows, composer=composer, prompts=prompts, sample=number
@@ -143,11 +147,12 @@ def divided_samples(
         except Exception as error:
             if must_be_raised(error):
                 raise
-            row = failed(whole, error, model)
+            row: AnswerRow = {**failed(whole, error, model), "parts": parts}
             return {**row, "usage": add_usage(*taken, row["usage"]), "seconds": seconds}
         row = answered(whole, problem.question, answer, replies, model)
         usage = add_usage(*taken, row["usage"])
-        return {**row, "usage": usage, "seconds": seconds + row["seconds"]}
+        seconds += row["seconds"]
+        return {**row, "usage": usage, "seconds": seconds, "parts": parts}
 
     found_rows = yield Together([sample(start + number) for number in range(count)])
     for row in found_rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UserError
@@ -19,7 +19,10 @@ class Problem:
     Args:
         question: The question; not blank.
         context: A passage that it is asked about, empty if there is none.
-        attempt: An undivided answer that wasn't good enough, for a decomposer to see.
+        hints: What was understood of it; models trained for this project aren't shown it.
+        attempt: An undivided answer that didn't convince, for a decomposer to see: `reply`,
+            `others`, `objection`.
+        fallback: What most undivided attempts said, should nothing better be found.
 
     Raises:
         UserError: If the question is blank, or a text is too long to be meant.
@@ -27,7 +30,9 @@ class Problem:
 
     question: str
     context: str = ""
-    attempt: str = ""
+    hints: str = ""
+    attempt: Mapping[str, str] = field(default_factory=dict)
+    fallback: str | None = None
 
     def __post_init__(self) -> None:
         # Halves of surrogate pairs, as broken JSON has them, can't be stored or sent.
@@ -51,11 +56,31 @@ class Problem:
             return cls(value)
         if not isinstance(value, Mapping):
             raise UserError("ask with a text, or with a state that has a question.")
-        asked = value.get("asked") or value
+        own = value.get("asked")
+        asked = own or value
         question, context = asked.get("question"), asked.get("context")
         if not isinstance(question, str) or not isinstance(context or "", str):
             raise UserError("a question is a text, and so is its context.")
-        return cls(question, context or "", str(value.get("attempt") or ""))
+        if not own:  # What a graph noted of the question is in its own state alone.
+            return cls(question, context or "")
+        noted = {name: own.get(name) for name in ("hints", "attempt", "fallback") if own.get(name)}
+        return cls(question, context or "", **noted)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The problem as JSON-native values, for a graph's state."""
+        return {
+            "question": self.question,
+            "context": self.context,
+            "hints": self.hints,
+            "attempt": dict(self.attempt),
+            "fallback": self.fallback,
+        }
+
+    @property
+    def with_hints(self) -> str:
+        """The problem as a general model is shown it."""
+        return "\n\n".join(text for text in (self.context, self.hints, self.question) if text)
 
     def __str__(self) -> str:
         """Context, a blank line, question: the order that models were trained on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -66,4 +67,4 @@ def with_passages(problem: Problem, sources: list[dict[str, Any]]) -> Problem:
         return problem
     passages = [f"[{n}] {source['text']}" for n, source in enumerate(sources, 1)]
     context = "\n\n".join([problem.context, *passages] if problem.context else passages)
-    return Problem(problem.question, context)
+    return replace(problem, context=context)

@@ -86,5 +86,7 @@ def _spent(state: Mapping[str, Any], journal: Journal | None) -> list[UsageRow]:
     usage: list[UsageRow] = list(state.get("usage") or ())
     if journal and state.get("run_id"):
         return [row for row in usage if row["role"] == "condenser"]
+    if state.get("status", "running") != "running":
+        return usage
     # The solver's usage joins the state's sum only when the composer ends the question.
     return [*usage, *(u for row in state.get("answers") or () for u in row["usage"])]

@@ -12,7 +12,7 @@ from ..models.references import ResolvedModel
 from ..plan import MAX_TEXT_CHARS, Plan, Subquestion
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
-from .calls import Call
+from .calls import SAMPLES_APART, Call
 from .expression import solve_expression
 from .problem import Problem
 from .replies import Reply
@@ -111,7 +111,7 @@ def _call(
     text = subquestion.text
     prompt = prompts["solve_again" if objection else "solve"]
     fields = {
-        "problem": str(problem),
+        "problem": problem.with_hints,
         "answers": needed_lines(known.values()) or "none",
         "subquestion": text if text == resolved else f"{text}\n(that is: {resolved})",
         **(objection or {}),
@@ -146,7 +146,7 @@ def solve_undivided(
     question = whole_question(problem)
     sources = yield from retrieve(retriever, problem.question)
     seen = with_passages(problem, sources)
-    messages = prompts[style].messages({"problem": str(seen)})
+    messages = prompts[style].messages({"problem": seen.with_hints})
     call = Call("solver", model, messages, name=f"solver {style}", sample=sample)
     if model.speaks_contract("solver"):
         refuse_prose(model, style)
@@ -160,7 +160,8 @@ def solve_undivided(
 
 def _drawn(sample: int) -> dict[str, Any]:
     """Options for models in this process; hosted ones draw by their own temperature."""
-    return {"temperature": 0.7, "seed": sample} if sample else {}
+    seed = sample % SAMPLES_APART
+    return {"temperature": 0.7, "seed": seed} if seed else {}
 
 
 def undivided_row(
@@ -175,6 +176,20 @@ def undivided_row(
         return None, failed(whole_question(problem), error, model)
 
 
+def unsplit_row(
+    problem: Problem, *, model: ResolvedModel, **options: Any
+) -> Steps[tuple[str | None, AnswerRow]]:
+    """`undivided_row` of a question that a decomposer left whole.
+
+    If it was attempted before, what most attempts said is the answer: a further one would say
+    no better.
+    """
+    if problem.fallback is None:
+        return (yield from undivided_row(problem, model=model, **options))
+    line = whole_question(problem)
+    return problem.fallback, answered(line, problem.question, problem.fallback, [], model)
+
+
 def solve_static(
     problem: Problem, plan: Plan, *, model: ResolvedModel, prompts: Prompts, retriever: Any = None
 ) -> Steps[tuple[str, AnswerRow]]:
@@ -182,7 +197,7 @@ def solve_static(
     refuse_prose(model, "static")
     sources = yield from retrieve(retriever, problem.question)
     seen = with_passages(problem, sources)
-    fields = {"problem": str(seen), "plan": str(plan), "question": problem.question}
+    fields = {"problem": seen.with_hints, "plan": str(plan), "question": problem.question}
     reply = yield Call("solver", model, prompts["static"].messages(fields), name="solver static")
     text = _whole(reply)
     row = answered(whole_question(problem), problem.question, text, [reply], model, sources)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -156,18 +157,26 @@ def _together(step: Together, config: Any, session: Session) -> list[Any]:
 
 def _in_order(step: InOrder, config: Any, session: Session) -> list[Any]:
     futures: list[Future[Any]] = []
+    stop = threading.Event()
 
     def one(place: int) -> Any:
         for earlier in step.needs[place]:
             futures[earlier].result()
-        return run(step.role(place), config, session)
+        if stop.is_set():
+            raise CancelledError
+        try:
+            return run(step.role(place), config, session)
+        except BaseException as error:
+            if not _waits_for_a_person(error):
+                stop.set()
+            raise
 
     # A thread for each, so that those who wait never keep out those they wait for.
     with ThreadPoolExecutor(max_workers=len(step.needs) or 1) as pool:
         for place in range(len(step.needs)):
             # One by one: those that run already look for the earlier ones.
             futures.append(pool.submit(contextvars.copy_context().run, one, place))  # noqa: PERF401
-        return [future.result() for future in futures]
+    return _results([future.exception() or future.result() for future in futures])
 
 
 async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
@@ -181,11 +190,31 @@ async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
     for place in range(len(step.needs)):
         tasks.append(asyncio.create_task(one(place)))  # noqa: PERF401
     try:
-        return await asyncio.gather(*tasks)
+        left = set(tasks)
+        while left:
+            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
+            # Those beside one that waits for a person go on: their replies are being paid for.
+            if any((error := t.exception()) and not _waits_for_a_person(error) for t in done):
+                break
+        return _results([t.exception() or t.result() for t in tasks if t.done()])
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _waits_for_a_person(error: BaseException) -> bool:
+    return any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__)
+
+
+def _results(found: list[Any]) -> list[Any]:
+    """The results, unless one is an exception; those that it stopped aren't the cause."""
+    errors = [result for result in found if isinstance(result, BaseException)]
+    causes = [error for error in errors if not isinstance(error, CancelledError)]
+    for kind in ([e for e in causes if not _waits_for_a_person(e)], causes, errors):
+        if kind:
+            raise kind[0]
+    return found
 
 
 def as_runnable(

@@ -32,16 +32,16 @@ def analyse(state: Mapping[str, Any], usage: Sequence[UsageRow]) -> dict[str, An
     seconds = {row["id"]: row["seconds"] for row in rows}
     path = critical_path_ids(plan, {s.id: seconds.get(s.id, 0.0) for s in plan.subquestions})
     deep = depth(plan)
+    # Where the lines weren't solved one by one, nobody knows what each took.
+    lines = deep and all(s.id in seconds for s in plan.subquestions)
     return {
         **(state.get("trace") or {}),
         "depth": deep,
         "width": width(plan),
         "parallelism": round(len(plan.subquestions) / deep, 3) if deep else 0.0,
         "critical_path": {
-            "ids": list(path) if deep else [row["id"] for row in rows[:1]],
-            "seconds": sum(seconds.get(k, 0.0) for k in path)
-            if deep
-            else max(seconds.values(), default=0.0),
+            "ids": list(path) if lines else [],
+            "seconds": sum(seconds[k] for k in path) if lines else max(seconds.values(), default=0),
         },
         "nodes": [*map(_line, rows), *_others(rows, usage)],
     }

@@ -7,6 +7,7 @@ asked, then what of the problem bears on it, then the answer with both in view.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CutOffReplyError, UserError, describe_error, must_be_raised
@@ -34,9 +35,10 @@ def understanding_node(
     prompts: str | Path | Prompts | None = None,
     limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
-    """A LangGraph node that adds the core question and the useful facts to the context.
+    """A LangGraph node that finds the core question and the useful facts.
 
-    Whoever comes after it sees them as part of the problem. If a call fails, the question
+    Whoever comes after it sees them as part of the problem, but for models trained for this
+    project, whose prompts have no place for them. If a call fails, the question
     goes on as it was, with a warning.
 
     Args:
@@ -69,10 +71,9 @@ def understanding_node(
             warnings = [*state.get("warnings", []), warning]
             return {"warnings": warnings, "usage": add_usage(state.get("usage", []), usage)}
         yield Event("understood", {"core": core, "facts": facts})
-        [hints] = texts["dup_hints"].messages({"core": core, "facts": facts})
-        context = "\n\n".join(part for part in (problem.context, hints["content"]) if part)
+        hints = texts["dup_hints"].messages({"core": core, "facts": facts})[-1]
         return {
-            "asked": {"question": problem.question, "context": context},
+            "asked": replace(problem, hints=hints["content"]).asked,
             "usage": add_usage(state.get("usage", []), usage),
         }
 

@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args
 
 from ..errors import describe_error, must_be_raised
 from ..models.references import ResolvedModel
+from ..plan import without_thinking
 from ..prompts import Prompts
-from .answers import AnswerRow, needed_lines
+from .answers import AnswerRow, needed_lines, with_parts
 from .calls import Call
 from .events import Event
 from .problem import Problem
@@ -30,8 +31,12 @@ Where = Literal["subquestions", "answer", "both"]
 
 PLACES = get_args(Where)
 _REASON_CHARS = 400
+_MOST_LINES, _MOST_CHARS = 200, 1_000
 _VERDICT = re.compile(
-    r"^[\W_]*(right|correct|conceptual|computational|misread|position)\b[\W_]*(.*)", re.I | re.M
+    r"[^\w\n]{0,20}(?:(?:final )?verdict[^\w\n]{1,10})?"
+    r"(right|correct|wrong|incorrect|conceptual|computational|misread|position)"
+    r"(?:[^\w\n]{0,10}$|[^\w\n]{0,10}[:\u2013\u2014-][^\w\n]{0,10}(.+))",
+    re.I,
 )
 
 
@@ -41,13 +46,13 @@ class Verdict:
 
     Attributes:
         right: Whether the answer may stand.
-        kind: What kind of mistake it is; "" if it is right, `unknown` if nothing could be
-            told, in which case the answer stands.
+        kind: What kind of mistake it is; "" if it is right, `untyped` if the verifier only
+            says that it is wrong, `unknown` if nothing could be told: then the answer stands.
         reason: Why, in the verifier's words.
     """
 
     right: bool
-    kind: Mistake | Literal["", "unknown"] = ""
+    kind: Mistake | Literal["", "untyped", "unknown"] = ""
     reason: str = ""
 
     @classmethod
@@ -58,13 +63,16 @@ class Verdict:
             >>> Verdict.read("Computational: 6 * 7 is 42, not 48.")
             Verdict(right=False, kind='computational', reason='6 * 7 is 42, not 48.')
         """
-        found = _VERDICT.search(text)
+        rows = [row.strip()[:_MOST_CHARS] for row in without_thinking(text).splitlines()]
+        found = [match for row in rows[-_MOST_LINES:] if (match := _VERDICT.fullmatch(row))]
         if not found:
             return cls(True, "unknown", "the verifier's reply names no verdict")
-        word, reason = found[1].lower(), found[2].strip()[:_REASON_CHARS]
+        # Whoever thinks aloud first says it last.
+        word, reason = found[-1][1].lower(), (found[-1][2] or "").strip()[:_REASON_CHARS]
         if word in ("right", "correct"):
             return cls(True)
-        return cls(False, word, reason or "no reason given")  # type: ignore[arg-type]
+        kind: Any = "untyped" if word in ("wrong", "incorrect") else word
+        return cls(False, kind, reason or "no reason given")
 
     def to_row(self) -> dict[str, Any]:
         """The verdict as JSON-native values."""
@@ -112,7 +120,7 @@ def verify(
         sample: Number of the sample, where the same may be asked several times.
     """
     fields = {
-        "problem": str(problem),
+        "problem": problem.with_hints,
         "answers": needed_lines(known) or "none",
         "asked": asked,
         "answer": answer,
@@ -126,6 +134,8 @@ def verify(
             raise
         reason = f"the verifier failed: {describe_error(error)['message']}"
         return Verdict(True, "unknown", reason), list(getattr(error, "usage", ()))
+    if reply.cut_off:
+        return Verdict(True, "unknown", "the verifier's reply was cut off"), [reply.usage]
     return Verdict.read(reply.text), [reply.usage]
 
 
@@ -167,9 +177,9 @@ def until_right(
 def doubts(rows: Sequence[AnswerRow]) -> list[str]:
     """Warnings for answers that stand although a verifier called them wrong."""
     found: list[str] = []
-    for row in rows:
+    for place, row in with_parts(rows):
         verdict = row.get("verdict") or {"right": True, "kind": ""}
-        name = f"#{row['id']}" if row["id"] else "the answer"
+        name = place or "the answer"
         if not verdict["right"]:
             found.append(f"the verifier doubts {name}: {verdict['kind']}: {verdict['reason']}")
         elif verdict["kind"] == "unknown":

@@ -16,13 +16,14 @@ from ..errors import BudgetExhaustedError, UserError
 from ..models.references import ResolvedModel
 from ..plan import Plan, PlanError, Subquestion
 from .answers import AnswerRow, failed
+from .attempts import voted_row
 from .decomposer import Decomposition, OnLines
 from .events import Event
-from .lines import Settings
+from .lines import Settings, solve_line
 from .problem import Problem
 from .schedule import Schedule
 from .session import Session
-from .solver import undivided_row, whole_question
+from .solver import unsplit_row, whole_question
 from .solvers import Choice
 from .steps import Steps
 from .usage import UsageRow, add_usage, no_usage
@@ -118,20 +119,22 @@ class Work:
             self._allocate(plan.subquestions)
 
     def _solve_undivided(self) -> None:
-        question, model = whole_question(self._problem), self._first
+        question, model, samples = whole_question(self._problem), self._first, 1
         if self._settings.solvers.allocates:
             self._allocate([question])
             if self._refused:
                 self._undivided = failed(question, self._refused, model)
                 return
-            model = self._choices[question.id].model
-        steps = undivided_row(
-            self._problem,
-            model=model,
-            prompts=self._settings.prompts,
-            style="direct",
-            retriever=self._settings.retriever,
-        )
+            model, samples = self._choices[question.id].model, self._choices[question.id].samples
+        options: Any = {
+            "model": model,
+            "prompts": self._settings.prompts,
+            "retriever": self._settings.retriever,
+            "style": "direct",
+        }
+        steps = unsplit_row(self._problem, **options)
+        if samples > 1:
+            steps = voted_row(self._problem, samples, **options)
         self._new.append(Job(steps, self._take_undivided, self._raise))
 
     def _take_undivided(self, result: tuple[str | None, AnswerRow]) -> None:
@@ -192,8 +195,7 @@ class Work:
             self._waiting += 1
             self._interrupts += error.args[0]
 
-        solve = self._settings.solve
-        steps = solve(self._problem, line, known, choice, self._settings, self._refused)
+        steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
         return Job(steps, done, raised)
 
     def _raise(self, error: BaseException) -> None:

@@ -8,14 +8,16 @@ from .parse import MAX_REPLY_CHARS, without_thinking
 from .types import PlanError, Subquestion
 
 _DONE = re.compile(
-    r"\W*(?:done|none|no(?: (?:more|further|follow[- ]?up).*)?|n/a|finished|atomic)\W*", re.I
-)
-_LABEL = re.compile(
-    r"^[ \t]*(?:\*\*)?(?:#\d{1,4}[.:)]?|\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
-    r"(?: question| subquestion)?:)(?:\*\*)?\s+",
+    r"[\W_]{0,10}(?:done|none|n/a|finished|atomic|no (?:(?:more|further|follow[- ]?up|sub-?) ?){0,3}"
+    r"(?:questions?)?(?: ?(?:are |is )?(?:needed|required|necessary))?)[\W_]{0,10}",
     re.I,
 )
-_NEEDS = re.compile(r"\s*<-\s*((?:#\d{1,4}[ ,]*)+)$")
+_LABEL = re.compile(
+    r"(?:\*\*)?(?:#\d{1,4}[.:)]?|\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
+    r"(?: question| subquestion)?:)(?:\*\*)? ",
+    re.I,
+)
+_NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+)$")
 
 
 def parse_next(text: str, number: int) -> Subquestion | None:
@@ -36,13 +38,19 @@ def parse_next(text: str, number: int) -> Subquestion | None:
     """
     if len(text) > MAX_REPLY_CHARS:
         raise PlanError(f"the reply has {len(text):,} characters, over {MAX_REPLY_CHARS:,}")
-    rows = [row.strip() for row in without_thinking(text).splitlines() if row.strip()]
-    rows = [row for row in rows if not row.startswith("```")]
+    rows = [" ".join(row.split()) for row in without_thinking(text).splitlines()]
+    rows = [row for row in rows if row and not row.startswith("```")]
     if not rows:
         raise PlanError("the reply is empty")
-    if _DONE.fullmatch(rows[0]):
+    if any(_DONE.fullmatch(row) for row in rows):
         return None
-    line = _LABEL.sub("", rows[0])
-    marked = _NEEDS.search(line)
-    needs = [int(k) for k in re.findall(r"\d+", marked[1])] if marked else []
-    return Subquestion(number, line[: marked.start()] if marked else line, tuple(needs))
+    # Some say first what they are about to do.
+    asking = [row for row in rows if _LABEL.match(row)] or [row for row in rows if "?" in row]
+    line = (asking or rows)[0]
+    if label := _LABEL.match(line):
+        line = line[label.end() :]
+    marked = _NEEDS.search(line[-500:])
+    if marked is None:
+        return Subquestion(number, line)
+    needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
+    return Subquestion(number, line[: len(line) - len(marked[0])], needs)

@@ -27,6 +27,14 @@ _MAX_CHARS = 100_000
 _FIELD = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"^--- (system|user)\n", re.MULTILINE)
 
+_NEEDED = {
+    "verify": ("problem", "asked", "answer"),
+    "solve_again": ("problem", "subquestion", "reason"),
+    "revise": ("problem", "answer", "reason"),
+    "dup_hints": ("core", "facts"),
+}
+"""Fields without which a prompt makes no sense; `problem` of all others that have it."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -77,8 +85,9 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
                 f"{file} has the unknown field {{{min(unknown)}}}; "
                 f"known: {', '.join(sorted(allowed))}."
             )
-        if "problem" in allowed - _fields(prompt):
-            raise UserError(f"{file} must hold {{problem}}, or the question is never asked.")
+        for field in _NEEDED.get(file.stem, ("problem",)):
+            if field in allowed - _fields(prompt):
+                raise UserError(f"{file} must hold {{{field}}}, or it is never shown.")
     return prompts
 
 

@@ -10,6 +10,8 @@ from .symbolic_puzzles import formalised
 
 QUESTION = "All of it?"
 PLAN = "#1 A?\n#2 B of #1? <- #1\n#3 C?"
+PART = "#1 D?\n#2 E of #1? <- #1"
+"""The plan of A, where a part may be split again."""
 LINES = ("A?", "B of #1?", "C?")
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -48,7 +50,7 @@ CALLS = {
     "attempt_first": 3 + 1 + 3 + 1,
     "dup": 3,
     "escalate": 3 + 1 + 3 * (3 + 1),
-    "recursive": 1 + 2 * 3 + 1,
+    "recursive": 1 + (1 + 2 + 1) + 2 + 2 + 1,
     "symbolic": 1,
     "dag, dup": 2 + 1 + 3 + 1,
     "dag, gate": 3 + 1 + 3 + 1,
@@ -79,7 +81,8 @@ class Script:
         if "You check one answer" in prompt:
             return "right"
         if "You plan how to answer" in prompt:
-            return PLAN if f"Question: {QUESTION}" in prompt or QUESTION in prompt else "atomic"
+            asked = prompt.split("Question: ")[-1].splitlines()[0]
+            return {"A?": PART}.get(asked, PLAN if QUESTION in prompt else "atomic")
         if "Found so far:" in prompt:
             asked = prompt.rpartition("Found so far:")[2]
             known = [text for text in LINES if text in asked]

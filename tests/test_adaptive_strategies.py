@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph_decompose import UserError, create_decomposition_graph
+from langgraph_decompose import Budget, UserError, create_decomposition_graph
 from langgraph_decompose.graphs.escalate import Rung, read_ladder
 from langgraph_decompose.nodes.attempts import Agreement
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
@@ -128,15 +129,17 @@ def test_attempts_that_agree_end_the_question(how: str) -> None:
 @both
 def test_attempts_that_disagree_are_shown_to_the_decomposer(how: str) -> None:
     replies = {
-        "cot": ["Answer: Ann", "Answer: Bob", "Answer: Ann"],
+        "cot": [f"She was born first, I think.\nAnswer: {name}" for name in ("Ann", "Bob", "Ann")],
         "plan after an attempt": PLAN,
         "solve": "41",
         "compose": "Ann",
     }
     ran = Ran(how, replies, strategy="attempt_first")
     assert Counter(ran.kinds) == {"cot": 3, "plan after an attempt": 1, "solve": 3, "compose": 1}
-    shown = ran.prompts[3].rpartition("The attempt:\n")[2]
-    assert sorted(shown.splitlines()) == ["Ann", "Bob"]
+    attempt, _, rest = ran.prompts[3].rpartition("The attempt:\n")[2].partition("\n\n")
+    assert attempt.startswith("She was born first, I think.\nAnswer: "), "the whole of one"
+    other = "Bob" if attempt.endswith("Ann") else "Ann"
+    assert rest.splitlines() == [f"Answers of other attempts: {other}", "Objection: none"]
     assert ran.result["trace"]["attempt"] == {"votes": 2, "samples": 3, "split": True}
     assert sum(row["calls"] for row in ran.result["usage"]) == 8
 
@@ -211,12 +214,39 @@ def test_a_rung_asks_only_for_samples_that_an_earlier_one_has_not(how: str, save
 
 
 @both
-def test_a_question_that_the_gate_let_through_and_nobody_splits_is_asked_anew(how: str) -> None:
-    replies = {"direct": ["Ann", "Bob", "Ann", "Bob"], "plan": "atomic"}
-    ran = Ran(how, replies, gate="disagreement", checkpointer=InMemorySaver())
-    assert ran.kinds == ["direct"] * 3 + ["plan", "direct"]
-    assert sum(row["calls"] for row in ran.result["usage"]) == 5
-    assert ran.result["answer"] == "Bob"
+@pytest.mark.parametrize("strategy", ["dag", "static", "recursive"])
+def test_where_nobody_splits_what_was_attempted_the_attempts_decide(
+    how: str, strategy: str
+) -> None:
+    replies = {"direct": ["Ann", "Bob", "Ann"], "plan": "atomic"}
+    saver = InMemorySaver()
+    ran = Ran(how, replies, strategy=strategy, gate="disagreement", checkpointer=saver)
+    assert ran.kinds == ["direct"] * 3 + ["plan"], "a fourth would know no better"
+    assert sum(row["calls"] for row in ran.result["usage"]) == 4
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "ok")
+
+
+@both
+def test_attempts_are_the_answer_if_the_budget_ends_before_a_plan_is_solved(how: str) -> None:
+    replies = {"cot": ["Answer: Ann", "Answer: Bob", "Answer: Ann"], "plan after an attempt": PLAN}
+    for calls in (3, 4):
+        options = {"strategy": "attempt_first", "budget": Budget(max_calls=calls)}
+        ran = Ran(how, {k: list(v) if k == "cot" else v for k, v in replies.items()}, **options)
+        assert (ran.result["answer"], ran.result["status"]) == ("Ann", "budget_exhausted")
+
+
+@both
+def test_a_gap_in_a_nested_plan_is_told(how: str) -> None:
+    def solve(prompt: str) -> str:
+        return "" if step(prompt) == "How old is Bob?" else "41"
+
+    replies = {"plan": PLAN, "solve": solve, "compose": "Ann"}
+    ran = Ran(how, replies, strategy="escalate", ladder=[Rung("dag", 1)])
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "partial")
+    doubted = {**replies, "solve": "41", "verify": "misread: no", "solve again": "42"}
+    options = {"strategy": "escalate", "ladder": [Rung("dag", 1)], "verify": "subquestions"}
+    ran = Ran(how, doubted, verify_retries=0, **options)
+    assert ran.result["warnings"] == [f"the verifier doubts #0.{k}: misread: no" for k in (1, 2, 3)]
 
 
 @both
@@ -328,10 +358,18 @@ def test_a_part_is_told_the_facts_of_the_question_but_not_what_it_asks() -> None
 
 @both
 def test_recursive_is_bounded_in_depth_and_size(how: str) -> None:
-    endless = {"plan": "#1 A?\n#2 B?", "solve": "x", "compose": "x"}
+    number = count()
+    endless = {
+        "plan": lambda _: f"#1 A{next(number)}?\n#2 B{next(number)}?",
+        "solve": "x",
+        "compose": "x",
+    }
     for depth, leaves in ((1, 2), (2, 4), (3, 8)):
         ran = Ran(how, endless, strategy="recursive", max_depth=depth, max_subquestions=2)
         assert ran.kinds.count("solve") == leaves
+    for total in (2, 5):
+        with pytest.raises(UserError, match=f"max_total={total} leaves no room to split"):
+            create_decomposition_graph(strategy="recursive", max_subquestions=2, max_total=total)
     ran = Ran(how, endless, strategy="recursive", max_depth=8, max_subquestions=2, max_total=6)
     assert ran.kinds.count("solve") == 4, "two lines, two for each; nothing is left for more"
 

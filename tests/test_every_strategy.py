@@ -114,11 +114,21 @@ def test_a_budget_is_kept(how: str, case: str, cap: int) -> None:
 
 
 @every
-async def test_cancelling_ends_every_call_at_once(case: str) -> None:
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8])
+async def test_cancelling_ends_every_call_at_once(case: str, after: int) -> None:
+    if after >= CALLS[case]:
+        return
     with LatencyServer(Script()) as server:
-        server.hold()
+        replies = Script()
+
+        def reply(prompt: str, body: Any) -> str:
+            if len(server.calls) > after:
+                server.hold()  # From here on nothing is answered.
+            return replies(prompt, body)
+
+        server.reply = reply
         task = asyncio.create_task(graph_of(case, server.url).ainvoke(ASKED))
-        await until(lambda: server.in_flight)
+        await until(lambda: server.in_flight and len(server.calls) > after)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -145,17 +155,18 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     forks.process.communicate(timeout=30)
 
 
+@both
 @every
 def test_killed_after_every_event_in_turn_it_pays_nothing_twice(
-    case: str, forks: Forks, tmp_path: Path
+    how: str, case: str, forks: Forks, tmp_path: Path
 ) -> None:
     strategy, options = CASES[case]
     with LatencyServer(Script()) as server:
-        ask("async", graph_of(case, server.url, max_concurrency=1))
+        ask(how, graph_of(case, server.url, max_concurrency=1))
         needed = len(server.calls)
         server.reply = Script()
         alone = {**options, "max_concurrency": 1}
-        told = {"url": server.url, "how": "async", "strategy": strategy, "options": alone}
+        told = {"url": server.url, "how": how, "strategy": strategy, "options": alone}
         result, kills = None, 0
         while result is None:
             assert kills < 40, "each process gets one event further than the last"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -54,6 +55,7 @@ def test_gate_model_lets_the_decomposer_say_atomic_and_always_does_not(how: str)
     replies = {**DIVIDED, "plan": ["atomic", PLAN], "repair": PLAN}
     ran = Ran(how, replies, gate="always")
     assert ran.kinds[:2] == ["plan", "plan"]
+    assert "atomic" not in ran.prompts[0], "the word isn't offered"
     assert "must be split into at least one subquestion" in ran.prompts[1]
     assert ran.result["plan_source"] == "repaired"
 
@@ -92,6 +94,8 @@ def test_dup_stands_before_any_strategy(how: str) -> None:
     ran = Ran(how, replies, strategy="dag", dup=True)
     assert ran.kinds == ["core", "facts", "plan", "solve", "solve", "solve", "compose"]
     assert all("- Ann is 41" in prompt for prompt in ran.prompts[2:])
+    bundled = Ran(how, {**replies, "direct": "Ann"}, dup=True, decomposer="bundled")
+    assert bundled.result["status"] == "ok", "its prompt has no place for facts"
 
 
 @both
@@ -183,6 +187,47 @@ def test_only_answers_that_stood_are_cached() -> None:
         assert len(cache) == kept
 
 
+@pytest.mark.parametrize(
+    ("reply", "right", "kind"),
+    [
+        ("right", True, ""),
+        ("**Right.**", True, ""),
+        ("Right, let me work it out.\ncomputational: 6*7 is 42", False, "computational"),
+        ("Correct me if I'm wrong.\nmisread: it says Bob", False, "misread"),
+        ("right? No, it's wrong", True, "unknown"),
+        ("Right answer would be 42, not 48", True, "unknown"),
+        ("**Verdict:** conceptual: adds", False, "conceptual"),
+        ("Verdict - position", False, "position"),
+        ("incorrect: it is 42", False, "untyped"),
+        ("<think>misread: no</think>right", True, ""),
+        ("x" + "\n" * 100_000 + "x", True, "unknown"),
+    ],
+)
+def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, kind: str) -> None:
+    begin = time.monotonic()
+    verdict = Verdict.read(reply)
+    assert (verdict.right, verdict.kind) == (right, kind)
+    assert time.monotonic() - begin < 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "line"),
+    [
+        ("Here is the next subquestion:\n#1 Who directed Jaws?", "Who directed Jaws?"),
+        ("We know the director.\nWho married him?", "Who married him?"),
+        ("The question can be answered.\ndone", None),
+        ("No further questions needed.", None),
+        ("no more info about Jaws?", "no more info about Jaws?"),
+        ("A?" + " " * 40_000 + "<- #x", "A? < - #x"),
+    ],
+)
+def test_the_next_line_is_found_among_other_words(reply: str, line: str | None) -> None:
+    begin = time.monotonic()
+    found = parse_next(reply, 2)
+    assert (found and found.text) == line
+    assert time.monotonic() - begin < 1
+
+
 @given(st.text(max_size=300))
 def test_any_reply_is_a_verdict_and_never_an_error(text: str) -> None:
     verdict = Verdict.read(text)
@@ -203,7 +248,9 @@ def test_any_reply_is_a_next_line_the_end_or_a_plan_error(text: str, number: int
     ("options", "said"),
     [
         ({"gate": "sometimes"}, "unknown gate 'sometimes'; use one of never, always, model"),
-        ({"gate": "always", "strategy": "cot"}, "gate 'always' needs a strategy that splits"),
+        ({"gate": "always", "strategy": "cot"}, "gate 'always' needs a strategy that always"),
+        ({"gate": "disagreement", "attempts": 1}, "a single attempt agrees with itself"),
+        ({"verify": "subquestions", "strategy": "static"}, "needs a strategy that asks them"),
         ({"attempts": 0}, "attempts is 1 to 64, not 0"),
         ({"verify": "all"}, "verify is subquestions, answer, both or None, not 'all'"),
         ({"verifier": "bundled"}, "a verifier needs verify="),

@@ -462,7 +462,7 @@ def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:
     with pytest.raises(UserError, match="unknown field {nonsense}; known: problem"):
         create_decomposition_graph(prompts=tmp_path)
     (tmp_path / "direct.txt").write_text("version: mine\n--- user\nsay hello")
-    with pytest.raises(UserError, match="the question is never asked"):
+    with pytest.raises(UserError, match="must hold {problem}, or it is never shown"):
         create_decomposition_graph(prompts=tmp_path)
     (tmp_path / "direct.txt").rename(tmp_path / "other.txt")
     with pytest.raises(UserError, match="replaces no prompt"):

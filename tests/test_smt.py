@@ -129,6 +129,59 @@ def test_names_of_a_datatype_are_values_and_functions_are_none() -> None:
     assert found.values == {"c": "São Paulo", "r": "1.414213"}, "and a number too long to show"
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("(assert (> x 3))(maximize x)", "in (maximize x), it has no bound"),
+        ("(minimize x)", "in (minimize x), it has no bound"),
+        ("(maximize (* x x))", "in (maximize (* x x)), it has no bound"),
+        ("(assert (< r 3))(maximize r)", "in (maximize r), it comes ever closer"),
+        ("(assert (> (* r r) 2.0))(assert (> r 0.0))(minimize r)", "it comes ever closer"),
+        ("(assert (<= 0 x 4))(maximize x)(minimize r)", "in (minimize r), it has no bound"),
+        ("(assert (< r 1))(assert (< x 5))(maximize r)(maximize x)", "in (maximize r), it comes"),
+    ],
+)
+def test_an_objective_without_an_optimum_is_an_error(script: str, why: str) -> None:
+    found = solve_smt(f"(declare-const x Int)(declare-const r Real){script}", wanted=["x"])
+    assert (found.status, found.values) == ("unknown", {})
+    assert found.error.startswith("the objective has no optimum: ")
+    assert why in found.error
+
+
+@pytest.mark.parametrize(
+    ("script", "value", "unique"),
+    [
+        ("(assert (< x 3))(maximize x)", "2", True),
+        ("(assert (<= 0 x 5))(maximize (* x (- 4 x)))", "2", True),
+        ("(assert (<= 0 x 5))(assert (<= 0 y 5))(maximize y)(minimize x)", "0", True),
+        ("(assert (<= 0 x 5))(assert (<= 0 y 5))(maximize y)", None, False),
+        ("(assert (<= 0 x 5))(minimize (abs (- (* 2 x) 5)))", None, False),
+        ("(assert (= r (to_real x)))(assert (<= (* 2.0 r) 9.0))(maximize r)", "4", True),
+        ("(declare-const b (_ BitVec 8))(assert (= x (bv2nat b)))(maximize b)", "255", True),
+        (
+            "(define-fun-rec f ((n Int)) Int (ite (<= n 0) 0 (+ n (f (- n 1)))))"
+            "(assert (<= 0 x 6))(assert (< (f x) 12))(maximize x)",
+            "4",
+            True,
+        ),
+    ],
+)
+def test_at_an_optimum_other_values_are_looked_for(script: str, value: Any, unique: bool) -> None:
+    declared = "(declare-const x Int)(declare-const y Int)(declare-const r Real)"
+    found = solve_smt(declared + script, wanted=["x"])
+    assert (found.status, found.unique, found.error) == ("sat", unique, "")
+    assert value in (None, found.values["x"])
+
+
+@pytest.mark.parametrize(("y", "unique"), [("(= y 1)", True), ("(> y 1)", False)])
+def test_none_wanted_is_all_that_is_shown(y: str, unique: bool) -> None:
+    # s has no value in words: the answer can't show it, and it may be any.
+    script = "(declare-const x Int)(declare-const y Int)(declare-sort S 0)(declare-const s S)"
+    script += f"(declare-const t S)(assert (distinct s t))(assert (= x 1))(assert {y})"
+    assert solve_smt(script, wanted=None).unique is unique
+    assert solve_smt(script).unique is None
+
+
 def test_unsat_is_no_error() -> None:
     found = solve_smt("(declare-const x Int)(assert (< 1 x 2))")
     assert (found.status, found.values, found.error) == ("unsat", {}, "")

@@ -103,6 +103,7 @@ def test_puzzles_are_solved_in_one_call(how: str, puzzle: Puzzle) -> None:
         (formalised("", "(echo 1)", "1"), "the command 'echo' isn't allowed"),
         (formalised("", "(assert true)", "42"), "no constant that has a value"),
         (RIGHT.replace("{x}", "42"), "shows no constant in braces"),
+        (RIGHT.replace("(= (* 2 x) 84))", "(> x 3))(maximize x)"), "the objective has no optimum"),
         (ServerReply(RIGHT[:60], finish_reason="length"), "cut off at the token limit"),
         (ServerReply(""), "gave an empty reply"),
     ],
@@ -210,12 +211,29 @@ def test_a_service_that_refuses_fails_the_question_at_once(how: str) -> None:
     assert asked.row["usage"][0]["calls"] == 2
 
 
-def test_an_answer_among_several_carries_a_warning() -> None:
-    loose = formalised("(declare-const x Int)", "(assert (< 2 x 5))", "{x}")
+@pytest.mark.parametrize(
+    ("question", "answer", "shown"),
+    [
+        ("(assert (< 2 |a b| 5))", "{a b}", ("3", "4")),
+        ("(assert (< 2 |a b| 5))", "{ |a b| }", ("3", "4")),
+        ("(assert (< 2 |a b| 5))", "", ("a b = 3", "a b = 4")),
+        ("(assert (< 2 |a b| 5))(minimize (* 0 |a b|))", "{|a b|}", ("3", "4")),
+    ],
+)
+def test_an_answer_among_several_carries_a_warning(
+    question: str, answer: str, shown: tuple[str, ...]
+) -> None:
+    loose = formalised("(declare-const |a b| Int)", question, answer)
     asked = Asked("sync", [loose])
-    assert asked.answer in ("3", "4")
+    assert asked.answer in shown
     assert asked.status == "ok"
     assert asked.result["warnings"] == ["the formalisation allows other answers, too"]
+
+
+@pytest.mark.parametrize("section", ["", "=== answer\n{|x|}"])
+def test_the_only_answer_carries_no_warning(section: str) -> None:
+    asked = Asked("sync", [RIGHT.partition("=== answer")[0] + section])
+    assert (asked.answer, asked.result["warnings"]) == ("42" if section else "x = 42", [])
 
 
 def test_each_attempt_is_told() -> None:
@@ -288,6 +306,8 @@ def test_an_answer_is_worded_from_values_alone() -> None:
     values = {"a b": "3", "c": "{c}", "t": "true"}
     assert word_answer("{ |a b| } {c} {t:A |B}.", values) == "3 {c} A ."
     assert word_answer("", values) == "a b = 3\nc = {c}\nt = true"
+    assert read_formalisation("=== question\n=== answer\n{ |a b| } {t:A |B}").wanted == ["a b", "t"]
+    assert read_formalisation("=== question").wanted is None
     for template in ("{}", "{__class__}", "{0}", "{t:}", "{t:a}", "{c:a|b}", "{t:|}"):
         with pytest.raises(FormalisationError):
             word_answer(template, values)

@@ -137,7 +137,7 @@ def test_figures_are_the_same_again_and_with_and_without_http(tmp_path: Path) ->
     ways = {"http": ["--workers", "1"], "here": ["--in-process", "--workers", "2"]}
     running = {
         name: subprocess.Popen(
-            [sys.executable, FOLDER / "when_to_split.py", "--quick", "--count", "8", *flags,
+            [sys.executable, FOLDER / "when_to_split.py", "--quick", "--count", "5", *flags,
              "--json", tmp_path / f"{name}.json", "--plot", tmp_path / f"{name}.svg"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -152,4 +152,32 @@ def test_figures_are_the_same_again_and_with_and_without_http(tmp_path: Path) ->
     assert (tmp_path / "here.svg").read_text().count("recursive") == 2
     [weak, good] = first["cells"]
     assert weak["systems"]["cot"]["right"]["value"] <= good["systems"]["cot"]["right"]["value"]
-    assert set(first["beats"]) >= set(first["beats_nothing"])
+    verdicts = {**first["beats"], **{f"{k}, pays": v for k, v in first["pays"].items()}}
+    assert not any(verdicts[f"{name} by money"] for name in first["beats_nothing"])
+    assert not any(verdicts[f"{name} by money, pays"] for name in first["pays_nowhere"])
+
+
+def asked(parts: Any, right: list[int], tokens: int) -> list[Any]:
+    """As many questions of 5 steps, each of which took the same."""
+    return [parts.Asked(right=bool(r), tokens=tokens, money=0.0, calls=1, steps=5) for r in right]
+
+
+def test_to_pay_is_to_be_right_more_often_than_all_that_is_as_cheap(parts: Any) -> None:
+    verdicts = import_module("when_to_split_verdicts")
+    weak, good = [1, 0] * 100, [1, 1, 1, 0] * 50
+    rows = {name: asked(parts, weak, 100) for name in verdicts.UNDIVIDED}
+    rows |= {
+        "always split": asked(parts, good, 300),
+        "self_consistency(15)": asked(parts, good, 400),
+    }
+    others = {name: asked(parts, weak, 900) for name in verdicts.BASELINES if name not in rows}
+    cell = parts.Cell("w", 0.9, {**rows, **others, "always split, strong": asked(parts, weak, 900)})
+    found = parts.report([cell], {})
+    assert found["pays"]["always split by tokens"]["all questions, w"] == [0.9]
+    assert not found["pays"]["recursive by tokens"]
+    assert "recursive" in found["pays_nowhere"]
+    beaten = found["beats"]["always split by tokens"]["self_consistency(15)"]
+    assert set(beaten) == {"as good for less"}
+    rows["self_consistency(5)"] = asked(parts, good, 300)
+    found = parts.report([parts.Cell("w", 0.9, {**cell.asked, **rows})], {})
+    assert not found["pays"]["always split by tokens"]

@@ -49,9 +49,11 @@ class Formalisation:
         return f"{self.rules}\n{self.cases[case]}"
 
     @property
-    def wanted(self) -> list[str]:
-        """The constants that the answer shows."""
-        return [match[1].partition(":")[0].strip() for match in _PLACE.finditer(self.answer)]
+    def wanted(self) -> list[str] | None:
+        """The constants that the answer shows; None if it shows all, having no wording."""
+        if not self.answer:
+            return None
+        return [_parts(match)[0] for match in _PLACE.finditer(self.answer)]
 
 
 def read_formalisation(reply: str, *, examples: int = 0) -> Formalisation:
@@ -115,8 +117,7 @@ def word_answer(template: str, values: Mapping[str, str]) -> str:
         raise FormalisationError("the answer section shows no constant in braces")
 
     def value(match: re.Match[str]) -> str:
-        name, chosen, words = match[1].partition(":")
-        name = name.strip().strip("|")
+        name, chosen, words = _parts(match)
         if name not in values:
             raise FormalisationError(
                 f"the answer section shows '{name[:60]}', but the solution has no value for it: "
@@ -128,6 +129,12 @@ def word_answer(template: str, values: Mapping[str, str]) -> str:
     if not text:
         raise FormalisationError("the answer section words an empty answer")
     return text
+
+
+def _parts(place: re.Match[str]) -> tuple[str, str, str]:
+    """The constant as Z3 names it, whether a colon follows, and the words after it."""
+    name, colon, words = place[1].partition(":")
+    return name.strip().strip("|"), colon, words
 
 
 def _choice(name: str, words: str, value: str) -> str:

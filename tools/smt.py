@@ -49,7 +49,8 @@ class SmtResult:
         status: `sat` if there is a solution, `unsat` if there is none, else `unknown`.
         values: The solution: a text for each constant that the assertions speak of.
         error: Why it is unknown, in one line; empty if it isn't.
-        unique: Whether the wanted constants can have no other values; None if not found out.
+        unique: Whether the wanted constants can have no other values, at the optimum if there
+            is an objective; None if not found out.
     """
 
     status: Literal["sat", "unsat", "unknown"]
@@ -63,7 +64,7 @@ def solve_smt(
     *,
     seconds: float = SECONDS,
     megabytes: int = MEGABYTES,
-    wanted: Iterable[str] = (),
+    wanted: Iterable[str] | None = (),
 ) -> SmtResult:
     """Solve a script; nothing that it holds is raised, or harms this process.
 
@@ -71,7 +72,7 @@ def solve_smt(
         script: SMT-LIB 2: declarations, definitions, assertions, `minimize`, `maximize`.
         seconds: Most time, the start of the process included.
         megabytes: Most memory.
-        wanted: Constants of which `unique` shall tell.
+        wanted: Constants of which `unique` shall tell; None is all of `values`.
 
     Raises:
         MissingDependencyError: If z3-solver isn't installed.
@@ -82,7 +83,7 @@ def solve_smt(
         >>> solve_smt("(set-option :dump_models true)").error[:41]
         "the command 'set-option' isn't allowed; u"
     """
-    return _Run(script, seconds, megabytes, list(wanted)).result()
+    return _Run(script, seconds, megabytes, wanted).result()
 
 
 async def asolve_smt(
@@ -90,10 +91,10 @@ async def asolve_smt(
     *,
     seconds: float = SECONDS,
     megabytes: int = MEGABYTES,
-    wanted: Iterable[str] = (),
+    wanted: Iterable[str] | None = (),
 ) -> SmtResult:
     """`solve_smt` for the event loop; cancelling it ends the process."""
-    run = _Run(script, seconds, megabytes, list(wanted))
+    run = _Run(script, seconds, megabytes, wanted)
     try:
         return await asyncio.to_thread(run.result)
     finally:
@@ -119,8 +120,10 @@ def require_z3() -> str:
 class _Run:
     """One run of Z3, which another thread may stop."""
 
-    def __init__(self, script: str, seconds: float, megabytes: int, wanted: Sequence[str]) -> None:
-        self._script, self._wanted = script, wanted
+    def __init__(
+        self, script: str, seconds: float, megabytes: int, wanted: Iterable[str] | None
+    ) -> None:
+        self._script, self._wanted = script, None if wanted is None else list(wanted)
         self._seconds, self._megabytes = seconds, megabytes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -179,7 +182,8 @@ class _Run:
         if "status" not in found:
             return SmtResult("unknown", error=self._why_it_died())
         if found["status"] == "unknown":
-            return SmtResult("unknown", error=self._why_unknown(found.get("reason") or ""))
+            error = found.get("error") or self._why_unknown(found.get("reason") or "")
+            return SmtResult("unknown", error=error)
         values = {name: _plain(text) for name, text in found.get("values", {}).items()}
         return SmtResult(found["status"], values, unique=found.get("unique"))
 

@@ -46,7 +46,9 @@ def bound(seconds: float, megabytes: int) -> None:
             pass  # A system without this one, or with a lower one already.
 
 
-def solve(z3: Any, script: str, wanted: list[str], optimise: bool) -> Iterator[dict[str, Any]]:
+def solve(
+    z3: Any, script: str, wanted: list[str] | None, optimise: bool
+) -> Iterator[dict[str, Any]]:
     """Yields what Z3 found, then whether the wanted constants could have other values."""
     solver = z3.Optimize() if optimise else z3.Solver()
     if optimise:
@@ -56,19 +58,59 @@ def solve(z3: Any, script: str, wanted: list[str], optimise: bool) -> Iterator[d
     status = str(solver.check())
     if status == "unknown":
         yield {"status": status, "reason": solver.reason_unknown()}
-    if status != "sat":
+    elif status != "sat":
         yield {"status": status}
-        return
+    elif trouble := no_optimum(z3, solver, script) if optimise else "":
+        yield {"status": "unknown", "error": trouble}
+    else:
+        yield from solution(z3, solver, wanted, list(solver.objectives() if optimise else ()))
+
+
+def no_optimum(z3: Any, solver: Any, script: str) -> str:
+    """Why an objective has no optimum, which is `sat` for Z3; empty if all have one."""
+    commands = script.split("\n")
+    objectives = [c for c in commands if c.startswith(("(minimize", "(maximize"))]
+    for number, command in enumerate(objectives):
+        handle = z3.OptimizeObjective(solver, number, True)
+        # Each bound is three numbers: a * infinity + b + c * epsilon.
+        low, high = [str(n) for n in handle.lower_values()], [str(n) for n in handle.upper_values()]
+        if low[0] != "0" or high[0] != "0":
+            why = "it has no bound; state the range of its constants"
+        elif low != high or low[2] != "0":
+            why = "it comes ever closer to its bound and never reaches it"
+        else:
+            continue
+        return f"the objective has no optimum: in {command[:200]}, {why}"
+    return ""
+
+
+def solution(
+    z3: Any, solver: Any, wanted: list[str] | None, objectives: list[Any]
+) -> Iterator[dict[str, Any]]:
+    """The values of the model, then whether there are others; of all values if none is wanted."""
     model = solver.model()
-    parts = [*solver.assertions(), *(solver.objectives() if optimise else ())]
+    parts = [*solver.assertions(), *objectives]
     known = {c.decl().name(): (c, model.eval(c, True)) for c in constants(z3, parts)}
     texts = {name: text_of(z3, value) for name, (_, value) in known.items()}
-    yield {"status": status, "values": {k: text for k, text in texts.items() if text is not None}}
-    shown = [known[name] for name in wanted if name in known]
-    if shown and not optimise:
+    values = {name: text for name, text in texts.items() if text is not None}
+    yield {"status": "sat", "values": values}
+    shown = [known[name] for name in (values if wanted is None else wanted) if name in known]
+    if shown:
+        best = [objective == model.eval(objective, True) for objective in objectives]
+        yield {"unique": is_only(z3, solver, best, shown)}
+
+
+def is_only(z3: Any, solver: Any, best: list[Any], shown: list[tuple[Any, Any]]) -> bool | None:
+    """Whether no other solution, as good, shows other values; None if it isn't found out."""
+    try:
+        if best:
+            assertions, solver = solver.assertions(), z3.Solver()
+            solver.add(assertions, *best)
         solver.add(z3.Or([constant != value for constant, value in shown]))
         solver.set("rlimit", _EFFORT_FOR_ANOTHER)
-        yield {"unique": {"sat": False, "unsat": True}.get(str(solver.check()))}
+        return {"sat": False, "unsat": True}.get(str(solver.check()))
+    except (z3.Z3Exception, MemoryError):
+        return None  # The solution stays one.
 
 
 def constants(z3: Any, parts: list[Any]) -> list[Any]:
