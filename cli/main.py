@@ -197,18 +197,20 @@ def _add_solving(parser: argparse.ArgumentParser) -> None:
     add("--composer", metavar="MODEL", help="merges the answers (the solver)")
     add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
     add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
+    add("--prompts", metavar="DIR", help="folder with prompts of your own")
+    add("--cache", action="store_true", default=None, help="use and keep sub-answers")
+    add = parser.add_argument_group("around a strategy").add_argument
     _add_ways(add)
     add("--verify-retries", metavar="N", type=int, help="of a wrong answer (1)")
     add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
     add("--max-total", metavar="N", type=int, help="subquestions of recursive on all levels (64)")
     add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
-    add("--prompts", metavar="DIR", help="folder with prompts of your own")
+    add = parser.add_argument_group("limits of one question").add_argument
     add("--call-timeout", metavar="S", type=float, help="seconds for one call")
     add("--max-calls", metavar="N", type=int, help="budget: model calls")
     add("--max-tokens", metavar="N", type=int, help="budget: tokens in and out")
     add("--max-seconds", metavar="S", type=float, help="budget: seconds")
     add("--max-cost", metavar="X", type=float, help="budget: money, by your model tables' prices")
-    add("--cache", action="store_true", default=None, help="use and keep sub-answers")
 
 
 def _add_ways(add: Any) -> None:

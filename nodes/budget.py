@@ -92,10 +92,11 @@ class Meter:
         """Calls that were begun and of which nothing was told afterwards."""
         return self._begun - self._told
 
-    def before_call(self, *, last: bool = False) -> None:
+    def before_call(self, role: str, *, last: bool = False) -> None:
         """Count a call that is about to be made.
 
         Args:
+            role: On whose behalf it is made.
             last: Whether it is the one that was kept back for the end.
 
         Raises:
@@ -106,7 +107,7 @@ class Meter:
             if reached:
                 raise BudgetExhaustedError(f"the budget's {reached} was reached")
             if self._shared:
-                self._shared.before_call(last=last)
+                self._shared.before_call(role, last=last)
             self.calls += 1
             self._begun += 1
 

@@ -160,7 +160,7 @@ class _Attempts:
         Raises:
             BudgetExhaustedError: If the budget doesn't allow it.
         """
-        self._meter.before_call(last=self._call.last)
+        self._meter.before_call(self._call.role, last=self._call.last)
         if not self._made:  # Waiting for a place isn't the model's time.
             self._start = time.perf_counter()
         self._made += 1

@@ -8,8 +8,9 @@ from .parse import MAX_REPLY_CHARS, without_thinking
 from .types import PlanError, Subquestion
 
 _DONE = re.compile(
-    r"[\W_]{0,10}(?:done|none|n/a|finished|atomic|no (?:(?:more|further|follow[- ]?up|sub-?) ?){0,3}"
-    r"(?:questions?)?(?: ?(?:are |is )?(?:needed|required|necessary))?)[\W_]{0,10}",
+    r"[\W_]{0,10}(?:done|none|n/a|finished|atomic"
+    r"|no (?:(?:more|further|follow[- ]?up|sub-?) ?){0,3}(?:questions?)?"
+    r"(?: ?(?:are |is )?(?:needed|required|necessary))?)[\W_]{0,10}",
     re.I,
 )
 _LABEL = re.compile(

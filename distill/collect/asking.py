@@ -211,8 +211,8 @@ class _NotingMeter(Meter):
         # What was on its way when a process died has no usage, but was asked.
         self.calls, self._store = store.calls, store
 
-    def before_call(self, role: str) -> None:
-        super().before_call(role)
+    def before_call(self, role: str, *, last: bool = False) -> None:
+        super().before_call(role, last=last)
         self._store.note_call(role)
 
 

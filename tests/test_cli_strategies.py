@@ -1,0 +1,79 @@
+"""The strategies on the command line: flags, the configuration file, and what batch keeps apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUM = "What is 12 * 11?"
+SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+
+
+def trace_of(done: Any) -> dict[str, Any]:
+    assert done.code == 0, done.err
+    return json.loads(done.out)["trace"]
+
+
+def test_a_gate_and_a_ladder_are_a_flag_away(decompose: Any, tmp_path: Path) -> None:
+    gated = trace_of(decompose("ask", "--json", "--no-save", "--gate", "disagreement", SUM))
+    assert gated["gate"] == {"gate": "disagreement", "split": False, "votes": 3, "samples": 3}
+    ladder = [{"strategy": "direct", "samples": 3}, {"strategy": "dag", "samples": 1}]
+    (tmp_path / "ladder.json").write_text(json.dumps(ladder))
+    asked = ("ask", "--json", "--strategy", "escalate", "--ladder", "ladder.json")
+    climbed = trace_of(decompose(*asked, SEATS))
+    assert [rung["strategy"] for rung in climbed["rungs"]] == ["direct", "dag"]
+
+
+def test_the_configuration_s_defaults_hold_where_a_strategy_has_use_for_them(
+    decompose: Any, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text(
+        'gate = "always"\nverifier = "bundled"\n'
+        'ladder = [{strategy = "direct", samples = 2}, {strategy = "dag", samples = 1}]\n'
+    )
+    env = {"DECOMPOSE_CONFIG": str(config)}
+    for strategy in ("direct", "escalate"):
+        done = decompose("ask", "--no-save", "--strategy", strategy, SUM, env=env)
+        assert (done.code, done.out) == (0, "132\n"), done.err
+    done = decompose("ask", "--no-save", "--json", "--gate", "model", SUM, env=env)
+    assert json.loads(done.out)["plan"] == []
+    config.write_text("ladder = 3\n")
+    done = decompose("ask", SUM, env=env)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "ladder must be a file or a list, not 3" in done.err
+
+
+def test_a_batch_is_not_mixed_from_two_ladders(decompose: Any, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"question": SUM}) + "\n")
+    ladder = tmp_path / "ladder.json"
+    ladder.write_text('[{"strategy": "direct", "samples": 1}]')
+    asked = ("batch", "in.jsonl", "--out", "out.jsonl", "--strategy", "escalate")
+    asked += ("--ladder", "ladder.json")
+    assert decompose(*asked).code == 0
+    ladder.write_text('[{"strategy": "direct", "samples": 2}]')
+    done = decompose(*asked, "--retry-failed")
+    assert done.code == 0, "what is there is ok, so nothing is asked again"
+    result = json.loads((tmp_path / "out.jsonl").read_text())
+    assert result["trace"]["rungs"][0]["samples"] == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--ladder", "none.json"], "there is no ladder file 'none.json'; check the path."),
+        (["--examples", "."], "the examples file '.' can't be read"),
+        (["--strategy", "cot", "--gate", "always"], "gate 'always' needs a strategy that always"),
+        (["--strategy", "dynamic"], "'bundled' only writes whole plans: name another --decomposer"),
+        (["--verify", "both"], "only writes expressions: name a --verifier."),
+        (["--verifier", "bundled"], "a verifier needs verify=: one of"),
+        (["--strategy", "recursive", "--max-total", "9"], "max_total=9 leaves no room to split"),
+    ],
+)
+def test_a_mistake_is_one_line(decompose: Any, flags: list[str], said: str) -> None:
+    done = decompose("ask", *flags, SUM)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert said in done.err
