@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BudgetExhaustedError, ReplyError, UserError
-from ..models.gguf_file import NO_REPEAT, Contract
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import (
     MAX_REPLY_CHARS,
@@ -15,14 +14,12 @@ from ..plan import (
     Plan,
     PlanError,
     Subquestion,
-    grounded_grammar,
     parse_partial,
     parse_plan,
-    plan_grammar,
 )
 from ..prompts import Prompts, load_prompts
-from .calls import Call
 from .events import Event
+from .plan_calls import PlanCalls
 from .problem import Problem
 from .replies import Reply
 from .session import Limits
@@ -34,10 +31,6 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import Runnable
 
-_MAX_PLAN_TOKENS = 1024
-_SHOWN_OF_A_BAD_REPLY = 500
-PLANS = 8
-"""Most plans that a trained decomposer writes of a question, to choose the best."""
 
 PlanSource = Literal["model", "repaired", "edited", "undivided"]
 """Who made the plan; `undivided` means that no plan could be read."""
@@ -80,7 +73,7 @@ def decompose(
     """
     final = final_of(model)
     usage: list[UsageRow] = []
-    asked = _Asked(problem, model, prompts, max_subquestions, must_split)
+    asked = PlanCalls(problem, model, prompts, max_subquestions, must_split)
     call = asked.first()
     on_text = _line_reader(on_lines, max_subquestions)
     warnings: list[str] = []
@@ -139,71 +132,6 @@ def _read(reply: Reply, max_subquestions: int, final: Any, *, must_split: bool) 
     if must_split and plan.atomic:
         raise PlanError("the question must be split into at least one subquestion")
     return plan
-
-
-def grammar_for(
-    problem: str, contract: Contract | None, max_subquestions: int, *, atomic: bool = True
-) -> str:
-    """The grammar that a model's plan of a problem is written under."""
-    if contract and contract.grounded:
-        held = grounded_grammar(problem, max_subquestions, atomic=atomic)
-        if held:
-            return held
-    return plan_grammar(max_subquestions, atomic=atomic)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a decomposer is asked, the first time and again."""
-
-    problem: Problem
-    model: ResolvedModel
-    prompts: Prompts
-    max_subquestions: int
-    must_split: bool
-
-    def first(self) -> Call:
-        """The first call."""
-        return Call("decomposer", self.model, self._messages(), self._options())
-
-    def again(self, reply: str, error: str) -> Call:
-        """Show a general model its mistake; one trained on plans alone is sampled afresh."""
-        if self.model.speaks_contract("decomposer"):
-            options = self._options(temperature=0.7, seed=PLANS)
-            return Call("decomposer", self.model, self._messages(), options, "decomposer repair")
-        fields = {
-            **self._fields,
-            "error": error,
-            "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
-        }
-        messages = self.prompts["decompose_repair"].messages(fields)
-        return Call("decomposer", self.model, messages, self._options(), "decomposer repair")
-
-    @property
-    def _fields(self) -> dict[str, str]:
-        cap = str(self.max_subquestions)
-        known = {"problem": self.problem.with_hints, "max_subquestions": cap}
-        return {**self.problem.attempt, **known}
-
-    def _messages(self) -> list[dict[str, str]]:
-        if self.model.speaks_contract("decomposer"):
-            return [
-                {"role": "system", "content": "decompose"},
-                {"role": "user", "content": str(self.problem)},
-            ]
-        name = "decompose_split" if self.must_split else "decompose"
-        name = "decompose_attempt" if self.problem.attempt else name
-        return self.prompts[name].messages(self._fields)
-
-    def _options(self, **more: Any) -> Mapping[str, Any]:
-        if not self.model.accepts_grammar:
-            return {}
-        contract, cap = self.model.contract, self.max_subquestions
-        grammar = grammar_for(str(self.problem), contract, cap, atomic=not self.must_split)
-        options = {"grammar": grammar, "temperature": 0.0, **more}
-        if not contract:
-            return options | {"max_tokens": _MAX_PLAN_TOKENS}
-        return options | {"plans": PLANS, "no_repeat": NO_REPEAT}
 
 
 def create_decomposer(

@@ -13,8 +13,8 @@ from typing import Any
 from ...errors import UserError
 from ...models.engine import Engine
 from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
-from ...nodes.decomposer import PLANS, grammar_for
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
+from ...nodes.plan_calls import PLANS, grammar_for
 from .. import manifest
 from ..export.export import read_contract_file
 from ..export.hf_model import read_json

@@ -1,0 +1,153 @@
+"""From the options that a user gave to the models and settings that a strategy is built from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UserError
+from ..models.references import ResolvedModel, resolve_model
+from ..nodes.answer_cache import AnswerCache
+from ..nodes.budget import Budget
+from ..nodes.decomposer import check_cap
+from ..nodes.session import Limits
+from ..nodes.solvers import Solvers
+from ..nodes.verifier import PLACES, Verifier
+from ..prompts import Prompts, load_prompts
+from .escalate import read_ladder
+from .options import Options
+from .roles import Roles
+
+_NOT_ALLOCATED = ("dynamic", "escalate")
+MAX_SAMPLES, MAX_EXAMPLES = 64, 16
+_RANGES = {
+    "samples": (1, MAX_SAMPLES, 5),
+    "attempts": (1, MAX_SAMPLES, 3),
+    "verify_retries": (0, 8, 1),
+    "max_depth": (1, 8, 2),
+    "max_total": (1, 4096, 64),
+}
+"""Least, most and usual values of options that are whole numbers."""
+
+
+def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
+    """Models and settings from what the user gave.
+
+    Raises:
+        UserError: If a reference is wrong or a value is out of range.
+    """
+    _check_ranges(options)
+    solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
+    given = options.get("composer")
+    composer = solvers.first if given is None else resolve_model(given)
+    if options.get("condense") and composer.speaks_contract("solver"):
+        raise UserError(
+            f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
+            "expressions: name another composer."
+        )
+    texts = load_prompts(options.get("prompts"))
+    if solvers.allocates and strategy in _NOT_ALLOCATED:
+        raise UserError(
+            f"solvers are chosen by cost for a whole plan, which {strategy!r} hasn't: use route=, "
+            "or strategy dag, sequential, attempt_first or recursive."
+        )
+    # Self-Ask has one model for both, unless another is named.
+    usual = solvers.first if strategy == "dynamic" else "bundled"
+    return Roles(
+        decomposer=resolve_model(options.get("decomposer", usual)),
+        solvers=solvers,
+        composer=composer,
+        prompts=texts,
+        max_subquestions=options.get("max_subquestions", 8),
+        limits=Limits(
+            _instance(options, "budget", Budget),
+            _timeout(options.get("call_timeout")),
+            options.get("shared_meter"),
+        ),
+        retriever=_retriever(options.get("retriever")),
+        answer_cache=_instance(options, "answer_cache", AnswerCache),
+        review=bool(options.get("review")),
+        samples=options.get("samples", 5),
+        attempts=options.get("attempts", 3),
+        gate=options.get("gate", "model"),
+        dup=bool(options.get("dup")),
+        verifier=_verifier(options, solvers.first, texts),
+        max_depth=options.get("max_depth", 2),
+        max_total=options.get("max_total", 64),
+        max_concurrency=options.get("max_concurrency"),
+        ladder=() if (ladder := options.get("ladder")) is None else read_ladder(ladder),
+        examples=_examples(options.get("examples")),
+        condense=bool(options.get("condense")),
+        context_schema=options.get("context_schema"),
+    )
+
+
+def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Verifier | None:
+    where, given = options.get("verify"), options.get("verifier")
+    if where is None:
+        judges = options.get("strategy") == "attempt_first" and options.get("attempts") == 1
+        if given is not None and not judges:
+            raise UserError(
+                f"a verifier needs verify=: one of {', '.join(PLACES)}; or attempt_first with "
+                "attempts=1."
+            )
+        return None if given is None else Verifier(resolve_model(given), prompts, None)
+    if where not in PLACES:
+        raise UserError(f"verify is {', '.join(PLACES)} or None, not {where!r}.")
+    model = solver if given is None else resolve_model(given)
+    if model.speaks_contract("solver"):
+        raise UserError(
+            f"a verifier writes in words, and {model.name!r} only writes expressions: "
+            "name a --verifier."
+        )
+    return Verifier(model, prompts, where, options.get("verify_retries", 1))
+
+
+def _examples(rows: Any) -> tuple[Mapping[str, str], ...]:
+    """Solved examples, each a question and its answer."""
+    if rows is None:
+        return ()
+    fields = ("question", "answer")
+    good = isinstance(rows, list | tuple) and all(
+        isinstance(row, Mapping) and all(isinstance(row.get(f), str) and row[f] for f in fields)
+        for row in rows
+    )
+    if not good or len(rows) > MAX_EXAMPLES:
+        raise UserError(f"examples are up to {MAX_EXAMPLES} rows, each a question and its answer.")
+    return tuple({field: row[field] for field in fields} for row in rows)
+
+
+def _instance(options: Options, name: str, kind: type[Any]) -> Any:
+    value = options.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise UserError(f"{name}= takes {kind.__name__}(...), not {value!r}.")
+    return value
+
+
+def _timeout(seconds: Any) -> float | None:
+    if seconds is None:
+        return None
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    # No thread can wait for longer than TIMEOUT_MAX.
+    if not number or not 0 < seconds < threading.TIMEOUT_MAX:
+        raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
+    return float(seconds)
+
+
+def _retriever(retriever: Any) -> Any:
+    from langchain_core.runnables import Runnable, RunnableLambda
+
+    if retriever is None or isinstance(retriever, Runnable):
+        return retriever
+    if not callable(retriever):
+        raise UserError(f"a retriever is a LangChain retriever or a function, not {retriever!r}.")
+    return RunnableLambda(retriever)
+
+
+def _check_ranges(options: Options) -> None:
+    check_cap(options.get("max_subquestions", 8))
+    for name, (least, most, usual) in _RANGES.items():
+        value: Any = options.get(name, usual)
+        if type(value) is not int or not least <= value <= most:
+            raise UserError(f"{name} is {least} to {most}, not {value!r}.")
