@@ -30,7 +30,7 @@ from .roles import Roles, finish, go_on_unless_answered, new_graph
 ABOUT = About(
     does="answers undivided first; splits, with the attempt in view, if that doesn't convince",
     calls="`attempts` (3); if they disagree, those of `dag` as well",
-    pays="on a mix of easy and hard questions",
+    pays="with a good solver that slips sometimes, on a mix of easy and hard questions",
     source="Prasad et al. (ADaPT), arXiv 2311.05772; Juneja et al. (DaSLaM), arXiv 2310.18338",
     plans=True,
     lines=True,

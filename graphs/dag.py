@@ -18,7 +18,7 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="splits, answers independent subquestions at once, composes",
     calls="1 + n, and 1 to compose unless the last line answers",
-    pays="on several steps, each of which the solver gets right more often than all at once",
+    pays="on long questions, and where a solver repeats its mistakes so that votes don't help",
     source="Kim et al. (LLMCompiler), arXiv 2312.04511",
     plans=True,
     lines=True,

@@ -34,7 +34,7 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="climbs a ladder of solvers, samples and strategies until the samples of a rung agree",
     calls="those of each rung that was climbed",
-    pays="where a cheap way is often enough and its samples tell when it isn't",
+    pays="from a weak solver to a strong one, also where the weak one's mistakes are habits",
     source="Zhou et al. (Adaptive-Solver), arXiv 2310.01446",
     plans=True,
     lines=True,

@@ -36,7 +36,8 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="splits, and splits again each subquestion that is still hard; merges bottom-up",
     calls="1 + 2n, and 1 to compose; a line that is split again takes as much anew",
-    pays="on long chains with a solver that manages one step only",
+    pays="nowhere shown on the simulated solver",
+    experimental=True,
     source="Recursive Decomposition with Dependencies, arXiv 2505.02576",
     plans=True,
     lines=True,

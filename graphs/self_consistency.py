@@ -22,7 +22,7 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="asks the undivided question several times and takes the answer of most",
     calls="`samples` (5)",
-    pays="on reasoning that sometimes slips; the baseline at equal tokens",
+    pays="where a solver's samples differ when it is wrong; the baseline at equal tokens",
     source="Wang et al., arXiv 2203.11171",
 )
 

@@ -90,7 +90,9 @@ def own_state(seen: dict[str, int], checkpointer: Any) -> Any:
     return builder.compile(checkpointer=checkpointer)
 
 
-@pytest.mark.parametrize("checkpointer", [None, False, True, InMemorySaver()], ids=repr)
+@pytest.mark.parametrize(
+    "checkpointer", [None, False, True, InMemorySaver()], ids=["None", "False", "True", "own"]
+)
 @pytest.mark.parametrize("how", ["sync", "async"])
 def test_a_solver_graph_s_memory_does_not_cross_between_lines(checkpointer: Any, how: str) -> None:
     seen: dict[str, int] = {}
