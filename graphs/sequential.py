@@ -16,7 +16,7 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="splits, answers one subquestion after another with all earlier answers in view",
     calls="as `dag`",
-    pays="where the plan's needs can't be trusted; slower and dearer than `dag` (not measured here)",
+    pays="where the plan's needs can't be trusted; slower than `dag` (not measured here)",
     source="Zhou et al. (Least-to-Most), arXiv 2205.10625",
     plans=True,
     lines=True,

@@ -24,7 +24,7 @@ from .roles import Roles, finish, new_graph
 ABOUT = About(
     does="splits, then answers all subquestions and the question in one call",
     calls="2",
-    pays="with a good decomposer and a solver that reasons in words, for the price of two calls (not measured here)",
+    pays="with a good decomposer and a solver that reasons in words (not measured here)",
     source="Wu et al., arXiv 2402.15000",
     plans=True,
     always=True,
