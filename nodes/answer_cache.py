@@ -155,8 +155,7 @@ class AnswerCache:
             None if retriever is None else retriever.get_name(),
             [prompts["solve"].version, prompts["solve"].parts],
         ]
-        if verified_by:
-            asked.append(verified_by)
+        asked += [extra for extra in (verified_by, problem.hints) if extra]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from ..errors import BudgetExhaustedError, must_be_raised
 from ..plan import Subquestion
 from ..prompts import Prompts
 from .answer_cache import AnswerCache, from_cache
-from .answers import AnswerRow, failed, skipped
+from .answers import AnswerRow, failed, skipped, with_parts
 from .events import Event
 from .problem import Problem
 from .solver import solve_subquestion
@@ -97,8 +97,9 @@ def _answer(
     row = yield from (settings.answer or ask_solver)(problem, line, known, choice, settings)
     if settings.verifier:
         row = yield from _verified(row, problem, line, known, choice, settings)
-    # An answer that nobody could judge is asked for and judged another time.
-    if cache and not row.get("verdict", {}).get("kind"):
+    # What nobody could judge, or has gaps, is asked for another time.
+    whole = all(part["status"] == "ok" for _, part in with_parts([row]))
+    if cache and whole and not row.get("verdict", {}).get("kind"):
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
 
