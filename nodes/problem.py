@@ -31,7 +31,7 @@ class Problem:
     question: str
     context: str = ""
     hints: str = ""
-    attempt: Mapping[str, str] = field(default_factory=dict)
+    attempt: Mapping[str, str] = field(default_factory=dict, hash=False)
     fallback: str | None = None
 
     def __post_init__(self) -> None:
