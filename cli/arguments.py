@@ -16,7 +16,9 @@ from ..nodes.problem import MAX_CONTEXT_CHARS, Problem
 from ..settings import Settings, load_settings
 
 _MOST_JSON_BYTES = 1_000_000
-_SPLITTING = ("static", "sequential", "dag", "dynamic", "recursive")
+ALWAYS_SPLITTING = ("static", "sequential", "dag", "dynamic", "recursive")
+WITH_LINES = ("sequential", "dag", "dynamic", "attempt_first", "escalate", "recursive")
+"""As `graphs/` says it; importing that would take longer than a plan takes to write."""
 
 
 def read_problem(args: Namespace) -> Problem:
@@ -80,13 +82,34 @@ def settings_from(args: Namespace) -> Settings:
 
 def fitted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
     """Without defaults of the user's that this strategy has no use for; a flag stays."""
-    if settings.strategy not in _SPLITTING and "gate" not in flags:
-        settings = replace(settings, gate="model")
-    if settings.verify is None and settings.attempts > 1 and "verifier" not in flags:
-        settings = replace(settings, verifier=None)
-    files = {name: getattr(settings, name) for name in ("ladder", "examples")}
-    read = {n: read_json_file(v, n) for n, v in files.items() if isinstance(v, str)}
-    return replace(settings, **read)
+    drop: dict[str, Any] = {}
+    if settings.gate == "always" and settings.strategy not in ALWAYS_SPLITTING:
+        drop["gate"] = "model"
+    if settings.verify == "subquestions" and settings.strategy not in WITH_LINES:
+        drop["verify"] = None
+    judged = settings.strategy == "attempt_first" and settings.attempts == 1
+    if drop.get("verify", settings.verify) is None and not judged:
+        drop["verifier"] = None
+    if settings.gate == "disagreement" and settings.attempts == 1:
+        drop["attempts"] = 3
+    settings = replace(settings, **{n: v for n, v in drop.items() if n not in flags})
+    return replace(
+        settings,
+        ladder=_content(settings, flags, "ladder", "escalate"),
+        examples=_content(settings, flags, "examples", "symbolic"),
+    )
+
+
+def _content(settings: Settings, flags: Mapping[str, Any], name: str, strategy: str) -> Any:
+    """What a strategy's file holds, for that strategy; or for whoever names it by a flag."""
+    wanted = settings.strategy == strategy or name in flags
+    value = getattr(settings, name) if wanted else None
+    if isinstance(value, str):
+        return read_json_file(value, name)
+    if isinstance(value, list):  # TOML has dates, which nothing here is.
+        rows: list[Any] = value
+        return json.loads(json.dumps(rows, default=str))
+    return value
 
 
 def given_settings(args: Namespace) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def _check(args: Namespace, out: Path) -> None:
 def _results(out: Path, rows: list[Row], settings: Settings) -> Results:
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
     roles = (settings.decomposer, settings.solver, settings.composer, settings.verifier)
+    roles += tuple(r.get("solver") for r in settings.ladder or () if isinstance(r, dict))
     kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
     if out.exists():

@@ -63,7 +63,8 @@ def _row(number: int, line: bytes) -> Row:
             raise ValueError('it has no "question"')
         name = value.get("id")
         json.dumps(name, ensure_ascii=False).encode()
-        return Row(number, name, Problem.of(value))
+        asked = {"question": value["question"], "context": value.get("context")}
+        return Row(number, name, Problem.of(asked))
     except UnicodeError:
         return Row(number, None, None, "it isn't UTF-8")
     except (ValueError, RecursionError) as error:

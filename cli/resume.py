@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from ..nodes.answers import with_parts
 from ..nodes.journal import RETRY_FAILED
 from ..settings import Settings, load_settings
 from ..storage import locked
@@ -34,7 +36,7 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
     kept = {f.name: run.settings[f.name] for f in fields(Settings) if f.name in run.settings}
     settings = Settings(**{**kept, "models": load_settings().models})
     flags = given_settings(args)
-    return fitted(replace(settings, **flags), flags), bool(run.settings.get("review"))
+    return fitted(replace(settings, **flags), {**kept, **flags}), bool(run.settings.get("review"))
 
 
 def _resume(
@@ -69,16 +71,24 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
         return config
     values = snapshot.values
     rows = values["answers"]
-    again = [row for row in rows if row["status"] != "ok"] if retry_failed else _passing(rows)
+    failed = _failed if retry_failed else _passing
+    again = [place for place, row in enumerate(rows) if any(map(failed, _whole(row)))]
     if again or values["status"] == "budget_exhausted" or _not_composed(values):
-        return await before_solving(graph, config)
+        return await before_solving(graph, config, min(again, default=len(rows)))
     return {"result": dict(values)}
 
 
-async def before_solving(graph: Any, config: Any) -> Any:
-    """The place from which a finished question is solved again; the journal has its answers."""
+async def before_solving(graph: Any, config: Any, answers: int = 0) -> Any:
+    """The place from which a finished question is solved again; the journal has its answers.
+
+    Args:
+        graph: The graph.
+        config: Its thread.
+        answers: Most answers that there may be at that place: those before the first to mend.
+    """
     async for earlier in graph.aget_state_history(config):
-        if earlier.next and earlier.next[0] in _SOLVING:
+        found = len(earlier.values.get("answers") or ())
+        if earlier.next and earlier.next[0] in _SOLVING and found <= answers:
             return {"configurable": dict(earlier.config["configurable"])}
     return config
 
@@ -88,6 +98,15 @@ def _not_composed(values: dict[str, Any]) -> bool:
     return values["answer"] is None and any(row["status"] == "ok" for row in values["answers"])
 
 
-def _passing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows that may succeed now, without being asked for: their failure was a passing one."""
-    return [row for row in rows if (row["error"] or {}).get("transient")]
+def _whole(row: Any) -> list[Any]:
+    """A row and those that it was made of."""
+    return [part for _, part in with_parts([row])]
+
+
+def _failed(row: Mapping[str, Any]) -> bool:
+    return row["status"] != "ok"
+
+
+def _passing(row: Mapping[str, Any]) -> bool:
+    """Whether it may succeed now, without being asked for: its failure was a passing one."""
+    return bool((row["error"] or {}).get("transient"))

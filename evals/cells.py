@@ -104,7 +104,9 @@ class Cell:
 
     def _add_steps(self, plan: Plan, row: Mapping[str, Any]) -> None:
         gold = row.get("gold_steps")
-        if gold and not plan.atomic:
+        # Where the lines weren't solved one by one, nothing is known of them.
+        known = {answer["id"] for answer in row["answers"]}
+        if gold and not plan.atomic and known >= {line.id for line in plan.subquestions}:
             labels = label_steps(plan, row["answers"], gold)
             self.steps.update(labels.values())
             self.first_wrong[str(first_wrong(plan, labels) or "none")] += 1

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import UserError
 from ..graphs.escalate import Rung
 from ..models.hosted import without_credentials
+from ..models.references import resolve_model
 from ..storage import open_private
 from .comparing import interval_row
 from .ladder import Figures, LadderSamples
@@ -120,7 +121,11 @@ def _command(choice: LadderChoice, out: Path) -> str:
 
 def _compared(choice: LadderChoice) -> list[str]:
     voting = ["self_consistency"] if "cot" in choice.strategies else []
-    return list(dict.fromkeys([*choice.strategies, *voting, "escalate"]))
+    found = dict.fromkeys([*choice.strategies, *voting, "escalate"])
+    # On a ladder, who only writes expressions is asked for those in place of `cot`.
+    if resolve_model(choice.solvers[0]).speaks_contract("solver"):
+        found.pop("cot", None)
+    return list(found)
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from ..errors import describe_error, must_be_raised
 from ..graphs.state import result_of
 from ..models.hosted import without_credentials
+from ..nodes.answers import with_parts
 from .gold import GOLD
 from .items import Item
 from .plans import score_plan
@@ -178,7 +179,8 @@ def _replies(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float) -> dict[str, Any]:
     """A row of samples.jsonl; docs/evaluation.md has its fields."""
     item, system, usage = job.item, job.system, result.get("usage", [])
-    errors = [e for e in (result.get("error"), *_of_lines(result, "error")) if e]
+    lines = [row["error"] for _, row in with_parts(result.get("answers", []))]
+    errors = [error for error in (result.get("error"), *lines) if error]
     unanswered = result["answer"] is None
     failed = bool(result.get("error")) or (unanswered and system.strategy != PLAN)
     about = {
@@ -208,10 +210,6 @@ def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float)
     }
     taken = {name: _sum(usage, name) for name in ("calls", "input_tokens", "output_tokens", "cost")}
     return {**about, **reached, "usage": usage, **taken, "seconds": round(seconds, 4)}
-
-
-def _of_lines(result: Mapping[str, Any], name: str) -> list[Any]:
-    return [row.get(name) for row in result.get("answers", [])]
 
 
 def _why(errors: list[Any], result: Mapping[str, Any]) -> str:

@@ -108,10 +108,10 @@ class System:
             **dict(self.options),
             **options,
         }
-        dynamic = self.strategy == "dynamic" and self.decomposer == "bundled"
         if self.decomposer == GOLD:
             options |= {"decomposer": gold_decomposer(gold or {}), "max_subquestions": _NO_CAP}
-        elif self.decomposer != NO_MODEL and not dynamic:
+            options |= {"max_total": 3 * _NO_CAP}
+        elif self.decomposer != NO_MODEL:
             options["decomposer"] = self.decomposer
         if self.strategy == PLAN:
             return _planning(options).compile(checkpointer=checkpointer)
@@ -153,6 +153,12 @@ def _system(
         for name, value in options.items()
         if (name != "ladder" or strategy == "escalate") and (name != "attempts" or attempting)
     }
+    if not ABOUT[strategy].always and fitting.get("gate") == "always":
+        del fitting["gate"]
+    if not ABOUT[strategy].lines and fitting.get("verify") == "subquestions":
+        fitting = {n: v for n, v in fitting.items() if n not in ("verify", "verifier")}
+    if strategy == "dynamic" and decomposer == "bundled":
+        decomposer = solver  # That one can't; Self-Ask has one model for both.
     return System(strategy, decomposer, solver, samples, cap, options=tuple(fitting.items()))
 
 

@@ -51,8 +51,9 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         answer = agreement(rows).answer
         traced = {**state, "trace": {**state["trace"], "attempt": told}}
         if told["split"]:
+            noted: Any = {"attempt": _shown(rows, told), "fallback": answer or problem.fallback}
             return {
-                "asked": replace(problem, attempt=_shown(rows, told), fallback=answer).asked,
+                "asked": replace(problem, **noted).asked,
                 "usage": add_usage(state["usage"], *(row["usage"] for row in rows)),
                 "trace": traced["trace"],
             }
@@ -90,7 +91,7 @@ def _one(
     if row["answer"] is None:
         return [row], {"samples": 1, "split": True}
     shown = row.get("reply", row["answer"])
-    verdict, usage = yield from verify(problem, problem.question, [], shown, judge)
+    verdict, usage = yield from verify(problem, problem.question, [], shown, judge, ATTEMPT_START)
     row["usage"] = add_usage(row["usage"], usage)
     # A judge that can't say isn't convinced.
     split = not verdict.right or verdict.kind == "unknown"

@@ -83,7 +83,7 @@ def _choosing(roles: Roles) -> Any:
         except (BudgetExhaustedError, PlanError, ReplyError) as error:
             usage += getattr(error, "usage", ())
             warning = f"the decomposer was asked for no further subquestion: {error}"
-            spent = isinstance(error, BudgetExhaustedError) and not plan.atomic
+            spent = isinstance(error, BudgetExhaustedError)
             return {
                 "warnings": [*state["warnings"], warning],
                 "usage": add_usage(state["usage"], usage),

@@ -16,13 +16,14 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..errors import UserError, must_be_raised
+from ..errors import BudgetExhaustedError, UserError, must_be_raised
 from ..nodes.answers import AnswerRow, answered
+from ..nodes.composer import found_so_far
 from ..nodes.decomposer import Decomposition, decompose
 from ..nodes.events import Event
 from ..nodes.lines import Settings, ask_solver
 from ..nodes.nested import merged_answer, nested_events, solve_plan
-from ..nodes.problem import Problem
+from ..nodes.problem import MAX_QUESTION_CHARS, Problem
 from ..nodes.solver import resolve
 from ..nodes.solvers import Choice
 from ..nodes.steps import Steps
@@ -76,6 +77,12 @@ class _Level:
     room: int
     within: tuple[int, ...] = ()
 
+    @property
+    def key(self) -> list[Any]:
+        """What its answers depend on besides the solver, for the answer cache."""
+        roles = self.roles
+        return [roles.decomposer.identity, roles.composer.identity, self.depth, roles.max_depth]
+
     def __call__(
         self,
         problem: Problem,
@@ -86,7 +93,10 @@ class _Level:
     ) -> Steps[AnswerRow]:
         if self.depth > self.roles.max_depth or self.room < 2:
             return (yield from ask_solver(problem, line, known, choice, settings))
-        local = Problem(resolve(line, known), _facts(problem), problem.hints)
+        asked = resolve(line, known)
+        if len(asked) > MAX_QUESTION_CHARS:  # An answer that was put in is as long as that.
+            return (yield from ask_solver(problem, line, known, choice, settings))
+        local = Problem(asked, _facts(problem), problem.hints)
         found = yield from self._planned(local)
         if _divides(found.plan, local):
             return (yield from self._split(local, line, found, choice, settings))
@@ -125,7 +135,11 @@ class _Level:
         room = (self.room - len(plan.subquestions)) // len(plan.subquestions)
         deeper = replace(self, depth=self.depth + 1, room=room, within=path)
         inner = replace(settings, answer=deeper)
-        rows = yield from solve_plan(local, plan, inner, chosen=choice, within=path)
+        # An allocation was made for this line; a rule of the user's is asked for each part.
+        chosen = choice if settings.solvers.allocates else None
+        rows = yield from solve_plan(
+            local, plan, inner, chosen=chosen, sample=choice.sample, within=path
+        )
         parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(found.warnings)}
         taken = [found.usage, *(row["usage"] for row in rows)]
         models: Any = {"composer": self.roles.composer, "prompts": self.roles.prompts}
@@ -133,6 +147,13 @@ class _Level:
             answer, replies = yield from merged_answer(
                 local, plan, rows, sample=choice.sample, **models
             )
+        except BudgetExhaustedError as error:
+            # What was found is an answer, too; that it has gaps, the parts tell.
+            answer, replies = found_so_far(rows), []
+            if answer is None:
+                error.usage = tuple(add_usage(*taken, getattr(error, "usage", ())))
+                raise
+            parts["warnings"].append(f"not merged: {error}")
         except Exception as error:
             lost: Any = error
             lost.usage, lost.parts = tuple(add_usage(*taken, getattr(error, "usage", ()))), parts

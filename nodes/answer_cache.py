@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,9 @@ class AnswerCache:
         prompts: Prompts,
         retriever: Any = None,
         *,
-        verified_by: str | None = None,
+        more: Sequence[Any] = (),
     ) -> str:
-        """The key of a subquestion's answer."""
+        """The key of a subquestion's answer; `more` is what else it depends on, JSON-native."""
         asked = [
             resolve(line, known),
             "" if self.across_questions else problem.question,
@@ -155,7 +155,7 @@ class AnswerCache:
             None if retriever is None else retriever.get_name(),
             [prompts["solve"].version, prompts["solve"].parts],
         ]
-        asked += [extra for extra in (verified_by, problem.hints) if extra]
+        asked += [extra for extra in (problem.hints, *more) if extra]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -174,8 +174,9 @@ def outcome(
     from langchain_core.messages import AIMessage
 
     rows: list[AnswerRow] = state["answers"]
-    warnings = [*state.get("warnings", []), *_of_parts(rows), *doubts(rows)]
-    status = _status(state, rows if judged is None else judged, answer)
+    judged = rows if judged is None else judged
+    warnings = [*state.get("warnings", []), *_of_parts(judged), *doubts(judged)]
+    status = _status(state, judged, answer)
     if answer is None and (answer := state.get("asked", {}).get("fallback")) is not None:
         status = "budget_exhausted" if status == "budget_exhausted" else "partial"
         warnings.append("the answer is what most undivided attempts said")

@@ -44,6 +44,8 @@ class Decomposition:
     source: PlanSource
     warnings: tuple[str, ...]
     usage: list[UsageRow]
+    spent: bool = False
+    """Whether the budget left no call for it."""
 
 
 OnLines = Callable[[tuple[Subquestion, ...]], None]
@@ -200,6 +202,7 @@ def decomposer_node(
             "plan": rows,
             "final": found.plan.final,
             "plan_source": found.source,
+            "spent": found.spent,
             "warnings": [*state.get("warnings", []), *found.warnings],
             "usage": add_usage(state.get("usage", []), found.usage),
         }
@@ -226,7 +229,7 @@ def _planner(
             )
         except BudgetExhaustedError as error:
             # Nothing can be solved either; whoever is asked next says so.
-            return Decomposition(Plan(), "undivided", (str(error),), list(error.usage))
+            return Decomposition(Plan(), "undivided", (str(error),), list(error.usage), spent=True)
 
     return planned
 

@@ -36,32 +36,43 @@ class Journal:
         saver: The checkpointer.
         thread_id: The run's thread.
         namespace: Tells this question from others on the thread; the same when it is resumed.
+        node: Tells the node from the question's others; the same when it is resumed.
         retry_failed: Forget the failures that were kept.
     """
 
     def __init__(
-        self, saver: Any, thread_id: str, namespace: str, *, retry_failed: bool = False
+        self,
+        saver: Any,
+        thread_id: str,
+        namespace: str,
+        *,
+        node: str = "",
+        retry_failed: bool = False,
     ) -> None:
         self._saver, self._retry_failed = saver, retry_failed
         place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
+        self._node = node
         self._replies: dict[str, Any] = {}
         self._served: set[str] = set()
         self.usage: list[Any] = []
         """What all replies and failures took that an earlier attempt has kept."""
         self.failed: list[Any] = []
-        """The part of it that no reply will tell again."""
+        """The part of it that no reply will tell again, of earlier attempts at this node."""
         self._began = False
         self._lock, self._alock = threading.Lock(), asyncio.Lock()
 
     @classmethod
-    def of(cls, config: Mapping[str, Any] | None, run_id: str | None = None) -> Self | None:
+    def of(
+        cls, config: Mapping[str, Any] | None, run_id: str | None = None, answers: int = 0
+    ) -> Self | None:
         """The journal of the node that runs under a config; None without a checkpointer.
 
         Args:
             config: The node's config.
             run_id: The question's own id in the state; without one, the node's namespace
                 serves, which is another one when the run is replayed from its history.
+            answers: How many answers the node's state has.
         """
         configurable = (config or {}).get("configurable") or {}
         saver, thread = configurable.get(_CHECKPOINTER), configurable.get("thread_id")
@@ -69,7 +80,10 @@ class Journal:
             return None
         retry = bool(configurable.get(RETRY_FAILED))
         namespace = run_id or configurable.get("checkpoint_ns", "")
-        return cls(saver, thread, namespace, retry_failed=retry)
+        name = ((config or {}).get("metadata") or {}).get("langgraph_node")
+        # A node in a loop comes with other answers each time; a replayed one with the same.
+        node = f"{name} with {answers} answers"
+        return cls(saver, thread, namespace, node=node, retry_failed=retry)
 
     def open(self) -> None:
         """Read what an earlier attempt at this node has kept."""
@@ -98,7 +112,8 @@ class Journal:
             if not self._began:
                 self._config = self._saver.put(self._config, *self._checkpoint())
                 self._began = True
-        self._saver.put_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
+        written = [(_CHANNEL, [key, self._signed(key, reply)])]
+        self._saver.put_writes(self._config, written, self._entry(key))
         self._replies[key] = reply
         self._served.add(key)
 
@@ -108,7 +123,8 @@ class Journal:
             if not self._began:
                 self._config = await self._saver.aput(self._config, *self._checkpoint())
                 self._began = True
-        await self._saver.aput_writes(self._config, [(_CHANNEL, [key, reply])], self._entry(key))
+        written = [(_CHANNEL, [key, self._signed(key, reply)])]
+        await self._saver.aput_writes(self._config, written, self._entry(key))
         self._replies[key] = reply
         self._served.add(key)
 
@@ -123,6 +139,10 @@ class Journal:
         namespace = self._config["configurable"]["checkpoint_ns"]
         checkpoint = {**empty_checkpoint(), "id": str(uuid5(NAMESPACE_OID, namespace))}
         return checkpoint, {"source": "update", "step": -1, "parents": {}}, {}
+
+    def _signed(self, key: str, reply: Any) -> Any:
+        """A passing failure with the node that met it."""
+        return {**reply, "node": self._node} if key.startswith(PASSING) else reply
 
     def _entry(self, key: str) -> str:
         """Checkpointers keep the first write of a name; a retry's reply needs another name."""
@@ -141,8 +161,11 @@ class Journal:
         failed = "error" in reply
         taken = reply["usage"] if isinstance(reply["usage"], list) else [reply["usage"]]
         self.usage += taken
-        if key.startswith(PASSING) or (failed and self._retry_failed):
-            self.failed += taken
+        passing = key.startswith(PASSING)
+        if passing or (failed and self._retry_failed):
+            # What another node met, its own update has told.
+            if not passing or reply.get("node", self._node) == self._node:
+                self.failed += taken
             return
         if not (failed and key in self._replies):
             self._replies[key] = reply

@@ -86,10 +86,11 @@ def _answer(
     cache, prompts = settings.cache, settings.prompts
     key = ""
     if cache:
-        verified_by = settings.verifier and settings.verifier.model.identity
-        key = cache.key(
-            problem, line, known, choice, prompts, settings.retriever, verified_by=verified_by
-        )
+        more = [getattr(settings.answer, "key", None)]
+        if judge := settings.verifier:
+            texts = [prompts[name].parts for name in ("verify", "solve_again")]
+            more.append([judge.model.identity, judge.retries, texts])
+        key = cache.key(problem, line, known, choice, prompts, settings.retriever, more=more)
     if cache:
         kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
         if kept:

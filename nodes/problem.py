@@ -56,7 +56,9 @@ class Problem:
             return cls(value)
         if not isinstance(value, Mapping):
             raise UserError("ask with a text, or with a state that has a question.")
-        own = value.get("asked")
+        # Somebody else's state may have a field of that name, too.
+        noted_by_us = "run_id" in value and isinstance(value.get("asked"), Mapping)
+        own = value["asked"] if noted_by_us else None
         asked = own or value
         question, context = asked.get("question"), asked.get("context")
         if not isinstance(question, str) or not isinstance(context or "", str):

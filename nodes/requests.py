@@ -44,8 +44,8 @@ def call_input(call: Call) -> Any:
 def call_config(call: Call, config: Any) -> Any:
     """The caller's config with the call's name, tags and metadata, for traces."""
     config = config or {}
-    # Only the composer's tokens belong on a user's screen.
-    tags = [f"decompose:{call.role}"] + ([] if call.role == "composer" else ["nostream"])
+    # Only the final answer's tokens belong on a user's screen.
+    tags = [f"decompose:{call.role}"] + ([] if call.last else ["nostream"])
     about = {"decompose_role": call.role, **call.metadata}
     # By hand, since LangChain's `merge_configs` takes a tenth of all our time for a call.
     merged: Any = {

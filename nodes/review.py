@@ -50,7 +50,9 @@ def review_node(max_subquestions: int, *, then: str = "solver") -> Any:
             except PlanError as problem:
                 error = str(problem)
         if accepted is None:
-            warned = {**state, "warnings": [*state.get("warnings", []), REJECTED]}
+            # Nor is what was attempted before an answer: nobody wants one.
+            asked = {**state.get("asked", {}), "fallback": None}
+            warned = {**state, "warnings": [*state.get("warnings", []), REJECTED], "asked": asked}
             return Command(update=outcome(warned, None), goto=END)
         if accepted == plan:
             return Command(goto=then)

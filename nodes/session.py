@@ -40,7 +40,7 @@ class Session:
     def of(cls, state: Any, config: Any, limits: Limits) -> Session:
         """The session of a node that reads `state`; what the state has spent counts."""
         read = state if isinstance(state, Mapping) else {}
-        journal = Journal.of(config, read.get("run_id"))
+        journal = Journal.of(config, read.get("run_id"), len(read.get("answers") or ()))
         seconds = read.get("elapsed") or 0.0
         meter = Meter(limits.budget, _spent(read, journal), seconds, limits.shared_meter)
         return cls(meter, journal, limits.call_timeout)

@@ -21,6 +21,7 @@ from .calls import Call, aask, ask
 from .events import Event, aemit, emit
 from .replies import Reply
 from .session import Limits, Session
+from .usage import add_usage
 from .waiting import await_within, wait_within
 
 if TYPE_CHECKING:
@@ -241,18 +242,24 @@ def as_runnable(
     def call(value: Any, config: Any) -> T:
         session = Session.of({} if fresh else value, config, limits).open()
         session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
-        return _noting_time(run(steps(value), config, session), session)
+        return _complete(run(steps(value), config, session), value, session)
 
     async def acall(value: Any, config: Any) -> T:
         session = await Session.of({} if fresh else value, config, limits).aopen()
         session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
-        return _noting_time(await arun(steps(value), config, session), session)
+        return _complete(await arun(steps(value), config, session), value, session)
 
     return RoleRunnable(call, acall, name=name)
 
 
-def _noting_time(result: T, session: Session) -> T:
-    """A node's update says how long the question has taken, for budgets of later nodes."""
-    if isinstance(result, Mapping) and session.meter.budget.max_seconds is not None:
-        return {**result, "elapsed": session.meter.seconds}  # pyright: ignore[reportReturnType]
-    return result
+def _complete(result: T, state: Any, session: Session) -> T:
+    """A node's update with what earlier attempts at it took, and the question's time so far."""
+    if not isinstance(result, Mapping):
+        return result
+    more: dict[str, Any] = {}
+    if session.failed_before and isinstance(state, Mapping):
+        told = result.get("usage", state.get("usage", ()))
+        more["usage"] = add_usage(told, session.failed_before)
+    if session.meter.budget.max_seconds is not None:
+        more["elapsed"] = session.meter.seconds
+    return {**result, **more}  # pyright: ignore[reportReturnType]

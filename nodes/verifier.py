@@ -33,9 +33,10 @@ PLACES = get_args(Where)
 _REASON_CHARS = 400
 _MOST_LINES, _MOST_CHARS = 200, 1_000
 _VERDICT = re.compile(
-    r"[^\w\n]{0,20}(?:(?:final )?verdict[^\w\n]{1,10})?"
-    r"(right|correct|wrong|incorrect|conceptual|computational|misread|position)"
-    r"(?:[^\w\n]{0,10}$|[^\w\n]{0,10}[:\u2013\u2014-][^\w\n]{0,10}(.+))",
+    r"[^\w\n]{0,20}(?:\d{1,2}[.)] )?(?:(?:final )?verdict[^\w\n]{1,10})?"
+    r"(?:(right|correct)[^\w\n]{0,10}"
+    r"|(wrong|incorrect|conceptual|computational|misread|position)(?: (?:error|mistake))?"
+    r"(?:[^\w\n]{0,10}|[^\w\n]{0,5}[:,.(\u2013\u2014-][^\w\n]{0,5}(.+)))",
     re.I,
 )
 
@@ -68,9 +69,9 @@ class Verdict:
         if not found:
             return cls(True, "unknown", "the verifier's reply names no verdict")
         # Whoever thinks aloud first says it last.
-        word, reason = found[-1][1].lower(), (found[-1][2] or "").strip()[:_REASON_CHARS]
-        if word in ("right", "correct"):
+        if found[-1][1]:
             return cls(True)
+        word, reason = found[-1][2].lower(), (found[-1][3] or "").strip()[:_REASON_CHARS]
         kind: Any = "untyped" if word in ("wrong", "incorrect") else word
         return cls(False, kind, reason or "no reason given")
 

@@ -10,11 +10,12 @@ from .types import PlanError, Subquestion
 _DONE = re.compile(
     r"[\W_]{0,10}(?:done|none|n/a|finished|atomic"
     r"|no (?:(?:more|further|follow[- ]?up|sub-?) ?){0,3}(?:questions?)?"
-    r"(?: ?(?:are |is )?(?:needed|required|necessary))?)[\W_]{0,10}",
+    r"(?: ?(?:are |is )?(?:needed|required|necessary))?"
+    r"|.{0,80}\bneeded(?: here)?: no|(?:so )?(?:the )?final answer (?:is|:).{0,2000})[\W_]{0,10}",
     re.I,
 )
 _LABEL = re.compile(
-    r"(?:\*\*)?(?:#\d{1,4}[.:)]?|\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
+    r"(?:\*\*)?(?:#\d{1,4}[.:)]?|q?\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
     r"(?: question| subquestion)?:)(?:\*\*)? ",
     re.I,
 )
@@ -47,7 +48,9 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         return None
     # Some say first what they are about to do.
     asking = [row for row in rows if _LABEL.match(row)] or [row for row in rows if "?" in row]
-    line = (asking or rows)[0]
+    if not asking:
+        raise PlanError("the reply holds no subquestion")
+    line = asking[0]
     if label := _LABEL.match(line):
         line = line[label.end() :]
     marked = _NEEDS.search(line[-500:])

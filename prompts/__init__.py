@@ -30,6 +30,7 @@ _PART = re.compile(r"^--- (system|user)\n", re.MULTILINE)
 _NEEDED = {
     "verify": ("problem", "asked", "answer"),
     "solve_again": ("problem", "subquestion", "reason"),
+    "decompose_attempt": ("problem", "reply"),
     "revise": ("problem", "answer", "reason"),
     "dup_hints": ("core", "facts"),
 }

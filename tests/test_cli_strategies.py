@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_decompose.cli import main
+from langgraph_decompose.cli.arguments import ALWAYS_SPLITTING, WITH_LINES
+from langgraph_decompose.graphs.factory import ABOUT
 
 SUM = "What is 12 * 11?"
 SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
@@ -77,3 +80,20 @@ def test_a_mistake_is_one_line(decompose: Any, flags: list[str], said: str) -> N
     done = decompose("ask", *flags, SUM)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert said in done.err
+
+
+def test_what_the_command_line_knows_of_strategies_is_true() -> None:
+    assert tuple(ABOUT) == main._STRATEGIES
+    assert {name for name, about in ABOUT.items() if about.always} == set(ALWAYS_SPLITTING)
+    assert {name for name, about in ABOUT.items() if about.lines} == set(WITH_LINES)
+
+
+def test_a_field_of_the_user_s_is_not_taken_for_the_question(
+    decompose: Any, tmp_path: Path
+) -> None:
+    rows = [{"question": SUM, "asked": "2024-01-01"}, {"question": SUM, "asked": {"question": "x"}}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = decompose("batch", "in.jsonl", "--out", "out.jsonl")
+    assert done.code == 0, done.err
+    results = [json.loads(row) for row in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["answer"] for row in results] == ["132", "132"]

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from langgraph_decompose import AnswerCache, Budget, UserError, create_decomposition_graph
 from langgraph_decompose.nodes.verifier import Verdict
 from langgraph_decompose.plan import PlanError, parse_next
-from langgraph_decompose.testing import ScriptedChatModel
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 from .test_adaptive_strategies import PLAN, QUESTION, Ran
 
@@ -199,6 +201,11 @@ def test_only_answers_that_stood_are_cached() -> None:
         ("**Verdict:** conceptual: adds", False, "conceptual"),
         ("Verdict - position", False, "position"),
         ("incorrect: it is 42", False, "untyped"),
+        ("wrong. It is 42.", False, "untyped"),
+        ("computational: 6*7 is 42, not 48.\nCorrect: 42", False, "computational"),
+        ("Conceptual error: it adds", False, "conceptual"),
+        ("1. computational, a slip", False, "computational"),
+        ("Correct - 6 * 7 is 42, but the answer says 48", True, "unknown"),
         ("<think>misread: no</think>right", True, ""),
         ("x" + "\n" * 100_000 + "x", True, "unknown"),
     ],
@@ -217,6 +224,9 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
         ("We know the director.\nWho married him?", "Who married him?"),
         ("The question can be answered.\ndone", None),
         ("No further questions needed.", None),
+        ("Are follow up questions needed here: No.", None),
+        ("So the final answer is: Ann.", None),
+        ("Q2: Who is it?", "Who is it?"),
         ("no more info about Jaws?", "no more info about Jaws?"),
         ("A?" + " " * 40_000 + "<- #x", "A? < - #x"),
     ],
@@ -265,3 +275,59 @@ def test_any_reply_is_a_next_line_the_end_or_a_plan_error(text: str, number: int
 def test_a_mistake_is_told_when_the_graph_is_made(options: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         create_decomposition_graph(**options)
+
+
+@pytest.mark.parametrize("reply", ["The question can be answered now.", "", "```\n```"])
+def test_a_reply_that_asks_nothing_is_no_line(reply: str) -> None:
+    with pytest.raises(PlanError):
+        parse_next(reply, 2)
+
+
+def test_a_rejected_plan_is_not_answered_by_the_attempts_before_it() -> None:
+    graph = create_decomposition_graph(
+        ScriptedChatModel(replies=["1", "2", "1"]),
+        decomposer=ScriptedChatModel(replies=[], default=PLAN),
+        gate="disagreement",
+        review=True,
+        checkpointer=InMemorySaver(),
+    )
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    graph.invoke({"question": QUESTION}, thread)
+    result = graph.invoke(Command(resume="reject"), thread)
+    assert (result["answer"], result["status"]) == (None, "failed")
+
+
+@both
+def test_the_gate_s_votes_survive_an_attempt_that_the_budget_ended(how: str) -> None:
+    options = {"strategy": "attempt_first", "gate": "disagreement", "budget": Budget(max_calls=3)}
+    ran = Ran(how, {"direct": ["Ann", "Bob", "Ann"], "cot": "Answer: x"}, **options)
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "budget_exhausted")
+
+
+@pytest.mark.parametrize("strategy", ["static", "dag", "dynamic"])
+@both
+def test_a_budget_that_ends_in_planning_is_told_whatever_the_gate_knows(
+    how: str, strategy: str
+) -> None:
+    options = {"strategy": strategy, "gate": "disagreement", "budget": Budget(max_calls=3)}
+    ran = Ran(how, {"direct": ["Ann", "Bob", "Ann"]}, **options)
+    assert (ran.result["answer"], ran.result["status"]) == ("Ann", "budget_exhausted")
+
+
+BUSY = ServerReply("busy", status=503, headers=(("Retry-After", "0"),))
+
+
+@pytest.mark.parametrize("case", [{"gate": "disagreement"}, {"strategy": "attempt_first"}])
+@pytest.mark.parametrize("saved", [False, True])
+def test_calls_that_failed_in_passing_are_counted_once(case: Any, saved: bool) -> None:
+    def reply(prompt: str, body: Any) -> ServerReply | str:
+        if "You plan" in prompt:
+            return PLAN
+        return "x" if "to answer now" in prompt else BUSY
+
+    with LatencyServer(reply) as server:
+        model = f"openai:m@{server.url}"
+        saver = InMemorySaver() if saved else None
+        graph = create_decomposition_graph(model, decomposer=model, checkpointer=saver, **case)
+        result = graph.invoke({"question": QUESTION}, {"configurable": {"thread_id": "1"}})
+    assert sum(row["calls"] for row in result["usage"]) == len(server.calls)

@@ -181,7 +181,9 @@ def _plan_lines(row: Mapping[str, Any]) -> list[str]:
     except PlanError:
         return ["(a plan that can't be read)"]
     answers = {answer["id"]: answer for answer in row.get("answers") or []}
-    labels = label_steps(plan, [*answers.values()], row.get("gold_steps") or {})
+    gold = row.get("gold_steps") or {}
+    known = set(answers) >= {line.id for line in plan.subquestions}
+    labels = label_steps(plan, [*answers.values()], gold) if known else {}
     lines: list[str] = []
     for line in plan.subquestions:
         needs = " ← " + " ".join(f"#{k}" for k in line.needs) if line.needs else ""
