@@ -202,7 +202,7 @@ def decomposer_node(
             "plan": rows,
             "final": found.plan.final,
             "plan_source": found.source,
-            "spent": found.spent,
+            **({"spent": True} if found.spent else {}),
             "warnings": [*state.get("warnings", []), *found.warnings],
             "usage": add_usage(state.get("usage", []), found.usage),
         }

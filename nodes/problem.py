@@ -57,8 +57,8 @@ class Problem:
         if not isinstance(value, Mapping):
             raise UserError("ask with a text, or with a state that has a question.")
         # Somebody else's state may have a field of that name, too.
-        noted_by_us = "run_id" in value and isinstance(value.get("asked"), Mapping)
-        own = value["asked"] if noted_by_us else None
+        ours = "run_id" in value or "question" not in value
+        own = value["asked"] if ours and isinstance(value.get("asked"), Mapping) else None
         asked = own or value
         question, context = asked.get("question"), asked.get("context")
         if not isinstance(question, str) or not isinstance(context or "", str):
