@@ -22,7 +22,7 @@ _MARKS = {
     "skipped": ("–", "yellow"),
 }
 _MAX_SHOWN = 200
-Path = tuple[int, ...]
+Place = tuple[int, ...]
 """Ids from the outermost plan inwards; of the plan itself, ()."""
 
 
@@ -67,11 +67,11 @@ class LiveTree:
 
     def __init__(self, question: str, console: Console | None = None) -> None:
         self.question = question
-        self._plans: dict[Path, list[dict[str, Any]]] = {(): []}
+        self._plans: dict[Place, list[dict[str, Any]]] = {(): []}
         self._planned = False
         self._answer = ""
         self._notes: list[str] = []
-        self._states: dict[Path, dict[str, Any]] = {}
+        self._states: dict[Place, dict[str, Any]] = {}
         self._begin = time.monotonic()
         self._spinner = Spinner("dots")
         self._live = Live(
@@ -125,7 +125,7 @@ class LiveTree:
             tree.add(Text(_short(self._answer), style="bold"))
         return tree
 
-    def _grow(self, root: Tree, path: Path) -> None:
+    def _grow(self, root: Tree, path: Place) -> None:
         """The lines of a plan, and under a line that was split again those of its own plan."""
         branches = {0: root}
         for row in self._plans.get(path, ()):
@@ -133,7 +133,7 @@ class LiveTree:
             branches[row["id"]] = parent.add(self._line(row, path))
             self._grow(branches[row["id"]], (*path, row["id"]))
 
-    def _line(self, row: dict[str, Any], path: Path) -> RenderableType:
+    def _line(self, row: dict[str, Any], path: Place) -> RenderableType:
         event = self._states.get((*path, row["id"]), {"state": "waiting"})
         needs = " ".join(f"#{k}" for k in row["needs"])
         text = f"#{row['id']} {escape(row['text'])}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
+from ..graphs.factory import ABOUT
 from ..nodes.usage import UsageRow, add_usage
 from ..plan import Plan, PlanError, depth, width
 from .comparing import interval_row
@@ -15,7 +16,7 @@ from .plans import PlanScore, measure_plans
 from .statistics import bootstrap_mean, mean
 from .steps import first_wrong, label_steps
 
-UNDIVIDED = ("direct", "cot", "self_consistency", "dup", "symbolic")
+UNDIVIDED = tuple(name for name, about in ABOUT.items() if not about.plans)
 """Strategies that never split: the baselines that a splitting one has to beat."""
 _GAPS = ("partial", "budget_exhausted")
 _COUNTS = ("depth", "width", "lines")

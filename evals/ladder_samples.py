@@ -45,7 +45,7 @@ class LadderChoice:
     Example:
         >>> choice = LadderChoice("svamp", ["cot", "dag"], ["bundled"])
         >>> [system.name for system in choice.systems.values()]
-        ['escalate(cot×10) · bundled', 'escalate(dag×10) · bundled']
+        ['escalate(cot×10) · bundled', 'escalate(dag×10) · bundled · bundled']
     """
 
     task: str

@@ -55,8 +55,8 @@ class System:
         """What reports call it.
 
         Example:
-            >>> System("dag", "bundled", "openai:gpt-5-mini").name
-            'dag · bundled · openai:gpt-5-mini'
+            >>> System("dag", "bundled", "bundled").name
+            'dag · bundled · bundled'
         """
         kind = self.strategy
         if kind == "self_consistency":
@@ -64,7 +64,8 @@ class System:
         if self.max_subquestions != _USUAL_CAP:
             kind += f"(≤{self.max_subquestions})"
         kind += "".join(f"({_shown(name, value)})" for name, value in self.options)
-        models = [without_credentials(ref) for ref in self.models]
+        refs = [ref for ref in (self.decomposer, self.solver) if ref != NO_MODEL]
+        models = [without_credentials(ref) for ref in refs]
         prompts = [f"prompts {Path(self.prompts).name}"] if self.prompts else []
         return " · ".join([kind, *models, *prompts])
 

@@ -22,13 +22,13 @@ from ..nodes.composer import found_so_far
 from ..nodes.decomposer import Decomposition, decompose
 from ..nodes.events import Event
 from ..nodes.lines import Settings, ask_solver
-from ..nodes.nested import merged_answer, nested_events, solve_plan
+from ..nodes.nested import divided_row
 from ..nodes.problem import MAX_QUESTION_CHARS, Problem
 from ..nodes.solver import resolve
 from ..nodes.solvers import Choice
 from ..nodes.steps import Steps
 from ..nodes.usage import add_usage
-from ..plan import Plan, Subquestion, critical_path
+from ..plan import Plan, Subquestion
 from ..plan.choice import asking_sentence
 from .about import About
 from .divided import add_divided, first_node
@@ -91,22 +91,24 @@ class _Level:
         choice: Choice,
         settings: Settings,
     ) -> Steps[AnswerRow]:
-        if self.depth > self.roles.max_depth or self.room < 2:
-            return (yield from ask_solver(problem, line, known, choice, settings))
         asked = resolve(line, known)
-        if len(asked) > MAX_QUESTION_CHARS:  # An answer that was put in is as long as that.
+        too_long = len(asked) > MAX_QUESTION_CHARS  # With an answer put in it may be.
+        if self.depth > self.roles.max_depth or self.room < 2 or too_long:
             return (yield from ask_solver(problem, line, known, choice, settings))
         local = Problem(asked, _facts(problem), problem.hints)
         found = yield from self._planned(local)
         if _divides(found.plan, local):
-            return (yield from self._split(local, line, found, choice, settings))
+            steps = self._split(local, line, found, choice, settings)
+        else:
+            steps = ask_solver(problem, line, known, choice, settings)
         try:
-            row = yield from ask_solver(problem, line, known, choice, settings)
+            row = yield from steps
         except Exception as error:
             taken: Any = error
             taken.usage = tuple(add_usage(found.usage, getattr(error, "usage", ())))
             raise
-        return {**row, "usage": add_usage(found.usage, row["usage"])}
+        seconds = row["seconds"] + sum(taken["seconds"] for taken in found.usage)
+        return {**row, "usage": add_usage(found.usage, row["usage"]), "seconds": seconds}
 
     def _planned(self, local: Problem) -> Steps[Decomposition]:
         """A plan for a part; one that can't be had leaves it a unit."""
@@ -130,39 +132,31 @@ class _Level:
     ) -> Steps[AnswerRow]:
         """The line's answer from those of its parts."""
         path, plan = (*self.within, line.id), found.plan
-        told = Event("plan", {"plan": plan.to_rows(), "plan_source": found.source})
-        yield from nested_events(_one(told), path)
+        made = {"plan": plan.to_rows(), "plan_source": found.source}
+        yield Event("nested.plan", {**made, "within": list(path)})
         room = (self.room - len(plan.subquestions)) // len(plan.subquestions)
         deeper = replace(self, depth=self.depth + 1, room=room, within=path)
         inner = replace(settings, answer=deeper)
         # An allocation was made for this line; a rule of the user's is asked for each part.
         chosen = choice if settings.solvers.allocates else None
-        rows = yield from solve_plan(
-            local, plan, inner, chosen=chosen, sample=choice.sample, within=path
-        )
-        parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(found.warnings)}
-        taken = [found.usage, *(row["usage"] for row in rows)]
-        models: Any = {"composer": self.roles.composer, "prompts": self.roles.prompts}
+        told: Any = {"within": path, "warnings": found.warnings, "chosen": chosen}
         try:
-            answer, replies = yield from merged_answer(
-                local, plan, rows, sample=choice.sample, **models
-            )
+            return (yield from divided_row(local, line, plan, inner, self.roles.composer, **told))
         except BudgetExhaustedError as error:
-            # What was found is an answer, too; that it has gaps, the parts tell.
-            answer, replies = found_so_far(rows), []
-            if answer is None:
-                error.usage = tuple(add_usage(*taken, getattr(error, "usage", ())))
-                raise
-            parts["warnings"].append(f"not merged: {error}")
-        except Exception as error:
-            lost: Any = error
-            lost.usage, lost.parts = tuple(add_usage(*taken, getattr(error, "usage", ()))), parts
-            raise
-        row = answered(line, local.question, answer, replies, choice.model)
-        seconds = sum(row["seconds"] for row in found.usage) + row["seconds"]
-        seconds += critical_path(plan, {row["id"]: row["seconds"] for row in rows})
-        usage = add_usage(*taken, row["usage"])
-        return {**row, "usage": usage, "seconds": seconds, "parts": parts}
+            return _unmerged(line, local, error, choice)
+
+
+def _unmerged(
+    line: Subquestion, local: Problem, error: BudgetExhaustedError, choice: Choice
+) -> AnswerRow:
+    """What was found is an answer, too; that it has gaps, its parts tell."""
+    parts: dict[str, Any] = getattr(error, "parts", {"answers": []})
+    answer = found_so_far(parts["answers"])
+    if answer is None:
+        raise error
+    row = answered(line, local.question, answer, [], choice.model)
+    parts["warnings"].append(f"not merged: {error}")
+    return {**row, "usage": list(error.usage), "parts": parts}
 
 
 def _divides(plan: Plan, local: Problem) -> bool:
@@ -175,7 +169,3 @@ def _facts(problem: Problem) -> str:
     """What a question tells before it asks, after its context: a part needs its numbers."""
     told = problem.question.removesuffix(asking_sentence(problem.question)).strip()
     return "\n\n".join(text for text in (problem.context, told) if text)
-
-
-def _one(event: Event) -> Steps[None]:
-    yield event

@@ -20,7 +20,7 @@ from .problem import Problem
 from .replies import Reply
 from .solver import whole_question
 from .solvers import Choice
-from .steps import InOrder, Steps, Together
+from .steps import InOrder, Steps, Together, changed
 from .usage import add_usage
 
 
@@ -102,6 +102,57 @@ def merged_answer(
     return answer, [reply]
 
 
+def divided_row(
+    problem: Problem,
+    line: Subquestion,
+    plan: Plan,
+    settings: Settings,
+    composer: ResolvedModel,
+    *,
+    chosen: Choice | None = None,
+    sample: int = 0,
+    within: Sequence[Any] = (),
+    warnings: Sequence[str] = (),
+) -> Steps[AnswerRow]:
+    """Answer a line, or the whole question, by a plan of its own.
+
+    Args:
+        problem: The question that the plan belongs to.
+        line: The line that is answered by it.
+        plan: The plan; not atomic.
+        settings: Who solves, and how.
+        composer: Merges the answers.
+        chosen: Who solves all of it; by default, whoever is chosen for each line.
+        sample: Number of the sample.
+        within: Where the plan stands, for its events.
+        warnings: What was warned of when it was made.
+
+    Raises:
+        Exception: If there is no answer; with the usage and the parts attached to it.
+    """
+    rows = yield from solve_plan(
+        problem, plan, settings, chosen=chosen, sample=sample, within=within
+    )
+    parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(warnings)}
+    taken = add_usage(*(row["usage"] for row in rows))
+    models: Any = {"composer": composer, "prompts": settings.prompts, "sample": sample}
+    try:
+        answer, replies = yield from merged_answer(problem, plan, rows, **models)
+    except Exception as error:
+        lost: Any = error
+        lost.usage, lost.parts = tuple(add_usage(taken, getattr(error, "usage", ()))), parts
+        raise
+    model = chosen.model if chosen else settings.solvers.first
+    row = answered(line, problem.question, answer, replies, model)
+    seconds = critical_path(plan, {part["id"]: part["seconds"] for part in rows})
+    return {
+        **row,
+        "usage": add_usage(taken, row["usage"]),
+        "seconds": seconds + row["seconds"],
+        "parts": parts,
+    }
+
+
 def divided_samples(
     problem: Problem,
     count: int,
@@ -134,25 +185,20 @@ def divided_samples(
         undivided = attempts(problem, count, model=model, start=start, **options)
         return found, (yield from undivided)
 
+    whole = whole_question(problem)
+
     def sample(number: int) -> Steps[AnswerRow]:
         path = [f"sample {number}"]
-        rows = yield from solve_plan(problem, plan, settings, sample=number, within=path)
-        taken, whole = [row["usage"] for row in rows], whole_question(problem)
-        seconds = critical_path(plan, {row["id"]: row["seconds"] for row in rows})
-        parts = {"plan": plan.to_rows(), "answers": rows, "warnings": []}
         try:
-            answer, replies = yield from merged_answer(
-                problem, plan, rows, composer=composer, prompts=prompts, sample=number
+            return (
+                yield from divided_row(
+                    problem, whole, plan, settings, composer, sample=number, within=path
+                )
             )
         except Exception as error:
             if must_be_raised(error):
                 raise
-            row: AnswerRow = {**failed(whole, error, model), "parts": parts}
-            return {**row, "usage": add_usage(*taken, row["usage"]), "seconds": seconds}
-        row = answered(whole, problem.question, answer, replies, model)
-        usage = add_usage(*taken, row["usage"])
-        seconds += row["seconds"]
-        return {**row, "usage": usage, "seconds": seconds, "parts": parts}
+            return failed(whole, error, model)
 
     found_rows = yield Together([sample(start + number) for number in range(count)])
     for row in found_rows:
@@ -163,18 +209,10 @@ def divided_samples(
 
 def nested_events(steps: Steps[Any], within: Sequence[Any]) -> Steps[Any]:
     """The same steps, whose events say that they aren't the main plan's: `nested.KIND`."""
-    try:
-        step = next(steps)
-        while True:
-            if isinstance(step, Event) and not step.kind.startswith("nested."):
-                step = Event(f"nested.{step.kind}", {**step.data, "within": list(within)})
-            try:
-                done = yield step
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+
+    def change(step: Any) -> Any:
+        if not isinstance(step, Event) or step.kind.startswith("nested."):
+            return step
+        return Event(f"nested.{step.kind}", {**step.data, "within": list(within)})
+
+    return changed(steps, change)

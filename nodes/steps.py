@@ -143,6 +143,23 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         steps.close()
 
 
+def changed(steps: Steps[T], change: Callable[[Any], Any]) -> Steps[T]:
+    """The same role, each of whose steps is changed by a function before it is done."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                done = yield change(step)
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
 def _together(step: Together, config: Any, session: Session) -> list[Any]:
     def one(role: Steps[Any]) -> Any:
         try:

@@ -13,7 +13,7 @@ from ...nodes.decomposer import decompose
 from ...nodes.problem import Problem
 from ...nodes.replies import Reply
 from ...nodes.solver import final_answer
-from ...nodes.steps import Steps
+from ...nodes.steps import Steps, changed
 from ...plan import Plan
 from ...prompts import Prompts
 from ..records import Example, Line
@@ -147,20 +147,8 @@ def line_results(text: str) -> dict[int, str]:
 
 
 def _drawn(steps: Steps[Any], attempt: int, temperature: float | None) -> Steps[Any]:
-    """Pass a role's steps on, its calls as those of this attempt."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                done = yield _of_attempt(step, attempt, temperature)
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+    """A role, its calls as those of this attempt."""
+    return changed(steps, lambda step: _of_attempt(step, attempt, temperature))
 
 
 def _of_attempt(step: Any, attempt: int, temperature: float | None) -> Any:
