@@ -15,6 +15,7 @@ import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.distill.manifest import read_manifest
+from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.testing import LatencyServer
 
@@ -142,6 +143,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
         ({"check": {"strings": "many"}}, "'strings': Input should be a valid integer"),
         ({"check": {"held_out": ["nope"]}}, "list of its sources"),
         ({"train": {**RECIPE["train"], "learning_rate": "fast"}}, "is a number, not 'fast'"),
+        ({"train": {**RECIPE["train"], "student": "runs/none/model"}}, "check the path, or train"),
         ({"train": {**RECIPE["train"], "device": "cuda"}}, "there is none here"),
     ],
 )
@@ -173,6 +175,21 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
     assert "comparisons" in card
     losses = [json.loads(line) for line in (made / "train" / "log.jsonl").open()]
     assert any("held_out" in str(row.get("eval")) for row in losses)
+
+
+def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_path: Path) -> None:
+    """As `cpu-second` does with that of `cpu`: same tokenizer, and what was learned is kept."""
+    from langgraph_decompose.distill.train.checkpoint import read_log
+
+    before = read_log(made / "train" / "log.jsonl")
+    student = made / "train" / "model"
+    train = {**RECIPE["train"], "student": str(student), "optimizer": "muon", "max_steps": 10}
+    second = Recipe.of({**RECIPE, "train": train})
+    run_recipe(second, tmp_path / "out", tmp_path, until="train")
+    after = read_log(tmp_path / "out" / "train" / "log.jsonl")
+    assert after[0]["loss"] < before[0]["loss"] / 2
+    tokenizers = [folder / "tokenizer.json" for folder in (student, tmp_path / "out/train/model")]
+    assert tokenizers[0].read_bytes() == tokenizers[1].read_bytes()
 
 
 def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path) -> None:

@@ -238,6 +238,20 @@ def _number(name: str, text: str) -> float:
         raise UserError(f"{name!r} is a number, not {text!r}.") from None
 
 
+def local_student(name: str) -> Path | None:
+    """The folder that a student's name means; None if it is an id of the Hugging Face hub.
+
+    Raises:
+        UserError: If it looks like a folder and there is none.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"there is no student {name!r} here; check the path, or train it first.")
+    return None
+
+
 def _rows(row: Any) -> dict[str, Any]:
     if isinstance(row, Source):
         return {f.name: getattr(row, f.name) for f in fields(row)}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...errors import MissingDependencyError, UserError
-from .settings import Scratch, TrainSettings
+from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
 
 
@@ -132,14 +131,9 @@ def _load(kind: str, name: str, **options: Any) -> Any:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    path = os.path.expanduser(name)
-    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
-    if looks_like_path and not os.path.isdir(path):
-        raise UserError(f"there is no student {name!r}; check the path.")
+    path = local_student(name)
     try:
-        return getattr(transformers, kind).from_pretrained(
-            path if os.path.isdir(path) else name, **options
-        )
+        return getattr(transformers, kind).from_pretrained(path or name, **options)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"the student {name!r} can't be loaded: {reason}") from None
