@@ -11,20 +11,21 @@ from argparse import Namespace
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
-from ..models.bundled import bundled_model_path
-from ..models.gguf_file import read_contract
 from ..settings import config_path, load_settings
+
+if TYPE_CHECKING:
+    from ..models.references import GGUFSource
 
 Check = dict[str, Any]
 
 
 def run(args: Namespace) -> int:
     """Run every check; 1 if the main job doesn't work here."""
-    checks = [_try(check) for check in (_versions, _llama, _bundled, _config, _keys)]
+    checks = [_try(check) for check in (_versions, _llama, _decomposer, _solver, _config, _keys)]
     checks += [_optional(*package) for package in _OPTIONAL]
     if args.json:
         print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201
@@ -65,7 +66,7 @@ def _llama() -> Check:
     return {"name": "llama.cpp", "ok": True, "detail": f"{llama_cpp.__version__}, {gpu}"}
 
 
-def _bundled() -> Check:
+def _decomposer() -> Check:
     from ..models.references import find_gguf
     from ..nodes.decomposer import decompose
     from ..nodes.engine_calls import open_gguf
@@ -73,7 +74,7 @@ def _bundled() -> Check:
     from ..nodes.steps import run as run_steps
     from ..prompts import load_prompts
 
-    source = find_gguf("bundled")
+    source = find_gguf("bundled", "decomposer")
     assert source is not None
     begin = time.perf_counter()
     with open_gguf(source) as (model, asking):
@@ -81,10 +82,31 @@ def _bundled() -> Check:
         steps = decompose(problem, model=model, prompts=load_prompts(), max_subquestions=8)
         lines = len(run_steps(steps, asking=asking).plan.subquestions)
     seconds = time.perf_counter() - begin
-    contract = read_contract(bundled_model_path())
-    domain = contract.domain if contract else "general"
-    detail = f"loads and plans ({lines} subquestions) in {seconds:.2f} s; made for {domain}"
-    return {"name": "bundled model", "ok": True, "detail": detail}
+    detail = f"loads and plans ({lines} subquestions) in {seconds:.2f} s; {_made_for(source)}"
+    return {"name": "bundled decomposer", "ok": True, "detail": detail}
+
+
+def _solver() -> Check:
+    from ..models.references import find_gguf
+    from ..nodes.engine_calls import open_gguf
+    from ..nodes.expression import solve_expression
+    from ..nodes.steps import Call
+    from ..nodes.steps import run as run_steps
+
+    source = find_gguf("bundled", "solver")
+    assert source is not None
+    begin = time.perf_counter()
+    with open_gguf(source) as (model, asking):
+        question = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
+        call = Call("solver", model, [])
+        answer, _ = run_steps(solve_expression(call, question, [], None), asking=asking)
+    seconds = time.perf_counter() - begin
+    detail = f"loads and solves (4 bags of 6: {answer}) in {seconds:.2f} s; {_made_for(source)}"
+    return {"name": "bundled solver", "ok": True, "detail": detail}
+
+
+def _made_for(source: GGUFSource) -> str:
+    return f"made for {source.contract.domain if source.contract else 'anything'}"
 
 
 def _config() -> Check:

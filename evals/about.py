@@ -56,9 +56,10 @@ def _git_hash() -> str | None:
 
 def identity_of(ref: str) -> dict[str, str | None]:
     """What a reference means today: a table's meaning, or a file's content, may change."""
-    source = find_gguf(ref)
+    found = find_gguf(ref), find_gguf(ref, "solver")
+    paths = dict.fromkeys(source.path for source in found if source)
     meant = without_credentials(resolve_model(ref).identity)
-    return {"meant": meant, "sha256": _file_hash(Path(source.path)) if source else None}
+    return {"meant": meant, "sha256": " ".join(_file_hash(Path(p)) for p in paths) or None}
 
 
 def _file_hash(path: Path) -> str:

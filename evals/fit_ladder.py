@@ -123,7 +123,7 @@ def _compared(choice: LadderChoice) -> list[str]:
     voting = ["self_consistency"] if "cot" in choice.strategies else []
     found = dict.fromkeys([*choice.strategies, *voting, "escalate"])
     # On a ladder, who only writes expressions is asked for those in place of `cot`.
-    if resolve_model(choice.solvers[0]).speaks_contract("solver"):
+    if resolve_model(choice.solvers[0], "solver").speaks_contract("solver"):
         found.pop("cot", None)
     return list(found)
 

@@ -40,7 +40,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
     _check_ranges(options)
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
     given = options.get("composer")
-    composer = solvers.first if given is None else resolve_model(given)
+    composer = solvers.first if given is None else resolve_model(given, "solver")
     if options.get("condense") and composer.speaks_contract("solver"):
         raise UserError(
             f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
@@ -92,10 +92,10 @@ def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Veri
                 f"a verifier needs verify=: one of {', '.join(PLACES)}; or attempt_first with "
                 "attempts=1."
             )
-        return None if given is None else Verifier(resolve_model(given), prompts, None)
+        return None if given is None else Verifier(resolve_model(given, "solver"), prompts, None)
     if where not in PLACES:
         raise UserError(f"verify is {', '.join(PLACES)} or None, not {where!r}.")
-    model = solver if given is None else resolve_model(given)
+    model = solver if given is None else resolve_model(given, "solver")
     if model.speaks_contract("solver"):
         raise UserError(
             f"a verifier writes in words, and {model.name!r} only writes expressions: "

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+Role = Literal["decomposer", "solver"]
 
 WEIGHTS = Path(__file__).parent / "weights"
+_FILES = {"decomposer": "decompose.gguf", "solver": "solve.gguf"}
 
 
-def bundled_model_path() -> str:
-    """Path of the bundled GGUF: decomposer, and solver for arithmetic.
+def bundled_model_path(role: Role = "decomposer") -> str:
+    """Path of a bundled GGUF: the decomposer, or the solver for single steps of arithmetic.
 
     Example:
-        >>> bundled_model_path().endswith(".gguf")
+        >>> bundled_model_path().endswith("decompose.gguf")
         True
     """
-    return str(WEIGHTS / "decompose.gguf")
+    return str(WEIGHTS / _FILES[role])

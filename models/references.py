@@ -2,7 +2,7 @@
 
 A reference is one of
 
-    bundled                       the weights in this package
+    bundled                       the weights in this package, those of the role it is named for
     gguf:PATH                     a GGUF file, run in this process
     gguf:hf:REPO/FILE.gguf        the same, from the Hugging Face cache or hub
     transformers:REPO_OR_PATH     a Hugging Face model, run in this process
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError, ModelReferenceError
 from ..settings import ModelTable, load_settings
-from .bundled import bundled_model_path
+from .bundled import Role, bundled_model_path
 from .gguf_file import Contract, read_contract
 from .limiter import Limiter, limiter_for
 
@@ -83,11 +83,13 @@ class ResolvedModel:
         return self.contract is not None and role in self.contract.roles
 
 
-def resolve_model(ref: Any) -> ResolvedModel:
+def resolve_model(ref: Any, role: Role = "decomposer") -> ResolvedModel:
     """Turn a model reference into a model; files are checked, nothing is loaded or called.
 
     Args:
         ref: A reference as the module's docstring lists them, or a LangChain object.
+        role: What it is to do, which matters to `bundled` alone; who composes or judges is a
+            solver, too.
 
     Raises:
         ModelReferenceError: If it names nothing known.
@@ -103,19 +105,19 @@ def resolve_model(ref: Any) -> ResolvedModel:
     if not isinstance(ref, str):
         return _from_object(ref)
     name, table = _table(ref)
-    source = _gguf_source(name, table)
+    source = _gguf_source(name, table, role)
     model = _chat_gguf(source) if source else _from_text(name, table)
     return replace(model, identity=table.ref)
 
 
-def find_gguf(ref: str) -> GGUFSource | None:
+def find_gguf(ref: str, role: Role = "decomposer") -> GGUFSource | None:
     """The GGUF file that a reference names, None if it names another kind of model.
 
     Raises:
         ModelReferenceError: If it names nothing known.
         ModelFileError: If the file is missing or no GGUF.
     """
-    return _gguf_source(*_table(ref))
+    return _gguf_source(*_table(ref), role)
 
 
 def _table(ref: str) -> tuple[str, ModelTable]:
@@ -136,10 +138,10 @@ def _unknown(ref: str, names: list[str]) -> ModelReferenceError:
     return ModelReferenceError(f"unknown model {ref!r}; use {FORMS}{own}.")
 
 
-def _gguf_source(name: str, table: ModelTable) -> GGUFSource | None:
+def _gguf_source(name: str, table: ModelTable, role: Role) -> GGUFSource | None:
     kind, _, rest = table.ref.partition(":")
     if table.ref == "bundled":
-        path = bundled_model_path()
+        path = bundled_model_path(role)
     elif kind == "gguf" and rest:
         path = _download(rest[3:]) if rest.startswith("hf:") else os.path.expanduser(rest)
     else:

@@ -103,7 +103,7 @@ def composer_node(
         prompts: Folder with prompts of one's own.
         limits: Budget for the question and timeout for a call.
     """
-    model, texts = resolve_model(composer), load_prompts(prompts)
+    model, texts = resolve_model(composer, "solver"), load_prompts(prompts)
     budget = limits.budget if limits else None
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:

@@ -47,8 +47,8 @@ def verifier_node(
         prompts: Folder with prompts of one's own.
         limits: Budget for the question and timeout for a call.
     """
-    judging = Verifier(resolve_model(verifier), load_prompts(prompts), "answer", retries)
-    reviser = judging.model if solver is None else resolve_model(solver)
+    judging = Verifier(resolve_model(verifier, "solver"), load_prompts(prompts), "answer", retries)
+    reviser = judging.model if solver is None else resolve_model(solver, "solver")
     budget = limits.budget if limits else None
     most = 0 if reviser.speaks_contract("solver") else retries
 

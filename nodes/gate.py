@@ -55,7 +55,7 @@ def gate_node(
         retriever: A LangChain retriever that is asked for the question.
         limits: Budget for the question and timeout for a call.
     """
-    model: ResolvedModel = resolve_model(solver)
+    model: ResolvedModel = resolve_model(solver, "solver")
     options: Any = {"model": model, "prompts": load_prompts(prompts), "retriever": retriever}
     budget = limits.budget if limits else None
 

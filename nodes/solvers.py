@@ -107,7 +107,9 @@ class Solvers:
             raise UserError("there is no solver in the dict; name one.")
         options = {n: s for n, s in named.items() if isinstance(s, SolverOption)}
         refs = {n: options[n].solver if n in options else s for n, s in named.items()}
-        self.models = {n: limited(resolve_model(r), max_concurrency) for n, r in refs.items()}
+        self.models = {
+            n: limited(resolve_model(r, "solver"), max_concurrency) for n, r in refs.items()
+        }
         if isinstance(solver, Mapping):
             # Two unnamed functions look the same; their keys tell them apart.
             self.models = {

@@ -49,7 +49,7 @@ def understanding_node(
     Raises:
         UserError: If the model only writes expressions.
     """
-    found: ResolvedModel = resolve_model(model)
+    found: ResolvedModel = resolve_model(model, "solver")
     texts = load_prompts(prompts)
     if found.speaks_contract("solver"):
         raise UserError(

@@ -178,7 +178,7 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
 
 
 def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_path: Path) -> None:
-    """As `cpu-second` does with that of `cpu`: same tokenizer, and what was learned is kept."""
+    """As `cpu-solver` does with that of `cpu`: same tokenizer, and what was learned is kept."""
     from langgraph_decompose.distill.train.checkpoint import read_log
 
     before = read_log(made / "train" / "log.jsonl")

@@ -27,6 +27,13 @@ def test_the_bundled_file_states_its_contract() -> None:
     assert "tokenizer.ggml.tokens" not in metadata, "vocabularies are left out"
 
 
+def test_the_bundled_solver_is_a_file_of_its_own() -> None:
+    contract = read_contract(bundled_model_path("solver"))
+    assert contract is not None
+    assert contract.roles == ("solver",)
+    assert contract.n_ctx_trained < 1024, "it has seen no more than its longest sample"
+
+
 def write(tmp_path: Path, data: bytes) -> str:
     path = tmp_path / "model.gguf"
     path.write_bytes(data)

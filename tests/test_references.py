@@ -38,6 +38,15 @@ def test_bundled_and_gguf_are_chat_models_with_their_contract() -> None:
         assert model.limiter.most == 1
 
 
+def test_bundled_is_the_file_of_the_role_it_is_named_for() -> None:
+    decomposer, solver = resolve_model("bundled"), resolve_model("bundled", "solver")
+    assert decomposer.runnable.model_path == bundled_model_path()
+    assert solver.runnable.model_path == bundled_model_path("solver")
+    assert not solver.speaks_contract("decomposer")
+    ref = f"gguf:{bundled_model_path()}"
+    assert resolve_model(ref, "solver") == resolve_model(ref), "others are what they name"
+
+
 def test_langchain_objects_are_taken_as_they_are() -> None:
     chat = FakeListChatModel(responses=["x"])
     assert resolve_model(chat).runnable is chat

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,8 +16,54 @@ import torch.distributed as dist
 from .settings import TrainSettings
 
 
-def place(settings: TrainSettings) -> tuple[int, int, torch.device]:
-    """This process's number, how many there are, and its device; threads are set as well."""
+@dataclass(frozen=True)
+class Place:
+    """This process's number, how many there are, its device, and the precision it works in."""
+
+    rank: int
+    world: int
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """What a forward pass runs under: bfloat16 where it is wanted."""
+        can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        if self.precision == "bf16" or (self.precision == "auto" and can):
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def agreed(self, value: float) -> float:
+        """The first process's value, so that all of them take the same turns."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    def add_up(self, weights: Iterable[torch.Tensor], total: torch.Tensor) -> None:
+        """Sum gradients and loss over all processes; each has divided by the whole batch."""
+        if self.world == 1:
+            return
+        for p in weights:
+            if p.requires_grad:
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                dist.all_reduce(p.grad)
+        dist.all_reduce(total)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def leave(self) -> None:
+        """The end of working together."""
+        self.wait()
+        if self.world > 1:
+            dist.destroy_process_group()
+
+
+def place(settings: TrainSettings) -> Place:
+    """Where this process is to train; threads are set as well."""
     torch.set_num_threads(settings.threads or _physical_cores())
     cuda = settings.device != "cpu" and torch.cuda.is_available()
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -26,7 +76,7 @@ def place(settings: TrainSettings) -> tuple[int, int, torch.device]:
         torch.set_float32_matmul_precision("high")
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
-    return rank, world, device
+    return Place(rank, world, device, settings.precision)
 
 
 def _keep_freed_memory() -> None:

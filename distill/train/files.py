@@ -14,7 +14,7 @@ from .. import manifest
 from .checkpoint import cannot_write
 from .curriculum import Data
 from .samples import CONTRACT_ROLES, CONTRACT_VERSION, ROLES
-from .settings import TrainSettings
+from .settings import TrainSettings, local_student
 from .student import save_model
 
 
@@ -52,9 +52,19 @@ def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
         "final": settings.final,
         "domain": settings.domain,
         "grounded": settings.grounded,
-        # A student from scratch has seen no position beyond its longest sample.
-        "n_ctx_trained": data.longest if settings.student == "scratch" else data.max_tokens,
+        "n_ctx_trained": _trained_context(settings, data),
         "recipe": settings.recipe,
         "student": settings.student,
         "data": data.described,
     }
+
+
+def _trained_context(settings: TrainSettings, data: Data) -> int:
+    """The longest text that the student has seen; a stranger's is taken at its word."""
+    if settings.student == "scratch":
+        return data.longest
+    before = (local_student(settings.student) or Path()) / "decompose.json"
+    if not before.is_file():
+        return data.max_tokens
+    # One of ours, from scratch or not, knows how far it was trained.
+    return max(data.longest, json.loads(before.read_text(encoding="utf-8"))["n_ctx_trained"])

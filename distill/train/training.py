@@ -11,22 +11,20 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from ...errors import UserError
 from .. import manifest
-from ..records import set_name
 from .checkpoint import append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
 from .device import place
 from .files import write_student
+from .held_out import HeldOut
 from .optimizer import Optimizers, schedule
 from .packing import CompletionLoss, Encoded, Rows, pack
 from .settings import TrainSettings
@@ -57,15 +55,16 @@ class Training:
         self, settings: TrainSettings, directory: Path, progress: Callable[[str], None]
     ) -> None:
         self.settings, self.directory = settings, directory
-        self.rank, self.world, self.device = place(settings)
-        self.progress = progress if self.rank == 0 else lambda _: None
+        self.place = place(settings)
+        self.first = self.place.rank == 0
+        self.progress = progress if self.first else lambda _: None
         self.tokenizer = self._tokenizer()
         self.model = load_student(settings, self.tokenizer)
         self.max_tokens = min(settings.max_tokens or 10**9, context_of(self.model))
         sources = [source for stage in settings.stages for source in stage.data]
         self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
-        self.eval_rows = self._held_out()
-        self.model.to(self.device).train()
+        self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
+        self.model.to(self.place.device).train()
         self.loss = CompletionLoss(self.model, settings.compile)
         self.optimizers = _optimizers(settings, self.model)
         self.state = State()
@@ -89,7 +88,7 @@ class Training:
                 self._evaluate()
             if state.step % settings.save_every == 0:
                 self._save()
-        if self.eval_rows and state.step % settings.eval_every:
+        if self.held_out and state.step % settings.eval_every:
             self._evaluate()
         self._log()
         self._save()
@@ -102,13 +101,13 @@ class Training:
         settings, state = self.settings, self.state
         batch = self.curriculum.batch(done)
         weight = sum(self._weight(sample) for sample in batch)
-        total = torch.zeros((), device=self.device)
-        for rows in self._packed(batch[self.rank :: self.world]):
-            with self._autocast():
-                loss = self.loss(rows.to(self.device)) / weight
+        total = torch.zeros((), device=self.place.device)
+        for rows in self._packed(batch[self.place.rank :: self.place.world]):
+            with self.place.autocast():
+                loss = self.loss(rows.to(self.place.device)) / weight
             loss.backward()
             total += loss.detach()
-        self._add_up(total)
+        self.place.add_up(self.model.parameters(), total)
         weights = [p for p in self.model.parameters() if p.grad is not None]
         torch.nn.utils.clip_grad_norm_(weights, settings.clip)
         self.optimizers.step(self._factor(done))
@@ -126,23 +125,6 @@ class Training:
         ids, prompt = sample
         return len(ids) - prompt + self.settings.prompt_weight * (prompt - 1)
 
-    def _add_up(self, total: torch.Tensor) -> None:
-        """Sum gradients and loss over all processes; each has divided by the whole batch."""
-        if self.world == 1:
-            return
-        for p in self.model.parameters():
-            if p.requires_grad:
-                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-                dist.all_reduce(p.grad)
-        dist.all_reduce(total)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        wanted = self.settings.precision
-        can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        if wanted == "bf16" or (wanted == "auto" and can):
-            return torch.autocast(self.device.type, dtype=torch.bfloat16)
-        return nullcontext()
-
     # Where in the run we are
 
     def _done(self) -> float:
@@ -152,7 +134,7 @@ class Training:
             return state.step / settings.max_steps
         if settings.epochs:
             return state.tokens / self._goal
-        return self._agreed(self._seconds() / (60 * settings.max_minutes))
+        return self.place.agreed(self._seconds() / (60 * settings.max_minutes))
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._started
@@ -166,14 +148,6 @@ class Training:
 
     def _stale(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale
-
-    def _agreed(self, value: float) -> float:
-        """The first process's value, so that all of them take the same turns."""
-        if self.world == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        dist.broadcast(shared, 0)
-        return float(shared)
 
     # Telling
 
@@ -205,60 +179,35 @@ class Training:
         )
 
     def _write_log(self, **row: Any) -> None:
-        if self.rank == 0:
+        if self.first:
             append_line(self.directory / "log.jsonl", {"step": self.state.step, **row})
 
     # Evaluation
 
-    def _held_out(self) -> dict[str, tuple[list[Rows], float]]:
-        """The held-out samples as rows, by file."""
-        settings = self.settings
-        if not settings.eval_data:
-            return {}
-        data = read_data(settings, settings.eval_data, self.tokenizer, self.max_tokens)
-        packed: dict[str, tuple[list[Rows], float]] = {}
-        for (path, roles), found in data.by_file.items():
-            # Evenly over the file, which may be sorted.
-            every = max(1, math.ceil(len(found) / settings.eval_samples))
-            some = found[::every]
-            name = f"{set_name(Path(path))} ({', '.join(roles)})"
-            size = settings.micro_tokens or settings.batch_tokens
-            rows = pack(some, settings.row_tokens, size)
-            packed[name] = rows, float(sum(len(ids) - prompt for ids, prompt in some))
-        return packed
-
     def _evaluate(self) -> None:
         """Measure the loss on held-out files; keep the weights if they are the best so far."""
-        if not self.eval_rows:
+        if not self.held_out:
             return
         self.model.eval()
-        losses = {name: self._loss_on(*rows) for name, rows in self.eval_rows.items()}
+        losses = self.held_out.losses(self.loss, self.place)
         self.model.train()
         state = self.state
-        mean = self._agreed(sum(losses.values()) / len(losses))
+        mean = self.place.agreed(sum(losses.values()) / len(losses))
         self._write_log(eval={k: round(v, 5) for k, v in losses.items()}, eval_loss=round(mean, 5))
         told = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
         self.progress(f"step {state.step}: held out: {told}")
         if mean < state.best:
             state.best, state.best_step, state.stale = mean, state.step, 0
-            if self.rank == 0:
+            if self.first:
                 save_state(self.directory / "best.pt", {"weights": self._weights()})
         else:
             state.stale += 1
         if time.monotonic() - self._drawn > _DRAW_SECONDS:
             self._draw()
 
-    @torch.no_grad()
-    def _loss_on(self, packed: list[Rows], weight: float) -> float:
-        total = 0.0
-        for rows in packed:
-            with self._autocast():
-                total += float(self.loss(rows.to(self.device)))
-        return total / weight
-
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        if self.rank == 0:
+        if self.first:
             draw_curves(read_log(self.directory / "log.jsonl"), self.directory / "curves.png")
 
     # Saving and going on
@@ -270,7 +219,7 @@ class Training:
     def _save(self) -> None:
         self.state.seconds = self._seconds()
         self.state.drawn = tuple(self.curriculum.drawn)
-        if self.rank:
+        if not self.first:
             return
         state = {
             "state": asdict(self.state),
@@ -283,7 +232,7 @@ class Training:
     def _resume(self) -> None:
         found = load_state(self.directory / "checkpoint.pt")
         log = self.directory / "log.jsonl"
-        if self.rank == 0:
+        if self.first:
             kept = read_log(log, up_to=found["state"]["step"] if found else -1)
             manifest.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
         if not found:
@@ -302,8 +251,8 @@ class Training:
 
     def _finish(self) -> dict[str, Any]:
         counts = self._counts()
-        if self.rank == 0:
-            if self.eval_rows and (best := load_state(self.directory / "best.pt")):
+        if self.first:
+            if self.held_out and (best := load_state(self.directory / "best.pt")):
                 self._put(best["weights"])
             write_student(
                 self.directory / "model", self.settings, self.model, self.tokenizer, self.data
@@ -314,9 +263,7 @@ class Training:
             )
             for name in ("checkpoint.pt", "best.pt"):
                 (self.directory / name).unlink(missing_ok=True)
-        if self.world > 1:
-            dist.barrier()
-            dist.destroy_process_group()
+        self.place.leave()
         return counts
 
     def _counts(self) -> dict[str, Any]:
@@ -330,7 +277,7 @@ class Training:
             "samples": sum(len(found) for found in self.data.by_file.values()),
             "too_long": self.data.too_long,
             "train_loss": round(state.loss, 4),
-            "eval_loss": round(state.best, 4) if self.eval_rows else None,
+            "eval_loss": round(state.best, 4) if self.held_out else None,
             "best_step": state.best_step or state.step,
             "stopped_early": self._stale(),
         }
@@ -338,11 +285,11 @@ class Training:
     def _tokenizer(self) -> Any:
         """The tokenizer; the first process trains it, the others wait for the files."""
         folder = self.directory / "tokenizer"
-        if self.world > 1 and self.rank:
-            dist.barrier()
+        if not self.first:
+            self.place.wait()
         tokenizer = load_tokenizer(self.settings, texts(self.settings), folder)
-        if self.world > 1 and not self.rank:
-            dist.barrier()
+        if self.first:
+            self.place.wait()
         return tokenizer
 
 

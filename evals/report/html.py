@@ -13,7 +13,7 @@ _STYLE = """
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;
 --band:#151b23;--paper:#0d1117}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);
-max-width:1000px;margin:2rem auto;padding:0 1rem}
+max-width:1100px;margin:2rem auto;padding:0 1rem}
 h1,h2,h3{line-height:1.25;margin:2rem 0 .6rem}
 h2{border-bottom:1px solid var(--line);padding-bottom:.3rem}
 .wide{overflow-x:auto}
