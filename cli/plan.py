@@ -10,7 +10,7 @@ import json
 import sys
 from argparse import Namespace
 
-from ..models.references import ResolvedModel, find_gguf, resolve_model
+from ..models.references import ResolvedModel, check_role, find_gguf, resolve_model
 from ..nodes.decomposer import Decomposition, check_cap, decompose
 from ..nodes.engine_calls import open_gguf
 from ..nodes.problem import Problem
@@ -54,6 +54,7 @@ def _plan(problem: Problem, settings: Settings) -> Decomposition:
 
     source = find_gguf(settings.decomposer)
     if source is None:
-        return run_steps(steps(resolve_model(settings.decomposer)))
+        return run_steps(steps(resolve_model(settings.decomposer, "decomposer")))
+    check_role(source.name, source.contract, "decomposer")
     with open_gguf(source) as (model, asking):
         return run_steps(steps(model), asking=asking)

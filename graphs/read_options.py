@@ -55,7 +55,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
     # Self-Ask has one model for both, unless another is named.
     usual = solvers.first if strategy == "dynamic" else "bundled"
     return Roles(
-        decomposer=resolve_model(options.get("decomposer", usual)),
+        decomposer=resolve_model(options.get("decomposer", usual), "decomposer"),
         solvers=solvers,
         composer=composer,
         prompts=texts,

@@ -83,16 +83,16 @@ class ResolvedModel:
         return self.contract is not None and role in self.contract.roles
 
 
-def resolve_model(ref: Any, role: Role = "decomposer") -> ResolvedModel:
+def resolve_model(ref: Any, role: Role | None = None) -> ResolvedModel:
     """Turn a model reference into a model; files are checked, nothing is loaded or called.
 
     Args:
         ref: A reference as the module's docstring lists them, or a LangChain object.
-        role: What it is to do, which matters to `bundled` alone; who composes or judges is a
-            solver, too.
+        role: What it is to do; who composes or judges is a solver, too. It says which file
+            `bundled` is, and a file trained for another role is refused.
 
     Raises:
-        ModelReferenceError: If it names nothing known.
+        ModelReferenceError: If it names nothing known, or a file trained for something else.
         ModelFileError: If it names a file that is missing or no GGUF.
         MissingDependencyError: If a package that it needs isn't installed.
 
@@ -100,12 +100,30 @@ def resolve_model(ref: Any, role: Role = "decomposer") -> ResolvedModel:
         >>> resolve_model("bundled").contract.final
         'last'
     """
-    if isinstance(ref, ResolvedModel):
-        return ref
+    model = ref if isinstance(ref, ResolvedModel) else _resolved(ref, role)
+    if role:
+        check_role(model.name, model.contract, role)
+    return model
+
+
+def check_role(name: str, contract: Contract | None, role: Role) -> None:
+    """Refuse a file that was trained for another role; one trained for none may do anything.
+
+    Raises:
+        ModelReferenceError: If it was.
+    """
+    if contract and contract.roles and role not in contract.roles:
+        raise ModelReferenceError(
+            f"{name!r} was trained as {' and '.join(contract.roles)} alone and can't "
+            f"be a {role}: name another --{role}."
+        )
+
+
+def _resolved(ref: Any, role: Role | None) -> ResolvedModel:
     if not isinstance(ref, str):
         return _from_object(ref)
     name, table = _table(ref)
-    source = _gguf_source(name, table, role)
+    source = _gguf_source(name, table, role or "decomposer")
     model = _chat_gguf(source) if source else _from_text(name, table)
     return replace(model, identity=table.ref)
 

@@ -213,7 +213,7 @@ def decomposer_node(
 def _planner(
     decomposer: Any, max_subquestions: int, prompts: Any, *, must_split: bool = False
 ) -> Callable[[Problem], Steps[Decomposition]]:
-    model, texts = resolve_model(decomposer), load_prompts(prompts)
+    model, texts = resolve_model(decomposer, "decomposer"), load_prompts(prompts)
     check_cap(max_subquestions)
 
     def planned(problem: Problem) -> Steps[Decomposition]:

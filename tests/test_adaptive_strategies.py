@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph_decompose import Budget, UserError, create_decomposition_graph
+from langgraph_decompose import Budget, UserError, bundled_model_path, create_decomposition_graph
 from langgraph_decompose.graphs.escalate import Rung, read_ladder
 from langgraph_decompose.nodes.attempts import Agreement
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
@@ -19,6 +19,7 @@ QUESTION = "Who is older, Ann or Bob?"
 PLAN = "#1 How old is Ann?\n#2 How old is Bob?\n#3 Who is older? <- #1 #2"
 both = pytest.mark.parametrize("how", ["sync", "async"])
 SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+SHIRTS = "Tom buys 4 shirts for $25 each and 2 hats for $40 each. How much does Tom pay in total?"
 
 
 def kind(prompt: str) -> str:
@@ -110,7 +111,10 @@ def test_dynamic_asks_once_more_for_a_line_that_it_cannot_use(how: str) -> None:
 
 
 def test_dynamic_needs_a_decomposer_that_sees_answers() -> None:
-    with pytest.raises(UserError, match="'bundled' only writes whole plans: name another --dec"):
+    whole = f"gguf:{bundled_model_path()}"
+    with pytest.raises(UserError, match="only writes whole plans: name another --decomposer"):
+        create_decomposition_graph(strategy="dynamic", decomposer=whole)
+    with pytest.raises(UserError, match="'bundled' was trained as solver alone"):
         create_decomposition_graph(strategy="dynamic")
 
 
@@ -399,11 +403,17 @@ def test_a_part_without_an_answer_is_a_gap(how: str) -> None:
 # The bundled models
 
 
-@pytest.mark.parametrize("strategy", ["attempt_first", "escalate", "recursive"])
+@pytest.mark.parametrize(
+    ("strategy", "question", "lines"),
+    # Undivided answers agree on the shirts, so that nothing is split.
+    [("attempt_first", SHIRTS, 0), ("escalate", SHIRTS, 0), ("recursive", SEATS, 2)],
+)
 @both
-def test_they_work_with_the_bundled_models(how: str, strategy: Any) -> None:
+def test_they_work_with_the_bundled_models(
+    how: str, strategy: Any, question: str, lines: int
+) -> None:
     graph = create_decomposition_graph(strategy=strategy)
-    asked = {"question": SEATS}
+    asked = {"question": question}
     result = graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
     assert (result["answer"], result["status"]) == ("180", "ok")
-    assert len(result["plan"]) == 2
+    assert len(result["plan"]) == lines

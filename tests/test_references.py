@@ -43,6 +43,9 @@ def test_bundled_is_the_file_of_the_role_it_is_named_for() -> None:
     assert decomposer.runnable.model_path == bundled_model_path()
     assert solver.runnable.model_path == bundled_model_path("solver")
     assert not solver.speaks_contract("decomposer")
+    alone = f"gguf:{bundled_model_path('solver')}"
+    with pytest.raises(ModelReferenceError, match="trained as solver alone and can't be a decom"):
+        resolve_model(alone, "decomposer")
     ref = f"gguf:{bundled_model_path()}"
     assert resolve_model(ref, "solver") == resolve_model(ref), "others are what they name"
 
