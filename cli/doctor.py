@@ -25,7 +25,10 @@ Check = dict[str, Any]
 
 def run(args: Namespace) -> int:
     """Run every check; 1 if the main job doesn't work here."""
-    checks = [_try(check) for check in (_versions, _llama, _decomposer, _solver, _config, _keys)]
+    checks = [
+        _try(check)
+        for check in (_versions, _llama, _bundled_decomposer, _bundled_solver, _config, _keys)
+    ]
     checks += [_optional(*package) for package in _OPTIONAL]
     if args.json:
         print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201
@@ -48,7 +51,7 @@ def _try(check: Callable[[], Check]) -> Check:
     try:
         return check()
     except Exception as error:
-        name = check.__name__.strip("_")
+        name = check.__name__.strip("_").replace("_", " ")
         detail = str(error) if isinstance(error, UserError) else describe_error(error)["message"]
         return {"name": name, "ok": False, "detail": detail}
 
@@ -66,7 +69,7 @@ def _llama() -> Check:
     return {"name": "llama.cpp", "ok": True, "detail": f"{llama_cpp.__version__}, {gpu}"}
 
 
-def _decomposer() -> Check:
+def _bundled_decomposer() -> Check:
     from ..models.references import find_gguf
     from ..nodes.decomposer import decompose
     from ..nodes.engine_calls import open_gguf
@@ -86,7 +89,7 @@ def _decomposer() -> Check:
     return {"name": "bundled decomposer", "ok": True, "detail": detail}
 
 
-def _solver() -> Check:
+def _bundled_solver() -> Check:
     from ..models.references import find_gguf
     from ..nodes.engine_calls import open_gguf
     from ..nodes.expression import solve_expression
@@ -101,8 +104,10 @@ def _solver() -> Check:
         call = Call("solver", model, [])
         answer, _ = run_steps(solve_expression(call, question, [], None), asking=asking)
     seconds = time.perf_counter() - begin
-    detail = f"loads and solves (4 bags of 6: {answer}) in {seconds:.2f} s; {_made_for(source)}"
-    return {"name": "bundled solver", "ok": True, "detail": detail}
+    detail = (
+        f"loads and solves (4 bags of 6 pears: {answer}) in {seconds:.2f} s; {_made_for(source)}"
+    )
+    return {"name": "bundled solver", "ok": answer == "24", "detail": detail}
 
 
 def _made_for(source: GGUFSource) -> str:

@@ -25,6 +25,7 @@ from .checked import checked
 from .export.export import ExportSettings, export
 from .records import read_examples
 from .sources import ExampleSource, make_source
+from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -164,6 +165,8 @@ def run_recipe(
     settings = recipe.training({name: Path(name) for name in recipe.sources})
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
+        if not manifest.read_manifest(out / "train").get("finished"):
+            local_student(settings.student)
     files = {
         name: make_source(source, data, out / "sources" / name, say)
         for name, source in recipe.sources.items()

@@ -16,7 +16,8 @@ graph = create_decomposition_graph(
 
 for question in (
     "What is 12 * 11?",
-    "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?",
+    "Tom buys 2 coats for $90 each and 5 caps for $12 each. Tom pays with a $300 note. "
+    "How much change does Tom get?",
 ):
     result = graph.invoke({"question": question})
     print(result["answer"])

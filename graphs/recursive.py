@@ -107,7 +107,7 @@ class _Level:
             taken: Any = error
             taken.usage = tuple(add_usage(found.usage, getattr(error, "usage", ())))
             raise
-        seconds = row["seconds"] + sum(taken["seconds"] for taken in found.usage)
+        seconds = row["seconds"] + sum(usage["seconds"] for usage in found.usage)
         return {**row, "usage": add_usage(found.usage, row["usage"]), "seconds": seconds}
 
     def _planned(self, local: Problem) -> Steps[Decomposition]:
@@ -141,7 +141,8 @@ class _Level:
         chosen = choice if settings.solvers.allocates else None
         told: Any = {"within": path, "warnings": found.warnings, "chosen": chosen}
         try:
-            return (yield from divided_row(local, line, plan, inner, self.roles.composer, **told))
+            row = yield from divided_row(local, line, plan, inner, self.roles.composer, **told)
+            return {**row, "solver": choice.model.name}
         except BudgetExhaustedError as error:
             return _unmerged(line, local, error, choice)
 
@@ -156,7 +157,8 @@ def _unmerged(
         raise error
     row = answered(line, local.question, answer, [], choice.model)
     parts["warnings"].append(f"not merged: {error}")
-    return {**row, "usage": list(error.usage), "parts": parts}
+    seconds = getattr(error, "seconds", 0.0)
+    return {**row, "usage": list(error.usage), "seconds": seconds, "parts": parts}
 
 
 def _divides(plan: Plan, local: Problem) -> bool:

@@ -99,6 +99,8 @@ def resolve_model(ref: Any, role: Role | None = None) -> ResolvedModel:
     Example:
         >>> resolve_model("bundled").contract.final
         'last'
+        >>> resolve_model("bundled", "solver").contract.roles
+        ('solver',)
     """
     model = ref if isinstance(ref, ResolvedModel) else _resolved(ref, role)
     if role:
@@ -115,7 +117,7 @@ def check_role(name: str, contract: Contract | None, role: Role) -> None:
     if contract and contract.roles and role not in contract.roles:
         raise ModelReferenceError(
             f"{name!r} was trained as {' and '.join(contract.roles)} alone and can't "
-            f"be a {role}: name another --{role}."
+            f"be a {role}: name another model."
         )
 
 
@@ -125,7 +127,9 @@ def _resolved(ref: Any, role: Role | None) -> ResolvedModel:
     name, table = _table(ref)
     source = _gguf_source(name, table, role or "decomposer")
     model = _chat_gguf(source) if source else _from_text(name, table)
-    return replace(model, identity=table.ref)
+    # Replies of an earlier bundled file mustn't pass for this one's.
+    file = f" {Path(source.path).name}" if source and table.ref == "bundled" else ""
+    return replace(model, identity=f"{table.ref}{file}")
 
 
 def find_gguf(ref: str, role: Role = "decomposer") -> GGUFSource | None:

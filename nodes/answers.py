@@ -68,6 +68,7 @@ def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel)
     status = "skipped" if isinstance(error, BudgetExhaustedError) else "failed"
     row = _without_answer(subquestion, status, describe_error(error), model)
     row["usage"] = list(getattr(error, "usage", ()))
+    row["seconds"] = getattr(error, "seconds", row["seconds"])
     if parts := getattr(error, "parts", None):
         row["parts"] = parts
     return row

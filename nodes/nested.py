@@ -128,23 +128,24 @@ def divided_row(
         warnings: What was warned of when it was made.
 
     Raises:
-        Exception: If there is no answer; with the usage and the parts attached to it.
+        Exception: If there is no answer; with usage, seconds and parts attached to it.
     """
     rows = yield from solve_plan(
         problem, plan, settings, chosen=chosen, sample=sample, within=within
     )
     parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(warnings)}
     taken = add_usage(*(row["usage"] for row in rows))
+    seconds = critical_path(plan, {part["id"]: part["seconds"] for part in rows})
     models: Any = {"composer": composer, "prompts": settings.prompts, "sample": sample}
     try:
         answer, replies = yield from merged_answer(problem, plan, rows, **models)
     except Exception as error:
         lost: Any = error
         lost.usage, lost.parts = tuple(add_usage(taken, getattr(error, "usage", ()))), parts
+        lost.seconds = seconds
         raise
     model = chosen.model if chosen else settings.solvers.first
     row = answered(line, problem.question, answer, replies, model)
-    seconds = critical_path(plan, {part["id"]: part["seconds"] for part in rows})
     return {
         **row,
         "usage": add_usage(taken, row["usage"]),

@@ -244,7 +244,7 @@ def test_doctor_says_what_works(decompose: Decompose) -> None:
     done = decompose("doctor")
     assert done.code == 0, done.out
     assert "bundled decomposer     loads and plans (2 subquestions)" in done.out
-    assert "bundled solver         loads and solves (4 bags of 6: 24)" in done.out
+    assert "bundled solver         loads and solves (4 bags of 6 pears: 24)" in done.out
     checks = json.loads(decompose("doctor", "--json").out)
     assert {c["name"]: c["ok"] for c in checks}["llama.cpp"] is True
     broken = decompose("doctor", env={"DECOMPOSE_CONFIG": "/nowhere.toml"})

@@ -21,7 +21,7 @@ EXPECTED = {
     "tool.py": "Tool: 180\n",
     "middleware.py": "#2 How many seats are free? = 180\n",
     "subgraph.py": "ai: 24\n",
-    "ladder.py": "132\n  direct: 3 of 3 agree, 0 calls\n180\n",
+    "ladder.py": "132\n  direct: 3 of 3 agree, 0 calls\n60\n",
 }
 
 

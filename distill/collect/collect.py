@@ -221,7 +221,7 @@ def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict
 
 def _teaching(settings: CollectSettings, models: Mapping[str, Any]) -> Teaching:
     given = models.get(settings.teacher)
-    model = resolve_model(settings.teacher if given is None else given)
+    model = resolve_model(settings.teacher if given is None else given, "decomposer")
     solve = settings.solve or settings.until_right
     if solve:
         refuse_prose(model, "static")

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from .. import manifest
+from ..export.export import read_contract_file
 from .checkpoint import cannot_write
 from .curriculum import Data
 from .samples import CONTRACT_ROLES, CONTRACT_VERSION, ROLES
@@ -19,7 +20,12 @@ from .student import save_model
 
 
 def write_student(
-    target: Path, settings: TrainSettings, model: Any, tokenizer: Any, data: Data
+    target: Path,
+    settings: TrainSettings,
+    model: Any,
+    tokenizer: Any,
+    data: Data,
+    before: dict[str, Any],
 ) -> None:
     """Write the model's folder, whole or not at all.
 
@@ -30,7 +36,7 @@ def write_student(
     try:
         temporary.mkdir(exist_ok=True)
         save_model(model, tokenizer, temporary)
-        text = json.dumps(contract(settings, data), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(contract(settings, data, before), indent=2, ensure_ascii=False) + "\n"
         manifest.write_text(temporary / "decompose.json", text)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
@@ -40,8 +46,8 @@ def write_student(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
-    """What export writes into the model file's metadata."""
+def contract(settings: TrainSettings, data: Data, before: dict[str, Any]) -> dict[str, Any]:
+    """What export writes into the model file's metadata; `before` is what was inherited."""
     sources = [source for stage in settings.stages for source in stage.data]
     used = {role for source in sources for role in source.roles or settings.roles}
     return {
@@ -52,19 +58,26 @@ def contract(settings: TrainSettings, data: Data) -> dict[str, Any]:
         "final": settings.final,
         "domain": settings.domain,
         "grounded": settings.grounded,
-        "n_ctx_trained": _trained_context(settings, data),
+        "n_ctx_trained": _trained_context(settings, data, before),
         "recipe": settings.recipe,
         "student": settings.student,
-        "data": data.described,
+        # Weights keep what they were made from before, and its licences.
+        "data": [*before.get("data", []), *data.described],
     }
 
 
-def _trained_context(settings: TrainSettings, data: Data) -> int:
+def inherited(settings: TrainSettings) -> dict[str, Any]:
+    """What a student of ours that is trained further says of itself; {} of any other.
+
+    Raises:
+        UserError: If what it says can't be right.
+    """
+    folder = local_student(settings.student)
+    return read_contract_file(folder) if folder else {}
+
+
+def _trained_context(settings: TrainSettings, data: Data, before: dict[str, Any]) -> int:
     """The longest text that the student has seen; a stranger's is taken at its word."""
     if settings.student == "scratch":
         return data.longest
-    before = (local_student(settings.student) or Path()) / "decompose.json"
-    if not before.is_file():
-        return data.max_tokens
-    # One of ours, from scratch or not, knows how far it was trained.
-    return max(data.longest, json.loads(before.read_text(encoding="utf-8"))["n_ctx_trained"])
+    return max(data.longest, before["n_ctx_trained"]) if before else data.max_tokens

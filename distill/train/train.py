@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import MissingDependencyError, UserError
 from .. import manifest
-from .settings import Lora, Scratch, Source, Stage, TrainSettings, local_student
+from .settings import Lora, Scratch, Source, Stage, TrainSettings
 
 __all__ = ["Lora", "Scratch", "Source", "Stage", "TrainSettings", "train"]
 
@@ -60,7 +60,7 @@ def check_machine(settings: TrainSettings) -> None:
     """Refuse what can't run here, before anything is loaded or written.
 
     Raises:
-        UserError: If a GPU is called for and there is none, or the student's folder is missing.
+        UserError: If a GPU is called for and there is none.
         MissingDependencyError: If a package isn't installed.
     """
     missing = [name for name in _NEEDED if not find_spec(name)]
@@ -68,7 +68,6 @@ def check_machine(settings: TrainSettings) -> None:
         raise MissingDependencyError(
             f"training needs {', '.join(missing)}: pip install 'langgraph-decompose[train]'."
         )
-    local_student(settings.student)
     if settings.device != "cuda":
         return
     import torch

@@ -23,7 +23,7 @@ from .checkpoint import append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
 from .device import place
-from .files import write_student
+from .files import inherited, write_student
 from .held_out import HeldOut
 from .optimizer import Optimizers, schedule
 from .packing import CompletionLoss, Encoded, Rows, pack
@@ -58,6 +58,7 @@ class Training:
         self.place = place(settings)
         self.first = self.place.rank == 0
         self.progress = progress if self.first else lambda _: None
+        self.before = inherited(settings)
         self.tokenizer = self._tokenizer()
         self.model = load_student(settings, self.tokenizer)
         self.max_tokens = min(settings.max_tokens or 10**9, context_of(self.model))
@@ -255,7 +256,12 @@ class Training:
             if self.held_out and (best := load_state(self.directory / "best.pt")):
                 self._put(best["weights"])
             write_student(
-                self.directory / "model", self.settings, self.model, self.tokenizer, self.data
+                self.directory / "model",
+                self.settings,
+                self.model,
+                self.tokenizer,
+                self.data,
+                self.before,
             )
             self._draw()
             manifest.finish(
