@@ -248,7 +248,7 @@ def local_student(name: str) -> Path | None:
     if path.is_dir():
         return path
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(f"there is no student {name!r} here; check the path, or train it first.")
+        raise UserError(f"there is no student {name!r}; check the path, or train it first.")
     return None
 
 
