@@ -25,10 +25,8 @@ Check = dict[str, Any]
 
 def run(args: Namespace) -> int:
     """Run every check; 1 if the main job doesn't work here."""
-    checks = [
-        _try(check)
-        for check in (_versions, _llama, _bundled_decomposer, _bundled_solver, _config, _keys)
-    ]
+    bundled = _bundled_decomposer, _bundled_solver
+    checks = [_try(check) for check in (_versions, _llama, *bundled, _config, _keys)]
     checks += [_optional(*package) for package in _OPTIONAL]
     if args.json:
         print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201

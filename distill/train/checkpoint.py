@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...errors import UserError
+
+
+@dataclass
+class State:
+    """Where a run is; all that a checkpoint holds besides weights and optimizer."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    best_step: int = 0
+    stale: int = 0
+    loss: float = math.nan
+    drawn: tuple[int, ...] = ()
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

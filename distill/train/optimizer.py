@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from .settings import TrainSettings
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
 
@@ -120,6 +122,19 @@ class Optimizers:
         """Go on from a state."""
         for one, state in zip(self._all, states, strict=True):
             one.load_state_dict(state)
+
+
+def optimizers_for(settings: TrainSettings, model: Any) -> Optimizers:
+    """As the settings say; what they leave open hangs on what is trained."""
+    scratch = settings.student == "scratch"
+    usual = 3e-3 if scratch else 2e-4 if settings.lora else 2e-5
+    return Optimizers(
+        model,
+        muon=settings.optimizer == "muon" or (settings.optimizer == "auto" and scratch),
+        learning_rate=settings.learning_rate or usual,
+        muon_learning_rate=settings.muon_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def _divided(model: Any) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

@@ -239,13 +239,13 @@ def _number(name: str, text: str) -> float:
 
 
 def local_student(name: str) -> Path | None:
-    """The folder that a student's name means; None if it is an id of the Hugging Face hub.
+    """The folder that a student's name means; None for "scratch" or an id of the hub.
 
     Raises:
         UserError: If it looks like a folder and there is none.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name != "scratch" and path.is_dir():
         return path
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError(f"there is no student {name!r}; check the path, or train it first.")

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +19,19 @@ import torch
 
 from ...errors import UserError
 from .. import manifest
-from .checkpoint import append_line, load_state, read_log, save_state
+from .checkpoint import State, append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
 from .device import place
 from .files import inherited, write_student
 from .held_out import HeldOut
-from .optimizer import Optimizers, schedule
+from .optimizer import optimizers_for, schedule
 from .packing import CompletionLoss, Encoded, Rows, pack
 from .settings import TrainSettings
 from .student import context_of, load_student, load_tokenizer
 
 _DRAW_SECONDS = 60
 """Least time between two pictures: drawing takes a second that training could have used."""
-
-
-@dataclass
-class State:
-    """Where a run is; all that a checkpoint holds besides weights and optimizer."""
-
-    step: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    best: float = math.inf
-    best_step: int = 0
-    stale: int = 0
-    loss: float = math.nan
-    drawn: tuple[int, ...] = ()
 
 
 class Training:
@@ -67,7 +53,7 @@ class Training:
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
         self.loss = CompletionLoss(self.model, settings.compile)
-        self.optimizers = _optimizers(settings, self.model)
+        self.optimizers = optimizers_for(settings, self.model)
         self.state = State()
         self._resume()
         self.curriculum = Curriculum(settings, self.data, self.state.drawn)
@@ -297,15 +283,3 @@ class Training:
         if self.first:
             self.place.wait()
         return tokenizer
-
-
-def _optimizers(settings: TrainSettings, model: Any) -> Optimizers:
-    scratch = settings.student == "scratch"
-    usual = 3e-3 if scratch else 2e-4 if settings.lora else 2e-5
-    return Optimizers(
-        model,
-        muon=settings.optimizer == "muon" or (settings.optimizer == "auto" and scratch),
-        learning_rate=settings.learning_rate or usual,
-        muon_learning_rate=settings.muon_learning_rate,
-        weight_decay=settings.weight_decay,
-    )
