@@ -1,11 +1,11 @@
 """What the train step costs beside a bare PyTorch loop, and on a GPU where its time goes.
 
-    python benchmarks/training.py [--width 256 --layers 8 --batch-tokens 4608 --steps 6]
+    python benchmarks/training.py [--width 256 --layers 8 --batch-tokens 4608 --precision bf16]
 
 Both train the same model with the same optimiser on the same packed batches, which the bare
 loop finds ready in memory; steps of the two alternate, so that a busy machine is unfair to
-neither. On a GPU the share of the matrix rate is the model's arithmetic over what a large
-bfloat16 product reaches on the same device.
+neither. The share of the matrix rate is the model's arithmetic over what a large product in the
+same precision reaches on the same device.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def main() -> None:
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +55,7 @@ def _training(args: argparse.Namespace, folder: Path) -> Training:
             "kv_heads": args.kv_heads, "feed_forward": args.feed_forward, "vocab": args.vocab,
         },  # type: ignore[arg-type]
         max_steps=10_000, batch_tokens=args.batch_tokens, row_tokens=args.row_tokens,
-        device=args.device, compile=args.compile,
+        device=args.device, precision=args.precision, compile=args.compile,
     )  # fmt: skip
     return Training(settings, folder, print)
 
@@ -78,7 +79,7 @@ def _example(k: int) -> Example:
 
 
 def _measure(training: Training, steps: int) -> dict[str, Any]:
-    device = training.device
+    device = training.place.device
     ours: list[float] = []
     bare: list[float] = []
     ready = [training._packed(training.curriculum.batch(0.0)) for _ in range(steps + 2)]
@@ -103,7 +104,7 @@ def _measure(training: Training, steps: int) -> dict[str, Any]:
     batch = ready[-1]
     flops = _flops(training, batch)
     rate = flops / sum(rows.tokens for rows in batch) * statistics.median(ours)
-    peak = _matrix_rate(device)
+    peak = _matrix_rate(device, training.place.bfloat16)
     result |= {"matrix_tflops": round(peak / 1e12, 2), "share_of_it": round(rate / peak, 3)}
     return result | {"seconds": _breakdown(training, batch)}
 
@@ -112,12 +113,19 @@ def _bare_loop(training: Training) -> Callable[[list[Rows]], None]:
     """What one would write by hand: forward, backward, clip, step."""
     model, settings = training.model, training.settings
     loss_of = CompletionLoss(model, settings.compile)
-    optimizers = Optimizers(model, True, 3e-3, settings.muon_learning_rate, settings.weight_decay)
+    optimizers = Optimizers(
+        model,
+        True,
+        3e-3,
+        settings.muon_learning_rate,
+        settings.weight_decay,
+        training.place.bfloat16,
+    )
 
     def step(batch: list[Rows]) -> None:
         weight = sum(float(len(rows.labels)) for rows in batch)
         for rows in batch:
-            with training._autocast():
+            with training.place.autocast():
                 loss = loss_of(rows) / weight
             loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
@@ -141,7 +149,7 @@ def _flops(training: Training, batch: list[Rows]) -> float:
 
 def _breakdown(training: Training, batch: list[Rows]) -> dict[str, float]:
     """Seconds of one update's parts, the median of three."""
-    model, device = training.model, training.device
+    model, device = training.model, training.place.device
     found: dict[str, list[float]] = {"pack": [], "forward": [], "backward": [], "optimizer": []}
     for _ in range(3):
         samples = training.curriculum.batch(0.0)
@@ -149,7 +157,7 @@ def _breakdown(training: Training, batch: list[Rows]) -> dict[str, float]:
         losses: list[torch.Tensor] = []
 
         def forward(losses: list[torch.Tensor] = losses) -> None:
-            with training._autocast():
+            with training.place.autocast():
                 losses.extend(training.loss(rows) for rows in batch)
 
         found["forward"].append(_timed(device, forward))
@@ -160,10 +168,10 @@ def _breakdown(training: Training, batch: list[Rows]) -> dict[str, float]:
     return {name: round(statistics.median(times), 4) for name, times in found.items()}
 
 
-def _matrix_rate(device: torch.device) -> float:
-    """Floating-point operations a second of a large product, the best of five."""
-    size = 8192 if device.type == "cuda" else 1024
-    kind = torch.bfloat16 if device.type == "cuda" else torch.float32
+def _matrix_rate(device: torch.device, bfloat16: bool) -> float:
+    """Floating-point operations a second of a large product, the best of six."""
+    size = 8192 if device.type == "cuda" else 2048
+    kind = torch.bfloat16 if bfloat16 else torch.float32
     a = torch.randn(size, size, device=device, dtype=kind)
     return 2 * size**3 / min(_timed(device, lambda: a @ a) for _ in range(6))
 

@@ -41,7 +41,7 @@ _NOT_NAMES = frozenset(
 )
 
 
-_COUNTED = re.compile(r"(?<![\w.:])(?:[Hh]ow many|\d+|of|more|the) ([a-z]{3,}s)\b")
+_COUNTED = re.compile(r"(?<![\w.:])(?:[Hh]ow many|\d+|\d+ more) ([a-z]{3,}s)\b")
 _NOT_THINGS = frozenset(
     """minutes hours days weeks months years seconds decades centuries times miles feet inches yards
     metres meters kilometres kilometers litres liters gallons ounces pounds grams kilograms tons cups
@@ -52,12 +52,12 @@ _NOT_THINGS = frozenset(
 )
 _THINGS = """acorn album anchor ankle apron arrow axe badger ball bamboo banana band bandage banner barrel
 basin bat beam bear bell bench berry bird blade blanket boat bolt book boot bottle bow bracket branch
-brick bridge broom brush bucket bug bulb bush button cabin cable cactus cage cake calf camel camera
+brick bridge broom brush bucket bug bulb bush button cabin cable cactus cage cake camel camera
 candle candy cane canoe car card carpet carriage carrot cart cat chair chest chick chip circle clip
 cloak clock cloth cloud clove coat coconut collar comet comic cone contract cork couch cow crab crane
-crayon crew crow crown cube cushion daisy deer desk diary dish doctor dog door dragon drawing dress drum
+crayon crew crow crown cube cushion daisy desk diary dish doctor dog door dragon drawing dress drum
 eagle ear egg elf engine eraser essay fan farmer feather fence fern file finch flag flask flute fork
-fossil fox frame frog garden gate gem ghost glove goat goose gown grape guest guitar hammer hat hawk hen
+fossil fox frame frog garden gate gem ghost glove goat gown grape guest guitar hammer hat hawk hen
 hinge hook horse hose house insect island jacket jar jewel jug kettle kitten knight knot ladder lake
 lantern leaflet lesson letter lily lime lion lizard lock log lorry lunch map mask mat meal medal melon
 mirror mole monkey moth motor mouse-trap mule nail napkin necklace needle nest net nurse nut oar olive

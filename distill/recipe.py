@@ -165,8 +165,7 @@ def run_recipe(
     settings = recipe.training({name: Path(name) for name in recipe.sources})
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
-        if not manifest.read_manifest(out / "train").get("finished"):
-            local_student(settings.student)
+        local_student(settings.student)
     files = {
         name: make_source(source, data, out / "sources" / name, say)
         for name, source in recipe.sources.items()

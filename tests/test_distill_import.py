@@ -36,6 +36,23 @@ def test_strategyqa_has_subquestions_with_references_and_yes_or_no(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_teacher_may_plan_questions_of_strategyqa_and_the_answers_stay(tmp_path):
+    question = "Could the author of Heidi have met Elvis?"
+    row = {"qid": "a1", "question": question, "answer": True, "decomposition": ["Who wrote Heidi?"]}
+    write(tmp_path / "strategyqa/train.json", [row], False)
+    plan = [
+        {"id": 1, "text": "Who wrote Heidi?", "needs": []},
+        {"id": 2, "text": "Could #1 have met Elvis?", "needs": [1]},
+    ]
+    planned = {"source": "strategyqa/train.json", "row": 7, "plan": plan}
+    path = write(
+        tmp_path / "teacher/s.jsonl", [{**planned, "question_hash": question_hash(question)}]
+    )
+    [example] = read_dataset("teacher", path)
+    assert (example.id, example.answer) == ("strategyqa/train.json:a1", "yes")
+    assert texts(example) == [("Who wrote Heidi?", []), ("Could #1 have met Elvis?", [1])]
+
+
 def test_musique_relations_become_questions(tmp_path):
     row = {
         "id": "2hop__1_2",

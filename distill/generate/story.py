@@ -44,7 +44,10 @@ class Story:
     def ask(self, expression: str, *ways: str) -> str:
         """Add a step and return its reference, such as `#2`."""
         shown = re.sub(r"#(\d+)", lambda m: f"({self.steps[int(m[1]) - 1][2]})", expression)
-        text = self.rng.choice(ways)
+        asked = {text for text, _, _ in self.steps}
+        text = self.rng.choice([way for way in ways if way not in asked] or ways)
+        if text in asked:  # The same words for another step would teach to repeat lines.
+            text = f"{text.removesuffix('?')} after that?"
         self.steps.append((text, expression, format_number(calculate(shown))))
         return f"#{len(self.steps)}"
 

@@ -25,10 +25,15 @@ class Place:
     device: torch.device
     precision: str
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """What a forward pass runs under: bfloat16 where it is wanted."""
+    @property
+    def bfloat16(self) -> bool:
+        """Whether matrix products are made in bfloat16: where it is wanted, or a GPU has it."""
         can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        if self.precision == "bf16" or (self.precision == "auto" and can):
+        return self.precision == "bf16" or (self.precision == "auto" and can)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """What a forward pass runs under."""
+        if self.bfloat16:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 

@@ -211,9 +211,16 @@ class TrainSettings:
 
     @property
     def files(self) -> list[Path]:
-        """Every file that is read, each once, in a fixed order."""
+        """Every file that is read, each once, in a fixed order: data, then a local student.
+
+        Raises:
+            UserError: If the student looks like a folder and there is none.
+        """
         sources = [source for stage in self.stages for source in stage.data]
-        return list(dict.fromkeys(Path(s.path) for s in (*sources, *self.eval_data)))
+        data = dict.fromkeys(Path(s.path) for s in (*sources, *self.eval_data))
+        folder = local_student(self.student)
+        student = sorted(folder.iterdir()) if folder else []
+        return [*data, *(path for path in student if path.is_file())]
 
 
 def _build(kind: type[T], row: Any) -> Any:

@@ -53,7 +53,7 @@ class Training:
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
         self.loss = CompletionLoss(self.model, settings.compile)
-        self.optimizers = optimizers_for(settings, self.model)
+        self.optimizers = optimizers_for(settings, self.model, self.place.bfloat16)
         self.state = State()
         self._resume()
         self.curriculum = Curriculum(settings, self.data, self.state.drawn)
