@@ -2,12 +2,16 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 from langgraph_decompose.distill.importers import KINDS, read_dataset, split_of
 from langgraph_decompose.distill.importers.teacher import question_hash
+from langgraph_decompose.distill.sources import TEACHER_SET
 from langgraph_decompose.errors import UserError
+from langgraph_decompose.plan import Plan, parse_plan
+from langgraph_decompose.tools.calculator import calculate
 
 
 def write(path: Path, rows, lines=True) -> Path:
@@ -51,6 +55,19 @@ def test_a_teacher_may_plan_questions_of_strategyqa_and_the_answers_stay(tmp_pat
     [example] = read_dataset("teacher", path)
     assert (example.id, example.answer) == ("strategyqa/train.json:a1", "yes")
     assert texts(example) == [("Who wrote Heidi?", []), ("Could #1 have met Elvis?", [1])]
+
+
+@pytest.mark.parametrize("path", sorted(TEACHER_SET.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_plans_of_the_teacher_set_are_plans_and_their_expressions_give_their_values(path):
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        plan = Plan.from_rows(
+            [{key: line[key] for key in ("id", "text", "needs")} for line in row["plan"]]
+        )
+        assert parse_plan(str(plan)) == plan, row
+        values = {line["id"]: f"({line['value']})" for line in row["plan"] if "expr" in line}
+        for line in row["plan"] if values else ():
+            shown = re.sub(r"#(\d+)", lambda m, v=values: v[int(m[1])], line["expr"])
+            assert float(calculate(shown)) == pytest.approx(float(calculate(line["value"])), 1e-4)
 
 
 def test_musique_relations_become_questions(tmp_path):

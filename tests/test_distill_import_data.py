@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from langgraph_decompose.distill.importers import read_dataset, split_of
 from langgraph_decompose.distill.screen.contamination import read_evaluation_sets
+from langgraph_decompose.distill.sources import TEACHER_SET
 
 DATA = Path(
     os.environ.get("DECOMPOSE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -25,22 +26,25 @@ FILES = [  # kind, file, examples, examples with a plan of several lines: at lea
     ("questions", "bamboogle/bamboogle.json", 125, 0),
     ("questions", "gsmhard/gsmhardv2.jsonl", 1319, 0),
     ("questions", "multihop/hotpotqa_500.jsonl", 500, 0),
-    ("teacher", "teacher/fresh.jsonl", 1400, 1000),
-    ("teacher", "teacher/gsm8k_train.jsonl", 3000, 2900),
-    ("teacher", "teacher/hotpot_2wiki_train.jsonl", 980, 900),
+    ("teacher", TEACHER_SET / "fresh.jsonl", 5700, 4500),
+    ("teacher", TEACHER_SET / "gsm8k_train.jsonl", 6500, 6400),
+    ("teacher", TEACHER_SET / "hotpot_2wiki_train.jsonl", 3300, 2800),
+    ("teacher", TEACHER_SET / "strategyqa_train.jsonl", 500, 500),
 ]
 EVALUATION = ("test", "svamp", "gsmhard", "bamboogle", "multihop", "strategyqa/dev")
 
 
 @needs_data
-@pytest.mark.parametrize(("kind", "file", "count", "plans"), FILES, ids=[row[1] for row in FILES])
+@pytest.mark.parametrize(
+    ("kind", "file", "count", "plans"), FILES, ids=[str(row[1]) for row in FILES]
+)
 def test_every_row_is_read_and_none_for_evaluation_is_for_training(kind, file, count, plans):
     examples = list(read_dataset(kind, DATA / file, data_dir=DATA))
     assert len(examples) >= count
     assert sum(len(example.plan) > 1 for example in examples) >= plans
     assert len({example.id for example in examples}) == len(examples)
     splits = {split_of(example.id) for example in examples}
-    if any(name in file for name in EVALUATION):
+    if any(name in str(file) for name in EVALUATION):
         assert splits == {"eval"}
     else:
         assert ("eval" in splits) == (kind == "break")
@@ -48,7 +52,7 @@ def test_every_row_is_read_and_none_for_evaluation_is_for_training(kind, file, c
 
 @needs_data
 def test_a_question_of_two_files_falls_into_one_split():
-    teacher = read_dataset("teacher", DATA / "teacher/gsm8k_train.jsonl", data_dir=DATA)
+    teacher = read_dataset("teacher", TEACHER_SET / "gsm8k_train.jsonl", data_dir=DATA)
     original = {x.question: x.id for x in read_dataset("gsm8k", DATA / "gsm8k/train.jsonl")}
     assert all(split_of(x.id) == split_of(original[x.question]) for x in teacher)
 
@@ -61,10 +65,7 @@ def test_the_teacher_set_repeats_next_to_nothing_of_the_evaluation_sets():
         "multihop/2wiki_500.jsonl", "multihop/musique_500.jsonl",
     ]  # fmt: skip
     sets = read_evaluation_sets([str(DATA / file) for file in evaluation])
-    for file in ("fresh", "gsm8k_train", "hotpot_2wiki_train"):
-        found = [
-            x.id
-            for x in read_dataset("teacher", DATA / f"teacher/{file}.jsonl", data_dir=DATA)
-            if sets.overlap(x.question, x.context)
-        ]
+    for file in TEACHER_SET.glob("*.jsonl"):
+        teacher = read_dataset("teacher", file, data_dir=DATA)
+        found = [x.id for x in teacher if sets.overlap(x.question, x.context)]
         assert len(found) <= 5, found
