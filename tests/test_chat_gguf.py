@@ -18,7 +18,7 @@ from langgraph_decompose.errors import ModelFileError, PromptTooLongError
 from langgraph_decompose.models.pool import loaded_models
 
 QUESTION = "Who is the spouse of the director of Jaws?"
-PLAN = "#1 Who directed Jaws?\n#2 Who is the spouse of #1? <- #1"
+PLAN = "#1 Who is the director of Jaws?\n#2 Who is the spouse of #1? <- #1"
 
 
 def ask(question: str) -> list[tuple[str, str]]:
