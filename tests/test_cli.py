@@ -118,8 +118,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["ask", "Why?", "--context", "."], "can't be read: Is a directory"),
     (["ask", "Why?", "--context", "fake.gguf"], "is binary, not text"),
     (["ask", "Why?", "--context", "latin1.txt"], "isn't a UTF-8 text"),
-    (["ask", "Why?", "--context", "long.txt"], "over the model's limit of 344"),
-    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 344"),
+    (["ask", "Why?", "--context", "long.txt"], "over the model's limit of 322"),
+    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 322"),
     (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
     (["models", "nowhere.gguf"], "nowhere.gguf"),
     (["models", "fake.gguf"], "is no GGUF file"),
@@ -233,7 +233,7 @@ def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:
 
 def test_models_lists_and_describes(decompose: Decompose) -> None:
     listed = json.loads(decompose("models", "--json").out)
-    assert listed["bundled"][0]["roles"] == ["decomposer", "solver"]
+    assert listed["bundled"][0]["roles"] == ["decomposer"]
     assert listed["cached"] == []
     described = json.loads(decompose("models", "bundled", "--json").out)
     assert described["decompose.final"] == "last"

@@ -431,7 +431,7 @@ def test_mistakes_are_told_in_a_sentence(settings: CollectSettings, tmp_path: Pa
         ({"questions": "hf:gsm8k"}, r"isn't of the form hf:OWNER/NAME\[/CONFIG\]\[:SPLIT\]"),
         ({"questions": str(answerless), "until_right": True}, "has no reference answers"),
         ({"teacher": "nobody"}, "unknown model 'nobody'"),
-        ({"teacher": "bundled", "solve": True}, "needs a solver that reasons in words"),
+        ({"teacher": "bundled", "solve": True}, "trained as decomposer alone and can't be a sol"),
     ]:
         with pytest.raises(UserError, match=message):
             collect(replace(settings, **change), tmp_path / "out")

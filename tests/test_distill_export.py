@@ -83,7 +83,9 @@ def test_log_probabilities_are_those_of_transformers(
     expected = reference_log_probabilities(model, ids)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < F16_TOLERANCE
-    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+    # Two tokens nearer to each other than the tolerance may change places.
+    chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)
+    assert (expected.max(axis=1) - chosen[:, 0]).max() < 2 * F16_TOLERANCE
 
 
 def test_a_model_with_a_window_is_exported_up_to_its_length(tokenizer: Any, tmp_path: Path) -> None:

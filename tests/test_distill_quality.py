@@ -26,7 +26,7 @@ from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import Item
 from langgraph_decompose.plan import ancestors
 
-MODEL = Path(bundled_model_path())
+MODEL, SOLVER = Path(bundled_model_path()), Path(bundled_model_path("solver"))
 PEARS = Example(
     id="pears",
     question="Ana has 4 bags with 6 pears each and eats 3 pears. How many pears are left?",
@@ -47,7 +47,7 @@ HELLO = Example(id="hello", question="Good morning!", answer="")
 
 def test_every_role_is_measured() -> None:
     item = Item("1", PEARS.question, Fraction(21))
-    rows = quality(MODEL, {"own": [PEARS, HELLO]}, {"pears": [item]})
+    rows = quality(MODEL, {"own": [PEARS, HELLO]}, {"pears": [item]}, solver=SOLVER)
     found = {(row.dataset, row.metric): row.figure for row in rows}
     assert found["own", "good"].n == 2
     assert found["own", "step right"].n == 2, "a line with an expression is a step"
@@ -63,7 +63,7 @@ def test_a_limit_holds_for_every_set() -> None:
 
 
 def test_steps_get_the_gold_answers_that_they_need() -> None:
-    with open_file(MODEL) as asked:
+    with open_file(SOLVER) as asked:
         steps = list(solve_steps(asked, [PEARS]))
     assert [step.line["id"] for step in steps] == [1, 2]
     assert all(step.expression for step in steps), "what was written is kept for reading"

@@ -25,6 +25,6 @@ def test_it_compares_the_train_step_with_a_bare_loop() -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout[done.stdout.index("{\n") :])
-    assert found["tokens_per_second"] > 0
+    assert found["train_tokens_per_second"] > 0
     assert found["ratio"] > 0
     assert set(found["seconds"]) == {"pack", "forward", "backward", "optimizer"}

@@ -135,7 +135,7 @@ def solver_that_writes(text: str, finish: str = "stop") -> ResolvedModel:
     """A model with the bundled file's contract that writes what the test wants."""
     reply = AIMessage(text, response_metadata={"finish_reason": finish})
     model = resolve_model(lambda _: reply)
-    return ResolvedModel("bundled", model.runnable, read_contract(bundled_model_path()))
+    return ResolvedModel("bundled", model.runnable, read_contract(bundled_model_path("solver")))
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def answer_with(*written: str) -> dict[str, Any]:
     """The pears' plan with a solver that writes the texts in turn."""
     replies = iter(written)
     solver = resolve_model(lambda _: AIMessage(next(replies)))
-    contract = read_contract(bundled_model_path())
+    solves, plans = read_contract(bundled_model_path("solver")), read_contract(bundled_model_path())
     graph = create_decomposition_graph(
-        ResolvedModel("bundled", solver.runnable, contract),
-        decomposer=ResolvedModel("planner", resolve_model(lambda _: PLAN).runnable, contract),
+        ResolvedModel("bundled", solver.runnable, solves),
+        decomposer=ResolvedModel("planner", resolve_model(lambda _: PLAN).runnable, plans),
     )
     return graph.invoke({"question": APPLES})
 

@@ -19,7 +19,7 @@ DATA = Path(bundled_model_path()).read_bytes()
 def test_the_bundled_file_states_its_contract() -> None:
     contract = read_contract(bundled_model_path())
     assert contract is not None
-    assert set(contract.roles) == {"decomposer", "solver"}
+    assert contract.roles == ("decomposer",)
     assert contract.final == "last"
     assert contract.n_ctx_trained > 100
     metadata = read_metadata(bundled_model_path())

@@ -32,8 +32,8 @@ def test_bundled_and_gguf_are_chat_models_with_their_contract() -> None:
     for ref in ("bundled", f"gguf:{bundled_model_path()}"):
         model = resolve_model(ref)
         assert isinstance(model.runnable, ChatGGUF)
-        assert model.speaks_contract("solver")
         assert model.speaks_contract("decomposer")
+        assert not model.speaks_contract("solver")
         assert model.name == ref
         assert model.limiter.most == 1
 
@@ -47,7 +47,9 @@ def test_bundled_is_the_file_of_the_role_it_is_named_for() -> None:
     with pytest.raises(ModelReferenceError, match="trained as solver alone and can't be a decom"):
         resolve_model(alone, "decomposer")
     ref = f"gguf:{bundled_model_path()}"
-    assert resolve_model(ref, "solver") == resolve_model(ref), "others are what they name"
+    assert resolve_model(ref, "decomposer") == resolve_model(ref), "others are what they name"
+    with pytest.raises(ModelReferenceError, match="trained as decomposer alone and can't be a sol"):
+        resolve_model(ref, "solver")
 
 
 def test_langchain_objects_are_taken_as_they_are() -> None:
@@ -56,7 +58,7 @@ def test_langchain_objects_are_taken_as_they_are() -> None:
     bound = chat.bind(stop=["."])
     assert resolve_model(bound).runnable is bound
     assert isinstance(resolve_model(lambda text: text).runnable, RunnableLambda)
-    own = ChatGGUF(model_path=bundled_model_path())
+    own = ChatGGUF(model_path=bundled_model_path("solver"))
     assert resolve_model(own).speaks_contract("solver")
 
 
@@ -276,7 +278,7 @@ def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_
 
     first = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="0")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("#1 Who directed Jaws?")
+    assert first.stdout.startswith("#1 Who is the director of Jaws?")
     offline = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
     assert offline.stdout == first.stdout
     missing = run("gguf:hf:me/tiny/other.gguf", HF_HUB_OFFLINE="0")

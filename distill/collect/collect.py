@@ -15,7 +15,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.hosted import without_credentials
-from ...models.references import resolve_model
+from ...models.references import check_role, resolve_model
 from ...nodes.budget import Budget
 from ...nodes.decomposer import check_cap
 from ...nodes.solver import refuse_prose
@@ -224,6 +224,7 @@ def _teaching(settings: CollectSettings, models: Mapping[str, Any]) -> Teaching:
     model = resolve_model(settings.teacher if given is None else given, "decomposer")
     solve = settings.solve or settings.until_right
     if solve:
+        check_role(model.name, model.contract, "solver")
         refuse_prose(model, "static")
     if settings.max_cost is not None and None in (model.price_in, model.price_out):
         raise UserError(
