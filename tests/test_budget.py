@@ -157,7 +157,7 @@ def test_time_ends_undivided_questions_too(how: str, strategy: Any) -> None:
 @pytest.mark.parametrize("strategy", ["static", "sequential", "dag"])
 def test_a_budget_that_ends_before_there_is_a_plan_is_a_result(how: str, strategy: Any) -> None:
     slow = always(PLAN, latency=30)
-    limited = graph(dear("x"), Budget(max_seconds=0.3), strategy=strategy, decomposer=slow)
+    limited = graph(dear("x"), Budget(max_seconds=1.0), strategy=strategy, decomposer=slow)
     result = run(how, limited)
     assert (result["answer"], result["status"]) == (None, "budget_exhausted")
     assert (result["plan"], calls(result)) == ([], 1)
