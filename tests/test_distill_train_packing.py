@@ -91,10 +91,11 @@ def test_the_loss_is_the_sum_over_completions() -> None:
     assert CompletionLoss(student)(rows).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_muon_moves_matrices_along_orthogonal_directions() -> None:
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_muon_moves_matrices_along_orthogonal_directions(bfloat16: bool) -> None:
     torch.manual_seed(0)
     for shape in ((2, 16, 48), (2, 48, 16)):
-        values = torch.linalg.svdvals(orthogonal(torch.randn(*shape)))
+        values = torch.linalg.svdvals(orthogonal(torch.randn(*shape), bfloat16))
         assert values.min() > 0.3
         assert values.max() < 1.4
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_decompose.distill.manifest import fingerprint
 from langgraph_decompose.distill.train.train import Source, TrainSettings
 from langgraph_decompose.errors import UserError
 
@@ -26,6 +28,18 @@ def test_settings_come_from_plain_mappings() -> None:
     assert [str(path) for path in settings.files] == ["a.jsonl", "b.jsonl"]
     assert settings.lora is not None
     assert settings.lora.target_modules == ("q_proj",)
+
+
+def test_a_student_s_files_are_inputs_so_that_another_one_is_noticed(tmp_path: Path) -> None:
+    data, student = tmp_path / "a.jsonl", tmp_path / "model"
+    data.write_text("{}\n")
+    student.mkdir()
+    (student / "model.safetensors").write_bytes(b"first")
+    settings = TrainSettings(stages=[{"data": [str(data)]}], max_steps=1, student=str(student))
+    assert settings.files == [data, student / "model.safetensors"]
+    before = fingerprint({}, settings.files)
+    (student / "model.safetensors").write_bytes(b"trained anew")
+    assert fingerprint({}, settings.files) != before
 
 
 @pytest.mark.parametrize(
