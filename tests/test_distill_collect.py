@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
-from langgraph_decompose import UserError
+from langgraph_decompose import UserError, bundled_model_path
 from langgraph_decompose.distill.collect.asking import Progress
 from langgraph_decompose.distill.collect.collect import CollectSettings, collect
 from langgraph_decompose.distill.collect.store import ReplyStore
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.records import Example, read_examples
+from langgraph_decompose.models.gguf_file import read_contract
+from langgraph_decompose.models.references import ResolvedModel
 from langgraph_decompose.testing import LatencyServer, ServedCall, ServerReply
 
 from .conftest import hears_ctrl_c
@@ -435,6 +438,15 @@ def test_mistakes_are_told_in_a_sentence(settings: CollectSettings, tmp_path: Pa
     ]:
         with pytest.raises(UserError, match=message):
             collect(replace(settings, **change), tmp_path / "out")
+    contract = read_contract(bundled_model_path())
+    assert contract is not None
+    both = ResolvedModel(
+        "both", RunnableLambda(str), replace(contract, roles=("decomposer", "solver"))
+    )
+    with pytest.raises(UserError, match="needs a solver that reasons in words"):
+        collect(
+            replace(settings, teacher="both", solve=True), tmp_path / "out", models={"both": both}
+        )
     for change, message in [
         ({"attempts": 0}, "attempts is a whole number from 1"),
         ({"concurrency": True}, "concurrency is a whole number from 1"),

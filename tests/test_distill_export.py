@@ -32,6 +32,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers  # noqa: E402
 from . import distill_students as students  # noqa: E402
 
 F16_TOLERANCE = 0.02
+NEAR_TIE = 0.003
 """Largest difference of a log-probability: weights and the KV cache are rounded to F16."""
 ONLY_F16 = ExportSettings(quantisations=())
 
@@ -83,9 +84,11 @@ def test_log_probabilities_are_those_of_transformers(
     expected = reference_log_probabilities(model, ids)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < F16_TOLERANCE
-    # Two tokens nearer to each other than the tolerance may change places.
-    chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, None], axis=1)
-    assert (expected.max(axis=1) - chosen[:, 0]).max() < 2 * F16_TOLERANCE
+    # An untrained model has near ties, whose order hangs on the machine's rounding.
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    clear = first - second > NEAR_TIE
+    assert clear.mean() > 0.9
+    assert (found.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
 
 
 def test_a_model_with_a_window_is_exported_up_to_its_length(tokenizer: Any, tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ EVALUATION = ("test", "svamp", "gsmhard", "bamboogle", "multihop", "strategyqa/d
 
 @needs_data
 @pytest.mark.parametrize(
-    ("kind", "file", "count", "plans"), FILES, ids=[str(row[1]) for row in FILES]
+    ("kind", "file", "count", "plans"),
+    FILES,
+    ids=["/".join(Path(row[1]).parts[-2:]) for row in FILES],
 )
 def test_every_row_is_read_and_none_for_evaluation_is_for_training(kind, file, count, plans):
     examples = list(read_dataset(kind, DATA / file, data_dir=DATA))

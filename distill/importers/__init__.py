@@ -69,5 +69,8 @@ def _originals(root: Path, source: str) -> dict[int, Example]:
         raise UserError(f"the source {source!r} lies outside of {str(root)!r}; name a file in it.")
     folder = Path(source).parts[0]
     kind = folder if folder in ("gsm8k", "strategyqa") else "hotpot_2wiki"
-    # A row that can't be read moves those after it: they are found by their question's hash.
-    return dict(enumerate(read_dataset(kind, path, broken=[])))
+    found = read_dataset(kind, path, broken=[])
+    if kind == "strategyqa":
+        # Its ids don't number rows. After one that can't be read, the hash finds the question.
+        return dict(enumerate(found))
+    return {int(example.id.rpartition(":")[2]): example for example in found}
