@@ -297,6 +297,17 @@ def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_without_a_compiler_training_goes_on_uncompiled(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inductor = pytest.importorskip("torch._inductor.config")
+    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
+    told: list[str] = []
+    counts = train(settings(data, max_steps=2, compile=True), tmp_path / "out", told.append)
+    assert counts["steps"] == 2
+    assert any("no C++ compiler" in line for line in told)
+
+
 def test_broken_data_is_named(data: str, tmp_path: Path) -> None:
     with Path(data).open("a") as file:
         file.write("{broken\n")

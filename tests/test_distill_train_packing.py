@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import numpy as np
+from langgraph_decompose.distill.train.device import can_compile
 from langgraph_decompose.distill.train.optimizer import Optimizers, orthogonal, schedule
 from langgraph_decompose.distill.train.packing import CompletionLoss, Encoded, pack
 
@@ -55,6 +56,21 @@ def test_logits_are_the_same_alone_and_packed(kind: str) -> None:
             for ids, prompt in inside
         ]
         torch.testing.assert_close(loss.logits(rows), torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="there is no C++ compiler")
+def test_compiled_layers_give_the_same_loss_and_gradients() -> None:
+    found: list[list[torch.Tensor]] = []
+    for compiled in (False, True):
+        student = model("llama")
+        loss_of = CompletionLoss(student, compiled)
+        [rows] = pack(SAMPLES, 64, 128, 0.3)
+        loss = loss_of(rows)
+        loss.backward()
+        found.append([loss.detach(), *(p.grad for p in student.parameters() if p.grad is not None)])
+    assert len(found[0]) > 10
+    for plain, by_compiler in zip(*found, strict=True):
+        torch.testing.assert_close(by_compiler, plain, atol=1e-4, rtol=1e-3)
 
 
 def test_only_completions_are_learned() -> None:

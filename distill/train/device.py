@@ -84,6 +84,18 @@ def place(settings: TrainSettings) -> Place:
     return Place(rank, world, device, settings.precision)
 
 
+def can_compile(device: torch.device) -> bool:
+    """Whether `torch.compile` works there: on a CPU it needs a C++ compiler."""
+    if device.type != "cpu":
+        return True
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        return bool(get_cpp_compiler())
+    except Exception:  # torch has errors of its own for a compiler that is absent or broken
+        return False
+
+
 def _keep_freed_memory() -> None:
     """Tell glibc to keep what is freed.
 

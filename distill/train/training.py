@@ -22,7 +22,7 @@ from .. import manifest
 from .checkpoint import State, append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
-from .device import place
+from .device import can_compile, place
 from .files import inherited, write_student
 from .held_out import HeldOut
 from .optimizer import optimizers_for, schedule
@@ -52,7 +52,7 @@ class Training:
         self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
-        self.loss = CompletionLoss(self.model, settings.compile)
+        self.loss = CompletionLoss(self.model, self._compiled())
         self.optimizers = optimizers_for(settings, self.model, self.place.bfloat16)
         self.state = State()
         self._resume()
@@ -80,6 +80,15 @@ class Training:
         self._log()
         self._save()
         return self._finish()
+
+    def _compiled(self) -> bool:
+        """Whether the layers are compiled: if that is wanted, and a compiler is there."""
+        if not self.settings.compile:
+            return False
+        found = can_compile(self.place.device)
+        if not found:
+            self.progress("no C++ compiler (g++, clang++) was found; training is slower without")
+        return found
 
     # One update
 
