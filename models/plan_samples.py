@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan
-from ..plan.choice import plan_value
+from ..plan.choice import ends_twice, plan_value
 from .engine import Engine, Generation
 from .sampling import Sampling
 
@@ -29,7 +29,8 @@ def generate_plan(
 ) -> Generation:
     """Write a plan; while the best so far has faults, sample another, up to `plans` in all.
 
-    Whether the question is split is decided by the first reply that is a plan. When the time
+    Whether the question is split is decided by the first reply that is a plan. A last line that
+    asks again for what it needs is left out, unless a single plan is asked for. When the time
     runs out, the best plan so far is taken, if there is one.
 
     Args:
@@ -66,6 +67,9 @@ def generate_plan(
                 raise
             break
         plan = _read(made[-1])
+        if plan is not None and plans > 1 and ends_twice(plan):
+            made[-1] = replace(made[-1], text=made[-1].text.rstrip().rpartition("\n")[0])
+            plan = _read(made[-1])
         if plan is not None and plan.atomic and value == -math.inf:
             best, value = len(made) - 1, math.inf
         elif plan is not None and not plan.atomic and (its := plan_value(question, plan)) > value:

@@ -37,6 +37,7 @@ _COMMON = {
 }  # fmt: skip
 _STEM = 5
 _REPEATED_WORDS = 3
+_IN_ALL = {"all", "altogether", "in", "total"}
 _FAULT = 0.5
 
 
@@ -84,6 +85,26 @@ def _faults(plan: Plan) -> int:
 def _repeats_itself(words: tuple[str, ...]) -> bool:
     runs = [words[k : k + _REPEATED_WORDS] for k in range(len(words) - _REPEATED_WORDS + 1)]
     return len(set(runs)) < len(runs)
+
+
+def ends_twice(plan: Plan) -> bool:
+    """Whether the last line asks once more for what it needs: a sum "altogether", and "in total".
+
+    Example:
+        >>> rows = [{"id": 1, "text": "What do the hats cost?"},
+        ...         {"id": 2, "text": "How much is that in all?", "needs": [1]},
+        ...         {"id": 3, "text": "How much is that in total?", "needs": [2]}]
+        >>> ends_twice(Plan.from_rows(rows)), ends_twice(Plan.from_rows(rows[:2]))
+        (True, False)
+    """
+    lines = plan.subquestions
+    if len(lines) < 3 or lines[-1].needs != (lines[-2].id,):
+        return False
+    last, before = (
+        [word for word in _TOKEN.findall(line.text.casefold()) if word not in _IN_ALL]
+        for line in (lines[-1], lines[-2])
+    )
+    return last == before
 
 
 def asking_sentence(text: str) -> str:

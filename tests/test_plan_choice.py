@@ -180,6 +180,19 @@ def test_the_first_plan_decides_whether_to_split() -> None:
     assert chosen(Replying("", "atomic", GOOD)).text == "atomic"
 
 
+def test_a_last_line_that_asks_once_more_is_left_out() -> None:
+    sums = "#1 What do hats cost?\n#2 How much is paid altogether? <- #1"
+    again = sums + "\n#3 How much is paid in total? <- #2"
+    assert chosen(Replying(*[again] * 4)).text == sums
+    # A single plan is given as the model wrote it: the release gate compares those.
+    assert chosen(Replying(again), plans=1).text == again
+    # What asks for something else, or needs more than the line before it, stays.
+    other = sums + "\n#3 How much is left in total? <- #2"
+    both = sums + "\n#3 How much is paid in total? <- #1 #2"
+    assert chosen(Replying(*[other] * 4)).text == other
+    assert chosen(Replying(*[both] * 4)).text == both
+
+
 def test_one_time_limit_holds_for_all_plans_together() -> None:
     engine = Replying(*[NAMELESS] * 64, seconds=0.05)
     begin = time.monotonic()
