@@ -32,8 +32,9 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers  # noqa: E402
 from . import distill_students as students  # noqa: E402
 
 F16_TOLERANCE = 0.02
-NEAR_TIE = 0.003
 """Largest difference of a log-probability: weights and the KV cache are rounded to F16."""
+NEAR_TIE = 0.003
+"""Two tokens whose log-probabilities differ by less may change places."""
 ONLY_F16 = ExportSettings(quantisations=())
 
 LLAMA3 = {
