@@ -297,13 +297,12 @@ def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_compiler_training_goes_on_uncompiled(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_compiler_training_goes_on_uncompiled(data: str, tmp_path: Path) -> None:
     inductor = pytest.importorskip("torch._inductor.config")
-    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
     told: list[str] = []
-    counts = train(settings(data, max_steps=2, compile=True), tmp_path / "out", told.append)
+    # Torch's own patch: pytest's takes the setting for a new one, and deletes it afterwards.
+    with inductor.patch("cpp.cxx", ("no-such-compiler",)):
+        counts = train(settings(data, max_steps=2, compile=True), tmp_path / "out", told.append)
     assert counts["steps"] == 2
     assert any("no C++ compiler" in line for line in told)
 
