@@ -50,7 +50,7 @@ def is_finished(
         return False
     if (found["step"], found["fingerprint"]) != (step, fingerprint(settings, inputs)):
         raise UserError(
-            f"{str(directory)!r} holds a {found['step']} with other settings or data; "
+            f"{str(directory)!r} holds the step {found['step']} with other settings or data; "
             "name another --out, or remove it."
         )
     return bool(found["finished"])

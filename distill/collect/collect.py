@@ -211,7 +211,7 @@ def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict
     settings, counts = found.get("settings") or {}, found.get("counts") or {}
     if found["step"] != STEP or settings.get("teacher") != kept["teacher"]:
         raise UserError(
-            f"{str(directory)!r} holds a {found['step']} of another teacher or kind; "
+            f"{str(directory)!r} holds the step {found['step']} of another teacher or kind; "
             "name another --out, or remove it."
         )
     same = found["fingerprint"] == manifest.fingerprint(kept, inputs)
