@@ -41,7 +41,7 @@ RECIPE: dict[str, Any] = {
     "train": {
         "roles": ["decomposer", "solver"],
         "scratch": {"width": 96, "layers": 3, "heads": 3, "kv_heads": 3, "feed_forward": 256,
-                    "vocab": 1024, "context": 512},
+                    "vocab": 1024, "context": 512, "qk_norm": True},
         "stages": [{"data": [{"source": "comparisons", "roles": ["decomposer"]}, "sums",
                              {"source": "written", "weight": 0.2}]}],
         "eval_data": ["held_out"],
@@ -73,6 +73,8 @@ def test_a_recipe_leaves_a_manifest_for_each_step(made: Path) -> None:
         assert read_manifest(made / step)["finished"], step
     assert (made / "train" / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (made / "sources" / "written" / "screen" / "report.md").is_file()
+    config = json.loads((made / "train" / "model" / "config.json").read_text())
+    assert config["model_type"] == "qwen3", "a model with normalised queries and keys"
 
 
 def test_ask_plans_with_the_new_file(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A LLaMA of one's own; `tokenizer` names a folder to use instead of training one."""
+    """A LLaMA of one's own; `tokenizer` names a folder to use instead of training one.
+
+    With `qk_norm` queries and keys are normalised in each head, which makes it a Qwen3 (Henry et
+    al., "Query-Key Normalization for Transformers", 2020): it learns from fewer tokens.
+    """
 
     width: int = 256
     layers: int = 8
@@ -62,6 +66,7 @@ class Scratch:
     vocab: int = 6144
     context: int = 1024
     tokenizer: str = ""
+    qk_norm: bool = False
 
     def __post_init__(self) -> None:
         sizes = (self.width, self.layers, self.heads, self.kv_heads, self.feed_forward)

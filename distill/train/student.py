@@ -1,4 +1,4 @@
-"""The student: a LLaMA from scratch, or any causal language model, whole or with LoRA."""
+"""The student: a LLaMA or Qwen3 from scratch, or any causal language model, whole or with LoRA."""
 
 from __future__ import annotations
 
@@ -79,15 +79,17 @@ def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
 
 
 def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import transformers
 
-    config = LlamaConfig(
+    family = "Qwen3" if scratch.qk_norm else "Llama"
+    config = getattr(transformers, f"{family}Config")(
         vocab_size=len(tokenizer),
         hidden_size=scratch.width,
         intermediate_size=scratch.feed_forward,
         num_hidden_layers=scratch.layers,
         num_attention_heads=scratch.heads,
         num_key_value_heads=scratch.kv_heads,
+        head_dim=scratch.width // scratch.heads,
         max_position_embeddings=scratch.context,
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
@@ -95,7 +97,7 @@ def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    model = LlamaForCausalLM(config)
+    model = getattr(transformers, f"{family}ForCausalLM")(config)
     # What writes into the residual stream starts small, so that depth doesn't add up.
     with torch.no_grad():
         for name, weight in model.named_parameters():
