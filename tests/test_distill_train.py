@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("matplotlib")
+device = pytest.importorskip("langgraph_decompose.distill.train.device")
 
 TINY = {
     "width": 64,
@@ -305,6 +306,32 @@ def test_without_a_compiler_training_goes_on_uncompiled(data: str, tmp_path: Pat
         counts = train(settings(data, max_steps=2, compile=True), tmp_path / "out", told.append)
     assert counts["steps"] == 2
     assert any("no C++ compiler" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"),
+    [
+        ("flags\t: fpu sse2 avx512f avx512_bf16 avx512vl", True),
+        ("flags\t: avx512f amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd sve i8mm bf16 dgh", True),
+        ("flags\t: fpu sse2 avx2 fma f16c", False),
+        ("flags\t: avx512f avx512bw", False),
+    ],
+)
+def test_bfloat16_units_are_read_from_the_processors_flags(flags: str, has: bool) -> None:
+    assert device.has_bfloat16_units(flags) is has
+
+
+def test_bfloat16_on_a_cpu_without_its_units_is_told(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bfloat16_units", lambda _: False)
+    told: list[str] = []
+    train(
+        settings(data, max_steps=1, device="cpu", precision="bf16"), tmp_path / "out", told.append
+    )
+    expected = Path("/proc/cpuinfo").exists()
+    assert any("no bfloat16 units" in line for line in told) is expected
 
 
 def test_broken_data_is_named(data: str, tmp_path: Path) -> None:

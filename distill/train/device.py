@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +31,16 @@ class Place:
         """Whether matrix products are made in bfloat16: where it is wanted, or a GPU has it."""
         can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         return self.precision == "bf16" or (self.precision == "auto" and can)
+
+    @property
+    def slow_bfloat16(self) -> bool:
+        """Whether it makes them so on a CPU known to have no units for it, which is slow."""
+        if not self.bfloat16 or self.device.type != "cpu":
+            return False
+        try:
+            return not has_bfloat16_units(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+        except OSError:
+            return False  # Not Linux: nobody knows.
 
     def autocast(self) -> AbstractContextManager[Any]:
         """What a forward pass runs under."""
@@ -82,6 +93,16 @@ def place(settings: TrainSettings) -> Place:
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return Place(rank, world, device, settings.precision)
+
+
+def has_bfloat16_units(cpuinfo: str) -> bool:
+    """Whether a processor multiplies matrices in bfloat16, by Linux's account of it.
+
+    Example:
+        >>> has_bfloat16_units("flags : sse2 avx512f avx512_bf16")
+        True
+    """
+    return re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", cpuinfo) is not None
 
 
 def can_compile(device: torch.device) -> bool:

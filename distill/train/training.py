@@ -44,6 +44,8 @@ class Training:
         self.place = place(settings)
         self.first = self.place.rank == 0
         self.progress = progress if self.first else lambda _: None
+        if self.place.slow_bfloat16:
+            self.progress("this CPU has no bfloat16 units; with `precision: fp32` it is faster")
         self.before = inherited(settings)
         self.tokenizer = self._tokenizer()
         self.model = load_student(settings, self.tokenizer)
