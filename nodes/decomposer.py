@@ -155,7 +155,7 @@ def create_decomposer(
     Example:
         >>> planner = create_decomposer()
         >>> print(planner.invoke("Who is the spouse of the director of Jaws?"))
-        #1 Who directed Jaws?
+        #1 Who is the director of Jaws?
         #2 Who is the spouse of #1? <- #1
     """
     planned = _planner(decomposer, max_subquestions, prompts)

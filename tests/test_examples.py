@@ -15,7 +15,7 @@ from .conftest import ROOT
 
 EXPECTED = {
     "quickstart.py": "Answer: 24\n",
-    "own_graph.py": "search: Who directed Jaws?\nsearch: Who is the spouse of #1?\n",
+    "own_graph.py": "search: Who is the director of Jaws?\nsearch: Who is the spouse of #1?\n",
     "chain.py": "decompose.plan",
     "studio.py": "",
     "tool.py": "Tool: 180\n",

@@ -268,7 +268,7 @@ def test_no_question_is_the_user_s_mistake(value: Any) -> None:
 
 
 def test_a_text_over_the_trained_context_names_the_limit() -> None:
-    with pytest.raises(UserError, match="limit of 325"):
+    with pytest.raises(UserError, match="limit of 327"):
         create_decomposition_graph().invoke({"question": SEATS, "context": "word " * 600})
 
 

@@ -278,7 +278,7 @@ def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_
 
     first = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="0")
     assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("#1 Who directed Jaws?")
+    assert first.stdout.startswith("#1 Who is the director of Jaws?")
     offline = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
     assert offline.stdout == first.stdout
     missing = run("gguf:hf:me/tiny/other.gguf", HF_HUB_OFFLINE="0")
