@@ -28,7 +28,8 @@ class TestChatGGUFIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model_path": bundled_model_path()}
+        # The decomposer has learned to write questions as well, but not what comes after a reply.
+        return {"model_path": bundled_model_path("solver")}
 
     @property
     def standard_chat_model_params(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ RECIPE: dict[str, Any] = {
         "scratch": {"width": 96, "layers": 3, "heads": 3, "kv_heads": 3, "feed_forward": 256,
                     "vocab": 1024, "context": 512, "qk_norm": True},
         "stages": [{"data": [{"source": "comparisons", "roles": ["decomposer"]}, "sums",
-                             {"source": "written", "weight": 0.2}]}],
+                             {"source": "written", "weight": 0.05}]}],
         "eval_data": ["held_out"],
         "max_steps": 120, "batch_tokens": 1024, "eval_every": 60, "eval_samples": 20,
         "threads": 2,

@@ -23,7 +23,7 @@ def test_the_bundled_file_states_its_contract() -> None:
     assert contract.final == "last"
     assert contract.n_ctx_trained > 100
     metadata = read_metadata(bundled_model_path())
-    assert metadata["general.architecture"] == "llama"
+    assert metadata["general.architecture"] == "qwen3"
     assert "tokenizer.ggml.tokens" not in metadata, "vocabularies are left out"
 
 
@@ -69,7 +69,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 def test_llama_cpp_s_own_reason_reaches_the_user(tmp_path: Path) -> None:
-    newer = DATA.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama",
+    newer = DATA.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0qwen3",
                          b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0zzzzz")  # fmt: skip
     with pytest.raises(
         ModelFileError, match="unknown model architecture.*upgrade llama-cpp-python"
