@@ -26,10 +26,11 @@ FILES = [  # kind, file, examples, examples with a plan of several lines: at lea
     ("questions", "bamboogle/bamboogle.json", 125, 0),
     ("questions", "gsmhard/gsmhardv2.jsonl", 1319, 0),
     ("questions", "multihop/hotpotqa_500.jsonl", 500, 0),
-    ("teacher", TEACHER_SET / "fresh.jsonl", 5700, 4500),
+    ("teacher", TEACHER_SET / "fresh.jsonl", 29500, 24000),
+    ("teacher", TEACHER_SET / "fresh_more.jsonl", 13900, 10000),
     ("teacher", TEACHER_SET / "gsm8k_train.jsonl", 6500, 6400),
     ("teacher", TEACHER_SET / "hotpot_2wiki_train.jsonl", 3300, 2800),
-    ("teacher", TEACHER_SET / "strategyqa_train.jsonl", 500, 500),
+    ("teacher", TEACHER_SET / "strategyqa_train.jsonl", 1800, 1800),
 ]
 EVALUATION = ("test", "svamp", "gsmhard", "bamboogle", "multihop", "strategyqa/dev")
 
