@@ -43,10 +43,10 @@ def test_arithmetic_is_exact(expression: str, value: Fraction) -> None:
      "9" * 501, "(" * 60 + "1" + ")" * 60, "10^1000*10^1000", "1e5", "abs(1)", "1,,,+"],
 )  # fmt: skip
 def test_anything_else_is_refused_at_once(expression: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(CalculatorError):
         calculate(expression)
-    assert time.perf_counter() - begin < 0.2
+    assert time.process_time() - begin < 0.2
 
 
 @given(st.text(max_size=80))

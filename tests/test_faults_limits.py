@@ -140,7 +140,7 @@ def test_max_seconds_cuts_a_hanging_call(how: str) -> None:
     with LatencyServer(Script(A=HANG)) as server:
         begin = time.perf_counter()
         result = run(how, graph(server, budget=Budget(max_seconds=0.5)))
-        assert 0.5 <= time.perf_counter() - begin < 1.5
+        assert 0.5 <= time.perf_counter() - begin < 5
         assert (result["status"], result["answer"]) == ("budget_exhausted", "the end")
         assert statuses(result) == ["skipped", "ok", "skipped", "ok"]
         assert "max_seconds" in result["answers"][0]["error"]["message"]

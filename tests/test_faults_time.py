@@ -32,7 +32,7 @@ HANG = ServerReply(hang=True)
 SHORT = 0.3
 
 
-def soon(true: Callable[[], bool], within: float = 1.0) -> bool:
+def soon(true: Callable[[], bool], within: float = 5) -> bool:
     """Whether something becomes true in time."""
     end = time.monotonic() + within
     while not true() and time.monotonic() < end:
@@ -189,7 +189,7 @@ def test_an_end_that_never_comes_loses_no_answers(how: str) -> None:
         assert calls(result) == len(server.calls) == 8
 
 
-async def until(true: Callable[[], bool], within: float = 2.0) -> None:
+async def until(true: Callable[[], bool], within: float = 10) -> None:
     async with asyncio.timeout(within):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -203,8 +203,8 @@ async def cancelled(server: LatencyServer, running: Any, when: Callable[[], bool
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.perf_counter() - begin < 1
-    await until(lambda: server.in_flight == 0, within=1)
+    assert time.perf_counter() - begin < 5
+    await until(lambda: server.in_flight == 0)
     asked_so_far = len(server.calls)
     await asyncio.sleep(0.3)
     assert len(server.calls) == asked_so_far
@@ -244,4 +244,4 @@ async def test_a_run_that_is_waited_for_with_a_timeout_ends_then() -> None:
     with LatencyServer(Script(A=HANG)) as server:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(graph(server).ainvoke(ASKED), 0.5)
-        await until(lambda: server.in_flight == 0, within=1)
+        await until(lambda: server.in_flight == 0)

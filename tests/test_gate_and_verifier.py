@@ -211,10 +211,10 @@ def test_only_answers_that_stood_are_cached() -> None:
     ],
 )
 def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, kind: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     verdict = Verdict.read(reply)
     assert (verdict.right, verdict.kind) == (right, kind)
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize(
@@ -232,10 +232,10 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
     ],
 )
 def test_the_next_line_is_found_among_other_words(reply: str, line: str | None) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     found = parse_next(reply, 2)
     assert (found and found.text) == line
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @given(st.text(max_size=300))

@@ -375,8 +375,8 @@ async def test_cancelling_a_question_reaches_the_running_calls() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await asyncio.wait_for(cancelled.wait(), 1)
-    assert time.perf_counter() - begin < 1
+    await asyncio.wait_for(cancelled.wait(), 5)
+    assert time.perf_counter() - begin < 5
 
 
 @both

@@ -87,11 +87,11 @@ def test_any_json_parses_or_fails_with_a_plan_error(value: object) -> None:
     st.sampled_from(["a", "<-", "#1 a\n", "1. x\n", "[", '{"a":', "- ", "<think>", "#", "\n", "`"])
 )
 def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     for text in (unit * (1_000_000 // len(unit)), (unit * 50_000)[:50_000]):
         with pytest.raises(PlanError):
             parse_plan(text)
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
 
 
 @pytest.mark.parametrize(
@@ -188,13 +188,13 @@ def test_ancestors_are_all_that_a_line_rests_on(plan: Plan) -> None:
 
 @given(st.text(alphabet="#1<- ,x", max_size=400))
 def test_what_looks_like_needs_is_read_in_no_time(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     for reply in (f"#1 A?\n#2 B? <- {text}", "#1 A? <- " + "1" * 40 + "x"):
         try:
             parse_plan(reply)
         except PlanError:
             pass
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5
 
 
 def test_a_decimal_number_is_no_list_marker() -> None:

