@@ -26,6 +26,7 @@ _NAME = re.compile(
     r" \([A-Z0-9][^)]{1,30}\)| [A-Z](?!\w))*"
 )
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
+_SMALL_WORD = re.compile(r"(?<![\w#'’-])[a-z]{4,}(?![\w'’-])")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
 _ADJECTIVE = re.compile(r"(?:ian|ish|ese|ican|ench|man|utch|ek|iss)$")
 _UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
@@ -121,6 +122,52 @@ def _singulars(plural: str) -> list[str]:
     if plural.endswith("ies"):
         found.append(plural[:-3] + "y")
     return found
+
+
+_ENDING = re.compile(r"(?:s|es|ed|ing|er|ers|ly)$")
+_FUNCTION_WORDS = frozenset(
+    """about above across after again against all almost along already also altogether always among
+    another any are around as at away back because been before behind being below between both but by
+    can combined could did does done down during each earlier either else enough even ever every
+    everyone exactly fewer few first five four from full further given got half had has have here how
+    including inside instead into its itself just last later least left less many more most much must
+    near needed needs never next nine none not now off often older once one only other others out over
+    own per quarter rather remaining same second seven she should since six some still such ten than
+    that the their them then there these they third this those three through thrice till times to
+    today together total towards twice two under unless until upon very was week were what when where
+    which while who whom whose why will with within without would year yet you younger your
+    minute minutes hour hours day days weeks month months years cost costs dollar dollars cent cents
+    percent price prices average number amount long""".split()
+)
+
+
+def swap_words(example: Example, rng: Random) -> Example:
+    """The example with made-up words in place of some that its question and plan share.
+
+    Nobody has heard of them, so that whatever is written in small letters has to be copied as
+    faithfully as a name; endings stay.
+
+    Example:
+        >>> line = {"id": 1, "text": "Is basalt softer?", "needs": []}
+        >>> swapped = swap_words(Example("1", "Is basalt softer?", plan=(line,)), Random(4))
+        >>> swapped.question == swapped.plan[0]["text"], "basalt" in swapped.question
+        (True, False)
+    """
+    asked = set(_SMALL_WORD.findall(example.problem))
+    kept = {word for line in example.plan for word in _SMALL_WORD.findall(line["text"])}
+    stems: dict[str, str] = {}
+    for word in sorted(asked & kept - _FUNCTION_WORDS):
+        stem = _ENDING.sub("", word)
+        if len(stem) > 2 and stem not in stems and rng.random() < 0.35:
+            stems[stem] = names.word(rng).lower()
+    if not stems:
+        return example
+    swaps = {
+        word: stems[stem] + word[len(stem) :]
+        for word in sorted(asked | kept)
+        if (stem := _ENDING.sub("", word)) in stems
+    }
+    return _rewritten(example, lambda text: _SMALL_WORD.sub(lambda m: swaps.get(m[0], m[0]), text))
 
 
 def swap_names(example: Example, rng: Random) -> Example:

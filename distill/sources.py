@@ -20,7 +20,7 @@ from typing import Any, get_args
 
 from ..errors import UserError
 from . import manifest
-from .augment import swap_names, swap_numbers, swap_things
+from .augment import swap_names, swap_numbers, swap_things, swap_words
 from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
@@ -39,12 +39,13 @@ _WAYS = ("generate", "import", "from_solutions", "collect", "examples")
 
 @dataclass(frozen=True)
 class Vary:
-    """Copies with other names, things and numbers.
+    """Copies with other names, things, words and numbers.
 
     Args:
         copies: How many of each example; none of them needs to differ.
         names: Share of the copies in which names are swapped.
         things: Share of the copies in which the things that are counted are swapped.
+        words: Share of the copies in which some words become made-up ones.
         numbers: Share of the arithmetic copies in which numbers are swapped.
         seed: Another seed gives other copies.
     """
@@ -52,14 +53,16 @@ class Vary:
     copies: int = 1
     names: float = 0.0
     things: float = 0.0
+    words: float = 0.0
     numbers: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares = self.names, self.things, self.numbers
+        shares = self.names, self.things, self.words, self.numbers
         if not 1 <= self.copies <= 1000 or not all(0 <= share <= 1 for share in shares):
             raise UserError(
-                "'vary' needs 'copies' from 1 to 1000, 'names', 'things' and 'numbers' up to 1."
+                "'vary' needs 'copies' from 1 to 1000, 'names', 'things', 'words' and 'numbers' "
+                "up to 1."
             )
 
 
@@ -152,6 +155,8 @@ def varied(examples: Iterable[Example], vary: Vary) -> Iterator[Example]:
             changed = swap_names(example, rng) if rng.random() < vary.names else example
             if rng.random() < vary.things:
                 changed = swap_things(changed, rng)
+            if vary.words and rng.random() < vary.words:
+                changed = swap_words(changed, rng)
             if rng.random() < vary.numbers:
                 changed = swap_numbers(changed, rng) or changed
             yield changed

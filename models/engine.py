@@ -40,6 +40,7 @@ class Generation:
         input_tokens: Prompt length.
         cached_tokens: Leading prompt tokens that were still in the KV cache.
         output_tokens: Tokens generated, the end marker not counted.
+        log_probability: How likely the model found the reply, if `Sampling.scored` asks for it.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Generation:
     input_tokens: int
     cached_tokens: int
     output_tokens: int
+    log_probability: float = 0.0
 
 
 class Engine:
@@ -139,7 +141,8 @@ class Engine:
         except BaseException:
             self._cache.drop(prefix_key)
             raise
-        return Generation(text.finish(), reason, len(prompt), cached, count)
+        likely = self.sampler.log_probability
+        return Generation(text.finish(), reason, len(prompt), cached, count, likely)
 
     def _evaluate(self, sequence: Sequence, prompt: list[int], limits: _Limits) -> None:
         for begin in range(len(sequence.tokens), len(prompt), BATCH):

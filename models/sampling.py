@@ -33,6 +33,7 @@ class Sampling:
         stop: Strings that end the reply; they aren't part of it.
         grammar: GBNF text that the reply must follow.
         no_repeat: So many tokens in a row come at most twice in a line; 0 allows any.
+        scored: Whether to add up how likely the model finds the reply.
         timeout: Seconds after which the call fails.
     """
 
@@ -45,11 +46,16 @@ class Sampling:
     stop: tuple[str, ...] = ()
     grammar: str | None = None
     no_repeat: int = 0
+    scored: bool = False
     timeout: float | None = None
 
 
 class Sampler:
-    """Chooses the next token from a context's logits."""
+    """Chooses the next token from a context's logits.
+
+    Attributes:
+        log_probability: Of the reply begun last, as far as it is written, if it is scored.
+    """
 
     def __init__(self, vocab: Any, context: Any) -> None:
         self._vocab, self._context = vocab, context
@@ -57,6 +63,7 @@ class Sampler:
         self._one = _candidates(1)
         self._all = _candidates(self._size)
         self._grammars: OrderedDict[str, Any] = OrderedDict()
+        self.log_probability = 0.0
 
     def close(self) -> None:
         """Free the compiled grammars."""
@@ -74,6 +81,7 @@ class Sampler:
         grammar = self._grammar(sampling.grammar) if sampling.grammar else None
         chain = _chain(sampling)
         line = _Line(self._vocab, sampling.no_repeat)
+        self.log_probability = 0.0
 
         def choose() -> int:
             token: int = llama_cpp.llama_sampler_sample(chain, self._context, -1)
@@ -83,6 +91,8 @@ class Sampler:
             if grammar is not None:
                 llama_cpp.llama_sampler_accept(grammar, token)
             line.add(token)
+            if sampling.scored:
+                self.log_probability += self._log_probability(token)
             return token
 
         try:
@@ -116,16 +126,25 @@ class Sampler:
         llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
         return not math.isinf(data[0].logit)
 
+    def _log_probability(self, token: int) -> float:
+        """Natural logarithm of a token's probability, whatever the grammar and the chain say."""
+        logits = self._logits()
+        top = logits.max()
+        return float(logits[token] - top - np.log(np.exp(logits - top).sum()))
+
+    def _logits(self) -> np.ndarray:
+        logits = llama_cpp.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(logits, shape=(self._size,))
+
     def _choose_allowed(self, grammar: Any, chain: Any, repeated: Collection[int]) -> int:
         """Choose among the tokens that the grammar admits, by the same chain.
 
         A repetition is written after all where the grammar leaves nothing else.
         """
         data, array = self._all
-        logits = llama_cpp.llama_get_logits_ith(self._context, -1)
         view = np.ctypeslib.as_array(data)
         view["id"] = np.arange(self._size, dtype=np.int32)
-        view["logit"] = np.ctypeslib.as_array(logits, shape=(self._size,))
+        view["logit"] = self._logits()
         view["p"] = 0.0
         view["logit"][[*repeated]] = -np.inf
         array.size, array.selected, array.sorted = self._size, -1, False

@@ -15,7 +15,7 @@ from .problem import Problem
 
 _MAX_PLAN_TOKENS = 1024
 _SHOWN_OF_A_BAD_REPLY = 500
-PLANS = 8
+PLANS = 16
 """Most plans that a trained decomposer writes of a question, to choose the best."""
 
 

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from random import Random
 
-from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things
+from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things, swap_words
 from langgraph_decompose.distill.records import Example, Line
+from langgraph_decompose.distill.sources import Vary, varied
 from langgraph_decompose.evals.grounding import ungrounded_lines
 
 FILM = Example(
@@ -115,3 +116,41 @@ def test_a_thing_is_swapped_in_singular_and_plural_and_units_stay() -> None:
 def test_what_is_no_thing_stays() -> None:
     question = "In which of the years does it rain more days than in 1990?"
     assert swap_things(Example("1", question), Random(1)).question == question
+
+
+BREAD = Example(
+    "bread",
+    "Does a loaf rise faster than its baker's dough when 2 bakers knead one kneaded before?",
+    plan=(
+        Line(id=1, text="How fast does a kneaded loaf rise?", needs=[]),
+        Line(id=2, text="How fast does dough that bakers knead rise?", needs=[]),
+        Line(id=3, text="Does a loaf rise faster than dough?", needs=[1, 2]),
+    ),
+)
+
+
+def test_made_up_words_stand_in_question_and_plan_alike() -> None:
+    seen: set[str] = set()
+    for seed in range(30):
+        swapped = swap_words(BREAD, Random(seed))
+        asked = set(re.findall(r"\b[a-z]+", swapped.question))
+        words = {w for line in swapped.plan for w in re.findall(r"\b[a-z]+", line["text"])}
+        assert words - asked <= {"does", "fast", "that"}, "whatever is new can be copied"
+        assert "Does a" in swapped.question and " 2 " in swapped.question
+        seen |= asked
+    assert "rise" in seen and len(seen) > 60
+
+
+def test_forms_of_a_made_up_word_keep_their_endings() -> None:
+    changed = [swap_words(BREAD, Random(seed)) for seed in range(30)]
+    swapped = next(one for one in changed if "knead" not in one.question)
+    stem = swapped.question.split()[-2].removesuffix("ed")
+    assert f" {stem} " in swapped.question
+    assert swapped.plan[0]["text"].startswith(f"How fast does a {stem}ed ")
+
+
+def test_without_words_the_copies_are_those_of_before() -> None:
+    before = Vary(copies=3, names=0.8, things=0.4, numbers=0.9, seed=1)
+    copies = [*varied([CLIPS, FILM], before)]
+    assert copies == [*varied([CLIPS, FILM], replace(before, words=0.0))]
+    assert copies != [*varied([CLIPS, FILM], replace(before, words=1.0))]

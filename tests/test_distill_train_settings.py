@@ -60,7 +60,6 @@ def test_a_student_s_files_are_inputs_so_that_another_one_is_noticed(tmp_path: P
         ({"scratch": {"width": 100, "heads": 3}}, "'width' must be a multiple"),
         ({"scratch": {"vocab": 100}}, "'vocab' must be at least 262"),
         ({"scratch": 5}, "'scratch' must be a mapping"),
-        ({"add_layers": 2}, "'add_layers' is for a named student"),
         ({"patience": 2}, "needs 'eval_data'"),
         ({"row_tokens": 9000}, "'row_tokens' must be"),
         ({"log_every": 0}, "'log_every' must be at least 1"),

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph_decompose import ChatGGUF, Plan, UserError
-from langgraph_decompose.models.engine import Generation
+from langgraph_decompose.distill.check.agreement import open_logits
+from langgraph_decompose.models.bundled import bundled_model_path
+from langgraph_decompose.models.engine import Engine, Generation
 from langgraph_decompose.models.plan_samples import generate_plan
+from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.models.sampling import Sampling
 from langgraph_decompose.plan import parse_plan, plan_grammar
 from langgraph_decompose.plan.choice import plan_value
@@ -137,11 +141,31 @@ def test_a_number_that_makes_no_sense_is_refused(
         bundled.invoke(ask("Who wrote Emma?"), **options)
 
 
+@pytest.mark.parametrize("grammar", [None, plan_grammar(2)], ids=["free", "by a grammar"])
+def test_a_scored_reply_is_as_likely_as_the_model_finds_it(grammar: str | None) -> None:
+    path = bundled_model_path()
+    engine = Engine(EngineSettings(path))
+    prompt = engine.chat_template(None).tokenize([{"role": "user", "content": BORN}])
+    how = Sampling(grammar=grammar, temperature=0.7, seed=3, max_tokens=12, scored=True)
+    made = engine.generate(
+        prompt, how, prefix_key="", emit=lambda _: None, cancelled=threading.Event()
+    )
+    reply = engine.tokenize(made.text, special=False)
+    engine.close()
+    assert len(reply) == made.output_tokens == 12
+    with open_logits(path, 256) as model:
+        rows = model.log_probabilities([*prompt, *reply[:-1]], first=len(prompt) - 1)
+    expected = sum(row[token] for row, token in zip(rows, reply, strict=True))
+    assert made.log_probability == pytest.approx(expected, rel=0.03)
+
+
 class Replying:
     """An engine whose replies and their times are chosen: faults can't be waited for."""
 
-    def __init__(self, *replies: str, seconds: float = 0.0) -> None:
-        self.replies, self.seconds = [*replies], seconds
+    def __init__(
+        self, *replies: str, seconds: float = 0.0, likely: Sequence[float] = (0.0,) * 64
+    ) -> None:
+        self.replies, self.seconds, self.likely = [*replies], seconds, likely
         self.asked: list[Sampling] = []
 
     def generate(self, prompt: Any, sampling: Sampling, **_: Any) -> Generation:
@@ -150,7 +174,9 @@ class Replying:
             raise TimeoutError
         time.sleep(self.seconds)
         text = self.replies[len(self.asked) - 1]
-        return Generation(text, "stop" if text else "length", 5, len(self.asked), 10)
+        reason = "stop" if text else "length"
+        likely = self.likely[len(self.asked) - 1] if sampling.scored else 0.0
+        return Generation(text, reason, 5, len(self.asked), 10, likely)
 
 
 def chosen(engine: Any, plans: int = 4, timeout: float | None = None) -> Generation:
@@ -171,7 +197,20 @@ def test_a_plan_longer_than_usual_can_be_the_best() -> None:
     )
     found = chosen(Replying(NAMELESS, long, NAMELESS, NAMELESS))
     assert found.text == long
-    assert (found.output_tokens, found.cached_tokens) == (20, 1)
+    assert (found.output_tokens, found.cached_tokens) == (40, 1)
+
+
+def test_of_plans_that_leave_out_as_much_the_likelier_is_taken() -> None:
+    other = NAMELESS.replace("directed it", "made it")
+    assert chosen(Replying(NAMELESS, other), plans=2).text == NAMELESS
+    assert chosen(Replying(NAMELESS, other, likely=[-9.0, -4.0]), plans=2).text == other
+    assert chosen(Replying(other, GOOD, likely=[-4.0, -9.0]), plans=2).text == GOOD
+
+
+def test_a_first_plan_without_faults_is_taken_at_once() -> None:
+    engine = Replying(GOOD, NAMELESS, likely=[-30.0, -1.0])
+    assert chosen(engine).text == GOOD
+    assert len(engine.asked) == 1
 
 
 def test_the_first_plan_decides_whether_to_split() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 Encoded = tuple[np.ndarray, int]
 """Token ids of prompt and completion, and how many belong to the prompt."""
 
-SPLIT_HEADS = ("llama", "mistral", "qwen2", "qwen3")
+_SPLIT_HEADS = ("llama", "mistral", "qwen2", "qwen3")
 """Architectures whose logits are `lm_head(model(...))` and nothing else."""
 
 
@@ -141,7 +141,7 @@ class CompletionLoss(nn.Module):
         self.model = model
         causal = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._compiled = compiled
-        self._split = causal.config.model_type in SPLIT_HEADS
+        self._split = causal.config.model_type in _SPLIT_HEADS
         if compiled and causal.device.type == "cpu":
             causal.set_attn_implementation("eager")
         # In tuples, so that their weights aren't registered a second time.

@@ -105,7 +105,6 @@ class TrainSettings:
         roles: What the student learns to be; several are mixed.
         student: "scratch", or a folder or Hugging Face id of a causal language model.
         scratch: Its size if it is from scratch.
-        add_layers: Layers to put into a named student before it is trained; see `deepen`.
         lora: Train low-rank adapters instead of all weights; not for "scratch".
         eval_data: Held-out example files; the student with the least loss on them is kept.
         eval_every: Steps between evaluations; one more comes at the end.
@@ -145,7 +144,6 @@ class TrainSettings:
     roles: tuple[Role, ...] = ("decomposer",)
     student: str = "scratch"
     scratch: Scratch = field(default_factory=Scratch)
-    add_layers: int = 0
     lora: Lora | None = None
     eval_data: tuple[Source, ...] = ()
     eval_every: int = 200
@@ -207,8 +205,6 @@ class TrainSettings:
     def _check_sizes(self) -> None:
         if self.student == "scratch" and self.lora:
             raise UserError("LoRA needs a trained student; name one, or leave 'lora' out.")
-        if self.add_layers < 0 or (self.add_layers and self.student == "scratch"):
-            raise UserError("'add_layers' is for a named student; from scratch, set 'layers'.")
         for name in ("eval_every", "eval_samples", "batch_tokens", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name!r} must be at least 1.")

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from ...errors import MissingDependencyError, UserError
-from .deepen import deepened
 from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
 
@@ -60,8 +59,6 @@ def load_student(settings: TrainSettings, tokenizer: Any) -> Any:
             raise UserError(
                 f"{settings.student!r} has fewer embeddings than its tokenizer has tokens."
             )
-        if settings.add_layers:
-            model = deepened(model, settings.add_layers)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     return _with_lora(model, settings) if settings.lora else model
