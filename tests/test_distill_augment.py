@@ -120,11 +120,11 @@ def test_what_is_no_thing_stays() -> None:
 
 BREAD = Example(
     "bread",
-    "Does a loaf rise faster than its baker's dough when 2 bakers knead one kneaded before?",
+    "Does a loaf rise more quickly than its baker's dough when 2 bakers knead one kneaded before?",
     plan=(
-        Line(id=1, text="How fast does a kneaded loaf rise?", needs=[]),
-        Line(id=2, text="How fast does dough that bakers knead rise?", needs=[]),
-        Line(id=3, text="Does a loaf rise faster than dough?", needs=[1, 2]),
+        Line(id=1, text="How quickly does a kneaded loaf rise?", needs=[]),
+        Line(id=2, text="How quickly does dough that bakers knead rise?", needs=[]),
+        Line(id=3, text="Does a loaf rise more quickly than dough?", needs=[1, 2]),
     ),
 )
 
@@ -135,10 +135,12 @@ def test_made_up_words_stand_in_question_and_plan_alike() -> None:
         swapped = swap_words(BREAD, Random(seed))
         asked = set(re.findall(r"\b[a-z]+", swapped.question))
         words = {w for line in swapped.plan for w in re.findall(r"\b[a-z]+", line["text"])}
-        assert words - asked <= {"does", "fast", "that"}, "whatever is new can be copied"
-        assert "Does a" in swapped.question and " 2 " in swapped.question
+        assert words - asked <= {"does", "that"}, "whatever is new can be copied"
+        assert swapped.question.startswith("Does a ")
+        assert " 2 " in swapped.question
         seen |= asked
-    assert "rise" in seen and len(seen) > 60
+    assert "rise" in seen
+    assert len(seen) > 60
 
 
 def test_forms_of_a_made_up_word_keep_their_endings() -> None:
@@ -146,7 +148,7 @@ def test_forms_of_a_made_up_word_keep_their_endings() -> None:
     swapped = next(one for one in changed if "knead" not in one.question)
     stem = swapped.question.split()[-2].removesuffix("ed")
     assert f" {stem} " in swapped.question
-    assert swapped.plan[0]["text"].startswith(f"How fast does a {stem}ed ")
+    assert swapped.plan[0]["text"].startswith(f"How quickly does a {stem}ed ")
 
 
 def test_without_words_the_copies_are_those_of_before() -> None:
