@@ -12,7 +12,8 @@ was killed goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from . import manifest
 from .check.check import CheckSettings, check
 from .checked import checked
 from .export.export import ExportSettings, export
-from .records import read_examples
+from .records import Example, read_examples
 from .sources import ExampleSource, make_source
 from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
@@ -209,10 +210,16 @@ def _quality(
 
     about, inputs = {"limit": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
     if manifest.begin(directory, "quality", about, inputs):
-        sets = {name: list(read_examples(path)) for name, path in held_out.items()}
-        rows = by_metric(quality(gguf, sets, {}, limit, progress=say))
+        sets = {name: _evenly(read_examples(path), limit) for name, path in held_out.items()}
+        rows = by_metric(quality(gguf, sets, {}, progress=say))
         manifest.finish(directory, "quality", about, inputs, {"rows": rows})
     return manifest.read_manifest(directory)["counts"]["rows"]
+
+
+def _evenly(examples: Iterable[Example], limit: int | None) -> list[Example]:
+    """At most so many, from all over a set, which may be sorted."""
+    found = [*examples]
+    return found[:: math.ceil(len(found) / limit)] if limit and found else found
 
 
 def _with_file(entry: Any, files: dict[str, Path]) -> dict[str, Any]:
