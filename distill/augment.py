@@ -1,4 +1,4 @@
-"""More questions from one: other names, things and numbers, in question and plan alike.
+"""More questions from one: other names, things, words and numbers, in question and plan alike.
 
 A few thousand written plans teach a small model the style; seen many times over with the same
 names they would teach it the names. What is swapped can only be copied. After the
@@ -125,19 +125,28 @@ def _singulars(plural: str) -> list[str]:
 
 
 _ENDING = re.compile(r"(?:s|es|ed|ing|er|ers|ly)$")
-_FUNCTION_WORDS = frozenset(
-    """about above across after again against all almost along already also altogether always among
-    another any are around as at away back because been before behind being below between both but by
-    can combined could did does done down during each earlier either else enough even ever every
-    everyone exactly fewer few first five four from full further given got half had has have here how
-    including inside instead into its itself just last later least left less many more most much must
-    near needed needs never next nine none not now off often older once one only other others out over
-    own per quarter rather remaining same second seven she should since six some still such ten than
-    that the their them then there these they third this those three through thrice till times to
-    today together total towards twice two under unless until upon very was week were what when where
-    which while who whom whose why will with within without would year yet you younger your
-    minute minutes hour hours day days weeks month months years cost costs dollar dollars cent cents
-    percent price prices average number amount long""".split()
+# What says how to count or to ask, and what a number is of.
+_KEPT_WORDS = frozenset(
+    """about above across after again against almost along already also altogether always
+    among amount another around average away back because been before behind being below
+    between both cent centimeter centimeters centimetre centimetres cents century combined
+    cost costs could couple daily days decade dime dimes does dollar dollars done double
+    down dozen dozens during each earlier eight eighteen eighth eighty either eleven else
+    enough even ever every everyone exactly feet fewer fifteen fifth fifty first five foot
+    forty four fourteen fourth from full further gallon gallons given gram grams half halves
+    have here hour hours hundred inch inches including inside instead into itself just kilo
+    kilogram kilograms kilometer kilometers kilometre kilometres kilos last later least left
+    less liter liters litre litres long longer many meter meters metre metres midnight mile
+    miles million minute minutes month monthly months more most much must near need needed
+    needs never next nickel nickels nine nineteen ninety none noon number often older once
+    only other others ounce ounces over pair pairs pennies penny percent pint pints pound
+    pounds price prices quart quarter quarters quarts rather rectangle remaining same second
+    seconds seven seventeen seventy should since sixteen sixth sixty some square still such
+    tenth than that their them then there these they third thirds thirteen thirty this those
+    thousand three thrice through till times today together total towards triangle triple
+    twelve twenty twice under unless until upon very week weekday weekend weekly weeks were
+    what when where which while whom whose will with within without would yard yards year
+    yearly years younger your""".split()
 )
 
 
@@ -154,20 +163,28 @@ def swap_words(example: Example, rng: Random) -> Example:
         (True, False)
     """
     asked = set(_SMALL_WORD.findall(example.problem))
-    kept = {word for line in example.plan for word in _SMALL_WORD.findall(line["text"])}
+    held = {word for line in example.plan for word in _SMALL_WORD.findall(line["text"])}
+    forms = {word: _ENDING.sub("", word) for word in sorted(asked | held)}
+    used = set(re.findall(r"[a-z]+", f"{example.problem} {example.plan}".lower()))
     stems: dict[str, str] = {}
-    for word in sorted(asked & kept - _FUNCTION_WORDS):
-        stem = _ENDING.sub("", word)
-        if len(stem) > 2 and stem not in stems and rng.random() < 0.35:
-            stems[stem] = names.word(rng).lower()
-    if not stems:
-        return example
-    swaps = {
-        word: stems[stem] + word[len(stem) :]
-        for word in sorted(asked | kept)
-        if (stem := _ENDING.sub("", word)) in stems
-    }
+    for word in sorted(asked & held - _KEPT_WORDS):
+        stem = forms[word]
+        if len(stem) < 3 or stem in stems or _has_odd_forms(stem, forms) or rng.random() > 0.35:
+            continue
+        made_up = names.word(rng).lower()
+        if made_up not in used:
+            stems[stem] = made_up
+            used.add(made_up)
+    swaps = {w: stems[stem] + w[len(stem) :] for w, stem in forms.items() if stem in stems}
     return _rewritten(example, lambda text: _SMALL_WORD.sub(lambda m: swaps.get(m[0], m[0]), text))
+
+
+def _has_odd_forms(stem: str, forms: dict[str, str]) -> bool:
+    """Whether another form may be missed (bake and baked, country and countries), or is kept."""
+    return any(
+        word[:3] == stem[:3] and (other != stem or word in _KEPT_WORDS)
+        for word, other in forms.items()
+    )
 
 
 def swap_names(example: Example, rng: Random) -> Example:

@@ -12,7 +12,6 @@ was killed goes on where it was.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,7 +207,7 @@ def _quality(
     """The quality table, measured once."""
     from .check.quality import by_metric, quality
 
-    about, inputs = {"limit": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
+    about, inputs = {"evenly": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
     if manifest.begin(directory, "quality", about, inputs):
         sets = {name: _evenly(read_examples(path), limit) for name, path in held_out.items()}
         rows = by_metric(quality(gguf, sets, {}, progress=say))
@@ -219,7 +218,9 @@ def _quality(
 def _evenly(examples: Iterable[Example], limit: int | None) -> list[Example]:
     """At most so many, from all over a set, which may be sorted."""
     found = [*examples]
-    return found[:: math.ceil(len(found) / limit)] if limit and found else found
+    if limit is None or len(found) <= limit:
+        return found
+    return [found[k * len(found) // limit] for k in range(limit)]
 
 
 def _with_file(entry: Any, files: dict[str, Path]) -> dict[str, Any]:

@@ -155,6 +155,7 @@ def varied(examples: Iterable[Example], vary: Vary) -> Iterator[Example]:
             changed = swap_names(example, rng) if rng.random() < vary.names else example
             if rng.random() < vary.things:
                 changed = swap_things(changed, rng)
+            # Without them nothing is drawn, so that a recipe's other copies stay as they were.
             if vary.words and rng.random() < vary.words:
                 changed = swap_words(changed, rng)
             if rng.random() < vary.numbers:

@@ -40,7 +40,8 @@ class Generation:
         input_tokens: Prompt length.
         cached_tokens: Leading prompt tokens that were still in the KV cache.
         output_tokens: Tokens generated, the end marker not counted.
-        log_probability: How likely the model found the reply, if `Sampling.scored` asks for it.
+        log_probability: Natural logarithm of the reply's probability, its end included, without
+            grammar and temperature; None unless `Sampling.scored` asks for it.
     """
 
     text: str
@@ -48,7 +49,7 @@ class Generation:
     input_tokens: int
     cached_tokens: int
     output_tokens: int
-    log_probability: float = 0.0
+    log_probability: float | None = None
 
 
 class Engine:
@@ -134,15 +135,25 @@ class Engine:
         text = ReplyText(sampling.stop, emit)
         limits = _Limits(cancelled, sampling.timeout)
         room = min(sampling.max_tokens or room, room)
+        scores: list[float] = []
         try:
             with self.sampler.start(sampling) as choose:
                 self._evaluate(sequence, prompt, limits)
-                count, reason = self._write(sequence, choose, text, room, limits)
+                chosen = self._scoring(choose, scores) if sampling.scored else choose
+                count, reason = self._write(sequence, chosen, text, room, limits)
         except BaseException:
             self._cache.drop(prefix_key)
             raise
-        likely = self.sampler.log_probability
-        return Generation(text.finish(), reason, len(prompt), cached, count, likely)
+        score = sum(scores) if sampling.scored else None
+        return Generation(text.finish(), reason, len(prompt), cached, count, score)
+
+    def _scoring(self, choose: Callable[[], int], scores: list[float]) -> Callable[[], int]:
+        def chosen() -> int:
+            token = choose()
+            scores.append(self.sampler.log_probability(token))
+            return token
+
+        return chosen
 
     def _evaluate(self, sequence: Sequence, prompt: list[int], limits: _Limits) -> None:
         for begin in range(len(sequence.tokens), len(prompt), BATCH):

@@ -51,11 +51,7 @@ class Sampling:
 
 
 class Sampler:
-    """Chooses the next token from a context's logits.
-
-    Attributes:
-        log_probability: Of the reply begun last, as far as it is written, if it is scored.
-    """
+    """Chooses the next token from a context's logits."""
 
     def __init__(self, vocab: Any, context: Any) -> None:
         self._vocab, self._context = vocab, context
@@ -63,7 +59,6 @@ class Sampler:
         self._one = _candidates(1)
         self._all = _candidates(self._size)
         self._grammars: OrderedDict[str, Any] = OrderedDict()
-        self.log_probability = 0.0
 
     def close(self) -> None:
         """Free the compiled grammars."""
@@ -81,7 +76,6 @@ class Sampler:
         grammar = self._grammar(sampling.grammar) if sampling.grammar else None
         chain = _chain(sampling)
         line = _Line(self._vocab, sampling.no_repeat)
-        self.log_probability = 0.0
 
         def choose() -> int:
             token: int = llama_cpp.llama_sampler_sample(chain, self._context, -1)
@@ -91,8 +85,6 @@ class Sampler:
             if grammar is not None:
                 llama_cpp.llama_sampler_accept(grammar, token)
             line.add(token)
-            if sampling.scored:
-                self.log_probability += self._log_probability(token)
             return token
 
         try:
@@ -126,8 +118,11 @@ class Sampler:
         llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
         return not math.isinf(data[0].logit)
 
-    def _log_probability(self, token: int) -> float:
-        """Natural logarithm of a token's probability, whatever the grammar and the chain say."""
+    def log_probability(self, token: int) -> float:
+        """Natural logarithm of the next token's probability, without grammar and temperature.
+
+        It takes a pass over the vocabulary.
+        """
         logits = self._logits()
         top = logits.max()
         return float(logits[token] - top - np.log(np.exp(logits - top).sum()))

@@ -1,4 +1,4 @@
-"""Which of several plans to take: the one that leaves least of the question out.
+"""What can be seen of a plan's worth: how much of the question it leaves out.
 
 A small model's likeliest plan often repeats a line or drops a name, while one of a few sampled
 plans doesn't. What such faults have in common is that they can be seen without knowing the

@@ -204,7 +204,7 @@ def test_ctrl_c_is_130_at_once(openai_server: RecordingServer) -> None:
     assert process.returncode == 130
     assert out == ""
     assert re.fullmatch(r"to go on: decompose resume \w{8}\ndecompose: interrupted\n", err)
-    assert seconds < 5, "half a second where nothing else runs"
+    assert seconds < 5  # Half a second where nothing else runs.
 
 
 def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:

@@ -151,8 +151,30 @@ def test_forms_of_a_made_up_word_keep_their_endings() -> None:
     assert swapped.plan[0]["text"].startswith(f"How quickly does a {stem}ed ")
 
 
-def test_without_words_the_copies_are_those_of_before() -> None:
-    before = Vary(copies=3, names=0.8, things=0.4, numbers=0.9, seed=1)
-    copies = [*varied([CLIPS, FILM], before)]
-    assert copies == [*varied([CLIPS, FILM], replace(before, words=0.0))]
-    assert copies != [*varied([CLIPS, FILM], replace(before, words=1.0))]
+def test_words_that_count_or_measure_stay() -> None:
+    line = Line(id=1, text="How many hours do twelve painters take for eight walls?", needs=[])
+    example = Example("1", "Twelve painters take ten hours for eight walls.", plan=(line,))
+    swapped = [swap_words(example, Random(seed)) for seed in range(30)]
+    for one in swapped:
+        assert re.fullmatch(r"Twelve \w+ \w+ ten hours for eight \w+\.", one.question)
+    assert len({one.question for one in swapped}) > 10
+
+
+def test_a_word_with_a_form_that_may_be_missed_stays() -> None:
+    line = Line(id=1, text="How many loaves were baked in the oven?", needs=[])
+    example = Example("1", "Does Ann bake whatever Bob baked in the oven?", plan=(line,))
+    for seed in range(30):
+        assert "Ann bake whatever Bob baked" in swap_words(example, Random(seed)).question
+
+
+def test_a_share_of_words_changes_nothing_else_in_the_copies() -> None:
+    vary = Vary(copies=2, names=1.0, seed=1)
+    rng = Random(1)
+    by_hand = []
+    for _ in range(2):
+        rng.random()
+        by_hand.append(swap_names(FILM, rng))
+        rng.random()
+        rng.random()
+    assert [*varied([FILM], vary)] == by_hand
+    assert [*varied([CLIPS], replace(vary, words=1.0))] != [*varied([CLIPS], vary)]
