@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import signal
 import subprocess
@@ -49,7 +50,8 @@ RECIPE: dict[str, Any] = {
         "threads": 2,
     },
     "export": {"quantisations": ["q8_0"]},
-    "check": {"held_out": ["held_out", "held_sums"], "strings": 500, "samples": 40, "prompts": 20},
+    "check": {"held_out": ["held_out", "held_sums"], "limit": 40, "strings": 500, "samples": 40,
+              "prompts": 20},
 }  # fmt: skip
 
 
@@ -174,6 +176,7 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
     assert code == (3 if counts["check"]["failures"] else 0)
     card = (made / "check" / "model-q8_0.md").read_text()
     assert "held_out" in card
+    assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; 40\)", card)
     assert "comparisons" in card
     losses = [json.loads(line) for line in (made / "train" / "log.jsonl").open()]
     assert any("held_out" in str(row.get("eval")) for row in losses)
