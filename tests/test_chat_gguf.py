@@ -122,7 +122,7 @@ def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF
 
 
 def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
-    with pytest.raises(PromptTooLongError, match=r"\d+ tokens, over the model's limit of 327") as e:
+    with pytest.raises(PromptTooLongError, match=r"\d+ tokens, over the model's limit of 381") as e:
         bundled.invoke(ask("why " * 500))
     assert isinstance(e.value, ContextOverflowError), "LangChain's middleware looks for this"
     with pytest.raises(PromptTooLongError):

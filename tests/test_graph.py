@@ -58,7 +58,7 @@ def test_a_question_is_split_solved_and_composed_by_the_bundled_models(anyhow: A
     assert result["status"] == "ok"
     assert result["plan_source"] == "model"
     assert [row["text"] for row in result["plan"]] == [
-        "How many seats does the train have?",
+        "How many seats are there?",
         "How many seats are free?",
     ]
     assert [row["answer"] for row in result["answers"]] == ["240", "180"]
@@ -268,7 +268,7 @@ def test_no_question_is_the_user_s_mistake(value: Any) -> None:
 
 
 def test_a_text_over_the_trained_context_names_the_limit() -> None:
-    with pytest.raises(UserError, match="limit of 327"):
+    with pytest.raises(UserError, match="limit of 381"):
         create_decomposition_graph().invoke({"question": SEATS, "context": "word " * 600})
 
 

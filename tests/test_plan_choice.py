@@ -83,11 +83,11 @@ def ask(question: str) -> list[tuple[str, str]]:
 def test_of_several_plans_the_best_is_taken_and_all_their_tokens_are_counted(
     bundled: ChatGGUF,
 ) -> None:
-    """Questions whose likeliest plan has a fault; for most of them a better one is drawn."""
+    """Questions whose likeliest plan may have a fault; for some of them a better one is drawn."""
     options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 12}
     better = 0
     for name in ("Ottilie", "Bram", "Ines", "Tomas"):
-        question = f"How many more legs than wings have 14 spiders and 9 crows in {name}'s barn?"
+        question = f"Who was mayor of the town in which {name} kept the bees that won in Graz?"
         one = bundled.invoke(ask(question), **options)
         eight = bundled.invoke(ask(question), plans=8, **options)
         assert value(eight.text, question) >= value(one.text, question)
