@@ -1,4 +1,4 @@
-"""More questions from one: other names, things, words and numbers, in question and plan alike.
+"""More questions from one: other names, things and numbers, in question and plan alike.
 
 A few thousand written plans teach a small model the style; seen many times over with the same
 names they would teach it the names. What is swapped can only be copied. After the
@@ -26,7 +26,6 @@ _NAME = re.compile(
     r" \([A-Z0-9][^)]{1,30}\)| [A-Z](?!\w))*"
 )
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
-_SMALL_WORD = re.compile(r"(?<![\w#'’-])[a-z]{4,}(?![\w'’-])")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
 _ADJECTIVE = re.compile(r"(?:ian|ish|ese|ican|ench|man|utch|ek|iss)$")
 _UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
@@ -99,7 +98,7 @@ def swap_things(example: Example, rng: Random) -> Example:
     def rewrite(text: str) -> str:
         return pattern.sub(lambda m: _with_article(m[1], swaps[m[2]]), text)
 
-    return _rewritten(example, rewrite)
+    return rewritten(example, rewrite)
 
 
 def _with_article(article: str | None, noun: str) -> str:
@@ -124,69 +123,6 @@ def _singulars(plural: str) -> list[str]:
     return found
 
 
-_ENDING = re.compile(r"(?:s|es|ed|ing|er|ers|ly)$")
-# What says how to count or to ask, and what a number is of.
-_KEPT_WORDS = frozenset(
-    """about above across after again against almost along already also altogether always
-    among amount another around average away back because been before behind being below
-    between both cent centimeter centimeters centimetre centimetres cents century combined
-    cost costs could couple daily days decade dime dimes does dollar dollars done double
-    down dozen dozens during each earlier eight eighteen eighth eighty either eleven else
-    enough even ever every everyone exactly feet fewer fifteen fifth fifty first five foot
-    forty four fourteen fourth from full further gallon gallons given gram grams half halves
-    have here hour hours hundred inch inches including inside instead into itself just kilo
-    kilogram kilograms kilometer kilometers kilometre kilometres kilos last later least left
-    less liter liters litre litres long longer many meter meters metre metres midnight mile
-    miles million minute minutes month monthly months more most much must near need needed
-    needs never next nickel nickels nine nineteen ninety none noon number often older once
-    only other others ounce ounces over pair pairs pennies penny percent pint pints pound
-    pounds price prices quart quarter quarters quarts rather rectangle remaining same second
-    seconds seven seventeen seventy should since sixteen sixth sixty some square still such
-    tenth than that their them then there these they third thirds thirteen thirty this those
-    thousand three thrice through till times today together total towards triangle triple
-    twelve twenty twice under unless until upon very week weekday weekend weekly weeks were
-    what when where which while whom whose will with within without would yard yards year
-    yearly years younger your""".split()
-)
-
-
-def swap_words(example: Example, rng: Random) -> Example:
-    """The example with made-up words in place of some that its question and plan share.
-
-    Nobody has heard of them, so that whatever is written in small letters has to be copied as
-    faithfully as a name; endings stay.
-
-    Example:
-        >>> line = {"id": 1, "text": "Is basalt softer?", "needs": []}
-        >>> swapped = swap_words(Example("1", "Is basalt softer?", plan=(line,)), Random(4))
-        >>> swapped.question == swapped.plan[0]["text"], "basalt" in swapped.question
-        (True, False)
-    """
-    asked = set(_SMALL_WORD.findall(example.problem))
-    held = {word for line in example.plan for word in _SMALL_WORD.findall(line["text"])}
-    forms = {word: _ENDING.sub("", word) for word in sorted(asked | held)}
-    used = set(re.findall(r"[a-z]+", f"{example.problem} {example.plan}".lower()))
-    stems: dict[str, str] = {}
-    for word in sorted(asked & held - _KEPT_WORDS):
-        stem = forms[word]
-        if len(stem) < 3 or stem in stems or _has_odd_forms(stem, forms) or rng.random() > 0.35:
-            continue
-        made_up = names.word(rng).lower()
-        if made_up not in used:
-            stems[stem] = made_up
-            used.add(made_up)
-    swaps = {w: stems[stem] + w[len(stem) :] for w, stem in forms.items() if stem in stems}
-    return _rewritten(example, lambda text: _SMALL_WORD.sub(lambda m: swaps.get(m[0], m[0]), text))
-
-
-def _has_odd_forms(stem: str, forms: dict[str, str]) -> bool:
-    """Whether another form may be missed (bake and baked, country and countries), or is kept."""
-    return any(
-        word[:3] == stem[:3] and (other != stem or word in _KEPT_WORDS)
-        for word, other in forms.items()
-    )
-
-
 def swap_names(example: Example, rng: Random) -> Example:
     """The example with other names; names that only its plan knows stay.
 
@@ -205,7 +141,7 @@ def swap_names(example: Example, rng: Random) -> Example:
         return example
     longest_first = sorted(swaps, key=len, reverse=True)
     pattern = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
-    swapped = _rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
+    swapped = rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
     return example if _made_up(swapped) > _made_up(example) else swapped
 
 
@@ -258,7 +194,7 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
         swaps = {n: _near(n, rng) for n in stated}
         if len(set(swaps.values())) < len(swaps):
             continue
-        swapped = _rewritten(
+        swapped = rewritten(
             example,
             lambda text, s=swaps: _NUMBER.sub(lambda m: s.get(m[0], m[0]), text),
             lambda text, s=swaps: _IN_EXPRESSION.sub(lambda m: s.get(m[0], m[0]), text),
@@ -311,7 +247,7 @@ def _alike(value: Fraction, was: Fraction) -> bool:
     return whole and (value > 0) == (was > 0) and abs(value) < 1000 * max(abs(was), 1)
 
 
-def _rewritten(
+def rewritten(
     example: Example,
     rewrite: Callable[[str], str],
     in_expression: Callable[[str], str] = lambda text: text,

@@ -20,11 +20,12 @@ from typing import Any, get_args
 
 from ..errors import UserError
 from . import manifest
-from .augment import swap_names, swap_numbers, swap_things, swap_words
+from .augment import swap_names, swap_numbers, swap_things
 from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
 from .importers import Split, read_dataset, split_of
+from .made_up_words import swap_words
 from .records import Example, read_examples, read_rows, write_examples
 from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines

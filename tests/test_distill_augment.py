@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from random import Random
 
-from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things, swap_words
+from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things
+from langgraph_decompose.distill.made_up_words import swap_words
 from langgraph_decompose.distill.records import Example, Line
 from langgraph_decompose.distill.sources import Vary, varied
 from langgraph_decompose.evals.grounding import ungrounded_lines
