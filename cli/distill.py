@@ -66,7 +66,8 @@ def _parser() -> ArgumentParser:
     steps = parser.add_subparsers(metavar="STEP")
 
     whole = _step(steps, "run", "a recipe from its data to a checked GGUF", _run)
-    whole.add_argument("recipe", help="a YAML file, or a recipe of the package: cpu, gpu")
+    recipes = "a YAML file, or a recipe of the package: cpu, cpu-solver, gpu"
+    whole.add_argument("recipe", help=recipes)
     whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets")
     whole.add_argument("--until", metavar="STEP", default="check", help="stop after this step")
 
@@ -87,6 +88,9 @@ def _parser() -> ArgumentParser:
         step.add_argument("path", help="the file")
         step.add_argument("--data", metavar="DIR", help="where a teacher file's originals lie")
         step.add_argument("--split", choices=["train", "dev", "eval"], help="only this part")
+        step.add_argument(
+            "--refuse-broken", action="store_true", help="refuse a file with a broken line"
+        )
 
     kept = _step(steps, "screen", "leave out what shouldn't be learned", _screen)
     kept.add_argument("files", nargs="+", help="JSONL files of examples")
@@ -181,7 +185,7 @@ def _source(args: Namespace, way: str, options: dict[str, Any], split: str = "")
     from ..distill.manifest import read_manifest
     from ..distill.sources import ExampleSource, make_source
 
-    source = ExampleSource(way, options, split, name=way)
+    source = ExampleSource.of(way, {way: options, "split": split})
     make_source(source, Path(getattr(args, "data", None) or "."), args.out, args.say)
     return read_manifest(args.out)["counts"]
 
@@ -192,16 +196,17 @@ def _generate(args: Namespace) -> Any:
 
 
 def _import(args: Namespace) -> Any:
-    return _source(args, "import", {"kind": args.kind, "path": _path(args)}, args.split or "")
+    return _source(args, "import", _file(args), args.split or "")
 
 
 def _from_solutions(args: Namespace) -> Any:
-    options = {"kind": args.kind, "path": _path(args)}
-    return _source(args, "from_solutions", options, args.split or "")
+    return _source(args, "from_solutions", _file(args), args.split or "")
 
 
-def _path(args: Namespace) -> str:
-    return args.path if args.path.startswith("teacher:") else str(Path(args.path).absolute())
+def _file(args: Namespace) -> dict[str, Any]:
+    own = args.path.startswith("teacher:")
+    path = args.path if own else str(Path(args.path).absolute())
+    return {"kind": args.kind, "path": path, "refuse_broken": args.refuse_broken}
 
 
 def _screen(args: Namespace) -> Any:
@@ -211,18 +216,14 @@ def _screen(args: Namespace) -> Any:
 
 
 def _train(args: Namespace) -> Any:
-    import yaml
-
+    from ..distill.checked import checked, read_yaml
     from ..distill.train.train import TrainSettings, train
 
     try:
-        row = yaml.safe_load(Path(args.settings).read_bytes()[:1_000_000])
-        settings = TrainSettings(**row)
+        row = read_yaml(Path(args.settings), repr(args.settings))
     except OSError as error:
         raise UserError(f"{args.settings!r} can't be read: {error.strerror}.") from None
-    except (yaml.YAMLError, TypeError) as error:
-        raise UserError(f"{args.settings!r} holds no training settings: {error}.") from None
-    return train(settings, args.out, args.say)
+    return train(checked(TrainSettings, row, repr(args.settings)), args.out, args.say)
 
 
 def _export(args: Namespace) -> Any:
@@ -233,10 +234,18 @@ def _export(args: Namespace) -> Any:
 
 def _check(args: Namespace) -> Any:
     from ..distill.check.check import check
-    from ..distill.records import read_examples
+    from ..distill.check.quality import by_metric, quality
+    from ..distill.records import read_examples, set_name
+    from ..models.gguf_file import read_contract
 
     examples = list(read_examples(args.examples))
-    return check(_settings(args), Path(args.model), args.gguf, examples, args.out, args.say)
+    smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
+    sets = {set_name(args.examples): examples}
+    # What is missing or has no role is for the check to tell.
+    measured = smallest.is_file() and read_contract(smallest)
+    rows = by_metric(quality(smallest, sets, {}, progress=args.say)) if measured else []
+    model, name = Path(args.model), smallest.name
+    return check(_settings(args), model, args.gguf, examples, args.out, args.say, rows, name)
 
 
 def _publish(args: Namespace) -> Any:

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
-from ..errors import UserError
+from ..errors import MissingDependencyError, UserError
 
 T = TypeVar("T")
+_MAX_YAML_BYTES = 1_000_000
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """What a YAML file holds.
+
+    Args:
+        path: The file.
+        what: How a message names it.
+
+    Raises:
+        OSError: If it can't be read.
+        UserError: If it is no YAML.
+        MissingDependencyError: If PyYAML isn't installed.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise MissingDependencyError(
+            f"{what} needs PyYAML: pip install 'langgraph-decompose[train]'."
+        ) from None
+    with path.open("rb") as file:
+        text = file.read(_MAX_YAML_BYTES)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{what} is no YAML: {' '.join(str(error).split())}.") from None
 
 
 def checked(kind: type[T], row: Any, what: str) -> T:
@@ -23,7 +52,7 @@ def checked(kind: type[T], row: Any, what: str) -> T:
         UserError: If it is no mapping, or a name or a type is wrong.
 
     Example:
-        >>> from .sources import Vary
+        >>> from .vary import Vary
         >>> checked(Vary, {"copies": 3}, "'vary'").copies
         3
     """
@@ -37,7 +66,46 @@ def checked(kind: type[T], row: Any, what: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(dict(row))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        why = first["msg"].replace("tuple", "list")  # YAML knows no tuples.
-        raise UserError(f"{what}: {where!r}: {why}.") from None
+        raise UserError(f"{what}: {_first(error)}") from None
+
+
+def give_types(settings: Any) -> None:
+    """Turn the fields of a dataclass into what they are declared as; for its `__post_init__`.
+
+    With it, mappings and lists can be handed to the class as YAML holds them.
+
+    Raises:
+        UserError: If a field can't be what it is declared as.
+    """
+    from pydantic import ValidationError
+
+    given = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    try:
+        typed = _model(type(settings)).model_validate(given)
+    except ValidationError as error:
+        raise UserError(_first(error)) from None
+    for name in given:
+        object.__setattr__(settings, name, getattr(typed, name))
+
+
+@cache
+def _model(kind: type) -> Any:
+    from pydantic import create_model
+
+    hints = get_type_hints(kind, include_extras=True)
+    declared: dict[str, Any] = {f.name: (hints[f.name], ...) for f in fields(kind)}
+    return create_model(kind.__name__, **declared)
+
+
+def _first(error: Any) -> str:
+    """The first thing that is wrong, as a sentence."""
+    first = error.errors()[0]
+    own = first.get("ctx", {}).get("error")
+    if isinstance(own, UserError):
+        return str(own)
+    where = ".".join(map(str, first["loc"])) or "it"
+    if first["type"] == "unexpected_keyword_argument":
+        return f"there is no setting {where!r}."
+    # YAML knows neither tuples nor instances.
+    why = first["msg"].replace("tuple", "list").partition(" or an instance of ")[0]
+    return f"{where!r}: {why}."

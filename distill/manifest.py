@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,40 @@ from typing import Any
 from .. import __version__
 from ..errors import UserError
 
+REPLIES = "replies.jsonl"
+"""The file of a teacher's replies: paid for, so that nobody is told to remove it."""
+
 _NAME = "manifest.json"
+_NOT_RESULTS = {
+    *("call_timeout", "concurrency", "max_calls", "max_cost"),
+    *("compile", "gradient_checkpointing", "log_every", "micro_tokens", "save_every", "threads"),
+}
+"""Settings that say how a step is done and not what comes of it: they may change on the way."""
 
 
 def fingerprint(settings: Mapping[str, Any], inputs: Iterable[Path]) -> str:
-    """A hash of a step's settings and of the bytes of the files it reads."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for path in inputs:
-        digest.update(file_hash(path).encode())
-    return digest.hexdigest()
+    """A hash of what decides a step's results: its settings, and the bytes of what it reads.
+
+    A setting that names an input, or the folder of inputs, counts by what is in there: the same
+    file may be named in another way.
+    """
+    hashes = {path: file_hash(path) for path in inputs}
+    contents = {path.parent: "" for path in hashes}
+    for path, found in hashes.items():
+        contents[path.parent] += found
+    what = json.dumps(_deciding(settings, contents | hashes), sort_keys=True, default=str)
+    return hashlib.sha256("".join([what, *hashes.values()]).encode()).hexdigest()
+
+
+def _deciding(value: Any, contents: Mapping[Path, str]) -> Any:
+    if isinstance(value, Mapping):
+        kept = {k: v for k, v in value.items() if k not in _NOT_RESULTS}
+        return {k: _deciding(v, contents) for k, v in kept.items()}
+    if isinstance(value, list | tuple):
+        return [_deciding(item, contents) for item in value]
+    if isinstance(value, str) and value:
+        return contents.get(Path(os.path.expanduser(value)), value)
+    return value
 
 
 def file_hash(path: Path) -> str:
@@ -37,9 +63,20 @@ def file_hash(path: Path) -> str:
 
 
 def is_finished(
-    directory: Path, step: str, settings: Mapping[str, Any], inputs: Iterable[Path] = ()
+    directory: Path,
+    step: str,
+    settings: Mapping[str, Any],
+    inputs: Iterable[Path] = (),
+    anew: bool = False,
 ) -> bool:
     """Whether the step was done before with the same settings and inputs.
+
+    Args:
+        directory: The step's.
+        step: Its name.
+        settings: What it is done with.
+        inputs: Files that it reads.
+        anew: Whether what it left with other settings may be overwritten.
 
     Raises:
         UserError: If the directory holds another step, or this one with other settings:
@@ -48,23 +85,29 @@ def is_finished(
     found = read_manifest(directory)
     if not found:
         return False
-    if (found["step"], found["fingerprint"]) != (step, fingerprint(settings, inputs)):
-        raise UserError(
-            f"{str(directory)!r} holds the step {found['step']} with other settings or data; "
-            "name another --out, or remove it."
-        )
-    return bool(found["finished"])
+    same = found["fingerprint"] == fingerprint(settings, inputs)
+    if found["step"] == step and (same or anew or _nothing_came(directory, found)):
+        return same and bool(found["finished"])
+    remove = "" if holds_replies(directory) else "remove that directory, or "
+    raise UserError(
+        f"{str(directory)!r} holds the step {found['step']} with other settings or data; "
+        f"{remove}name another --out."
+    )
 
 
 def begin(
-    directory: Path, step: str, settings: Mapping[str, Any], inputs: Iterable[Path] = ()
+    directory: Path,
+    step: str,
+    settings: Mapping[str, Any],
+    inputs: Iterable[Path] = (),
+    anew: bool = False,
 ) -> bool:
     """Open a step's directory; True if there is something left to do.
 
     Raises:
         UserError: As `is_finished`, or if the directory can't be written.
     """
-    if is_finished(directory, step, settings, inputs := list(inputs)):
+    if is_finished(directory, step, settings, inputs := list(inputs), anew):
         return False
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -72,6 +115,11 @@ def begin(
         raise UserError(f"{str(directory)!r} can't be made: {error.strerror}.") from None
     _write(directory, step, settings, inputs, finished=False, counts={})
     return True
+
+
+def holds_replies(directory: Path) -> bool:
+    """Whether replies that were paid for lie in a directory or below it."""
+    return any(directory.rglob(REPLIES))
 
 
 def finish(
@@ -83,6 +131,11 @@ def finish(
 ) -> None:
     """Mark a step as done; `counts` is what a person wants to know of it."""
     _write(directory, step, settings, list(inputs), finished=True, counts=counts or {})
+
+
+def forget(directory: Path) -> None:
+    """Let a step be done again, whatever it left in the directory."""
+    (directory / _NAME).unlink(missing_ok=True)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -103,6 +156,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return found
 
 
+def _nothing_came(directory: Path, found: Mapping[str, Any]) -> bool:
+    """Whether a step failed before it wrote anything, as for a mistake in what it was given."""
+    return not found["finished"] and all(path.name == _NAME for path in directory.iterdir())
+
+
 def _write(
     directory: Path,
     step: str,
@@ -116,11 +174,18 @@ def _write(
         "version": __version__,
         "finished": finished,
         "settings": settings,
-        "inputs": {path.name: file_hash(path) for path in inputs},
+        "inputs": {name: file_hash(path) for path, name in _names(inputs).items()},
         "fingerprint": fingerprint(settings, inputs),
         "counts": counts,
     }
     write_text(directory / _NAME, json.dumps(row, indent=2, default=str) + "\n")
+
+
+def _names(inputs: Iterable[Path]) -> dict[Path, str]:
+    """What each input is called: its folder and name, or its whole path where that isn't unique."""
+    short = {path: "/".join(path.parts[-2:]) for path in inputs}
+    taken = Counter(short.values())
+    return {path: name if taken[name] == 1 else str(path) for path, name in short.items()}
 
 
 def write_text(path: Path, text: str) -> None:

@@ -17,21 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError, UserError
+from ..errors import UserError
 from ..models.gguf_file import read_contract
 from . import manifest
 from .check.check import CheckSettings, check
-from .checked import checked
+from .checked import checked, read_yaml
 from .export.export import ExportSettings, export
 from .records import Example, read_examples
-from .sources import ExampleSource, make_source
+from .sources import ExampleSource, make_source, source_inputs
 from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
 
 RECIPES = Path(__file__).parent / "recipes"
 """Recipes that come with the package, named without their `.yaml`."""
 
-MAX_RECIPE_BYTES = 1_000_000
 STEPS = ("sources", "train", "export", "check")
 _EXPORT = "'export' of the recipe"
 _KEYS = {"name", "sources", "train", "export", "check"}
@@ -46,7 +45,7 @@ class Recipe:
         sources: Where examples come from, by name.
         train: Settings of the training; its stages name sources in place of files.
         export: Settings of the export.
-        check: Settings of the release gate; `plans` names held-out sources.
+        check: Settings of the release gate; `held_out` names sources to check with.
     """
 
     name: str
@@ -81,23 +80,17 @@ class Recipe:
 
     def training(self, files: dict[str, Path]) -> TrainSettings:
         """The training's settings with the sources' files put in."""
-        settings = dict(self.train)
-        try:
-            settings["stages"] = [
-                {**stage, "data": [_with_file(entry, files) for entry in stage["data"]]}
-                for stage in settings.get("stages", [])
-            ]
-            held_out = settings.get("eval_data", [])
-            settings["eval_data"] = [_with_file(entry, files) for entry in held_out]
-            return TrainSettings(**{"recipe": self.name, **settings})
-        except (TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"'train' of the recipe: {error}.") from None
+        settings = {"recipe": self.name, **self.train}
+        if isinstance(stages := settings.get("stages"), list):
+            settings["stages"] = [_with_files(stage, "data", files) for stage in stages]
+        settings = _with_files(settings, "eval_data", files)
+        return checked(TrainSettings, settings, "'train' of the recipe")
 
     def checking(self, files: dict[str, Path]) -> tuple[CheckSettings, dict[str, Path], int | None]:
         """Settings of the release gate, the held-out files by name, and how many rows of each."""
         row = dict(self.check)
         named, limit = row.pop("held_out", []), row.pop("limit", None)
-        if not isinstance(named, list) or not all(name in files for name in named):
+        if not isinstance(named, list) or not all(name in [*files] for name in named):
             raise UserError("'held_out' of the recipe's check is a list of its sources.")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise UserError("'limit' of the recipe's check is a whole number from 1.")
@@ -114,27 +107,16 @@ def load_recipe(name: str) -> Recipe:
 
     Example:
         >>> load_recipe("cpu").name  # doctest: +SKIP
-        'cpu'
+        'decompose'
     """
-    try:
-        import yaml
-    except ImportError:
-        raise MissingDependencyError(
-            "recipes need PyYAML: pip install 'langgraph-decompose[train]'."
-        ) from None
     path = RECIPES / f"{name}.yaml" if (RECIPES / f"{name}.yaml").is_file() else Path(name)
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_RECIPE_BYTES)
-        return Recipe.of(yaml.safe_load(text))
+        return Recipe.of(read_yaml(path, f"the recipe {name!r}"))
     except OSError as error:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
         raise UserError(
             f"the recipe {name!r} can't be read ({error.strerror}); name a file, or one of {known}."
         ) from None
-    except yaml.YAMLError as error:
-        why = " ".join(str(error).split())
-        raise UserError(f"the recipe {name!r} is no YAML: {why}.") from None
 
 
 def run_recipe(
@@ -166,6 +148,8 @@ def run_recipe(
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
         local_student(settings.student)
+    for source in recipe.sources.values():
+        source_inputs(source, data)  # Before a teacher is paid for another one.
     files = {
         name: make_source(source, data, out / "sources" / name, say)
         for name, source in recipe.sources.items()
@@ -194,7 +178,8 @@ def _check(
     plans = read_contract(smallest) is not None
     rows = _quality(smallest, paths, limit, out / "quality", say) if plans else []
     examples = [example for path in paths.values() for example in read_examples(path)]
-    return check(settings, out / "train" / "model", made, examples, out / "check", say, rows)
+    model, name = out / "train" / "model", smallest.name
+    return check(settings, model, made, examples, out / "check", say, rows, name)
 
 
 def _quality(
@@ -223,10 +208,19 @@ def _evenly(examples: Iterable[Example], limit: int | None) -> list[Example]:
     return [found[k * len(found) // limit] for k in range(limit)]
 
 
-def _with_file(entry: Any, files: dict[str, Path]) -> dict[str, Any]:
+def _with_files(row: Any, key: str, files: dict[str, Path]) -> Any:
+    """A mapping with files in place of the sources under a key; anything else as it is."""
+    if not isinstance(row, dict) or not isinstance(row.get(key), list):
+        return row
+    return {**row, key: [_with_file(entry, files) for entry in row[key]]}
+
+
+def _with_file(entry: Any, files: dict[str, Path]) -> Any:
     """A stage's entry, `NAME` or `{source: NAME, weight: 2}`, with the file in it."""
+    if not isinstance(entry, str | dict):
+        return entry
     row = {"source": entry} if isinstance(entry, str) else dict(entry)
     name = row.pop("source", None)
-    if name not in files:
+    if name not in [*files]:
         raise UserError(f"the training names a source {name!r} that the recipe doesn't have.")
     return {**row, "path": str(files[name])}

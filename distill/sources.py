@@ -12,59 +12,29 @@ can't be used are counted in the manifest; `refuse_broken: true` beside `path` r
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import UserError
+from ..models.hosted import without_credentials
 from . import manifest
-from .augment import swap_names, swap_numbers, swap_things
 from .checked import checked
 from .collect.collect import CollectSettings, collect
+from .collect.questions import dataset_file
 from .generate import generate
 from .importers import Split, read_dataset, split_of
-from .made_up_words import swap_words
 from .records import Example, read_examples, read_rows, write_examples
+from .screen.contamination import DEV, evaluation_file
 from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines
+from .source_options import WAYS, ExamplesOptions, GenerateOptions, Options, SolutionOptions
+from .vary import Vary, varied
 
 _SHOWN = 5
 TEACHER_SET = Path(__file__).parent / "teacher_set"
 """Plans that a strong language model wrote for this project."""
-
-_CAPS = ("max_cost", "max_calls", "concurrency", "call_timeout")
-_WAYS = ("generate", "import", "from_solutions", "collect", "examples")
-
-
-@dataclass(frozen=True)
-class Vary:
-    """Copies with other names, things, words and numbers.
-
-    Args:
-        copies: How many of each example; none of them needs to differ.
-        names: Share of the copies in which names are swapped.
-        things: Share of the copies in which the things that are counted are swapped.
-        words: Share of the copies in which some words become made-up ones.
-        numbers: Share of the arithmetic copies in which numbers are swapped.
-        seed: Another seed gives other copies.
-    """
-
-    copies: int = 1
-    names: float = 0.0
-    things: float = 0.0
-    words: float = 0.0
-    numbers: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        shares = self.names, self.things, self.words, self.numbers
-        if not 1 <= self.copies <= 1000 or not all(0 <= share <= 1 for share in shares):
-            raise UserError(
-                "'vary' needs 'copies' from 1 to 1000, 'names', 'things', 'words' and 'numbers' "
-                "up to 1."
-            )
 
 
 @dataclass(frozen=True)
@@ -72,9 +42,8 @@ class ExampleSource:
     """One source of a recipe; see the module.
 
     Args:
-        way: How the examples are made; one of generate, import, from_solutions, collect,
-            examples.
-        options: What that way takes.
+        way: How the examples are made; one of `WAYS`.
+        options: What that way takes, as the recipe has it.
         split: Keep only this part ("train", "dev" or "eval"); "" keeps all.
         screen: Settings of the screen, or None.
         vary: Copies with other names and numbers, or None.
@@ -95,12 +64,12 @@ class ExampleSource:
             UserError: If it doesn't say how to make examples, or says something unknown.
         """
         if not isinstance(row, dict):
-            raise UserError(f"the source {name!r} must be a mapping; it takes {', '.join(_WAYS)}.")
-        ways = [way for way in _WAYS if way in row]
-        unknown = row.keys() - {*_WAYS, "split", "screen", "vary"}
-        if len(ways) != 1 or unknown or not isinstance(row[ways[0]], dict):
-            what = f"{min(unknown)!r} is no setting of it" if unknown else "it needs one way"
-            raise UserError(f"the source {name!r}: {what}; it takes one of {', '.join(_WAYS)}.")
+            raise UserError(f"the source {name!r} must be a mapping; it takes {', '.join(WAYS)}.")
+        ways = [way for way in WAYS if way in row]
+        unknown = [str(key) for key in row if key not in {*WAYS, "split", "screen", "vary"}]
+        if len(ways) != 1 or unknown:
+            what = f"{unknown[0]!r} is no setting of it" if unknown else "it needs one way"
+            raise UserError(f"the source {name!r}: {what}; it takes one of {', '.join(WAYS)}.")
         where, split = f"the source {name!r}", row.get("split", "")
         if split not in ("", *get_args(Split)):
             raise UserError(f"{where}: 'split' is one of {', '.join(get_args(Split))}.")
@@ -108,13 +77,26 @@ class ExampleSource:
         screen = row.get("screen")
         if screen is not None:
             checked(ScreenSettings, screen, f"{where}, 'screen'")
-        return cls(ways[0], row[ways[0]], split, screen, vary, name)
+        source = cls(ways[0], row[ways[0]], split, screen, vary, name)
+        source.checked_options()
+        return source
+
+    def checked_options(self) -> Options:
+        """The options as settings of their way.
+
+        Raises:
+            UserError: If one is unknown, missing or wrong.
+        """
+        return checked(WAYS[self.way], self.options, f"the source {self.name!r}")
 
 
 def make_source(
     source: ExampleSource, data: Path, directory: Path, say: Callable[[str], None] = lambda _: None
 ) -> Path:
     """Make a source's examples, or find them made; returns their file.
+
+    One that a teacher is asked for may change: it is made again from the replies that are kept,
+    and only what is new is asked.
 
     Args:
         source: What to make.
@@ -123,14 +105,16 @@ def make_source(
         say: Gets a line now and then.
 
     Raises:
-        UserError: If data is missing or broken.
+        UserError: If data is missing or broken, or the directory holds another source.
     """
     path = directory / "examples.jsonl"
-    settings = asdict(source)
-    for cap in _CAPS if source.way == "collect" else ():
-        settings["options"].pop(cap, None)  # Raised, the same directory goes on.
-    inputs = _inputs(source, data)
-    if not manifest.begin(directory, "source", settings, inputs):
+    settings, inputs = asdict(source), source_inputs(source, data)
+    if source.way == "collect":
+        settings["options"]["teacher"] = without_credentials(source.options["teacher"])
+    # Files are written whole: of a source that wasn't finished, nothing can be mixed.
+    unfinished = manifest.read_manifest(directory).get("finished") is False
+    anew = unfinished or manifest.holds_replies(directory)
+    if not manifest.begin(directory, "source", settings, inputs, anew):
         return path
     broken: list[str] = []
     examples = _examples(source, data, directory, say, broken)
@@ -146,22 +130,6 @@ def make_source(
     counts = {"examples": count, "broken": len(broken), "broken_lines": broken[:_SHOWN]}
     manifest.finish(directory, "source", settings, inputs, counts)
     return path
-
-
-def varied(examples: Iterable[Example], vary: Vary) -> Iterator[Example]:
-    """Copies of examples, some with other names and numbers, the same for the same seed."""
-    rng = random.Random(vary.seed)
-    for example in examples:
-        for _ in range(vary.copies):
-            changed = swap_names(example, rng) if rng.random() < vary.names else example
-            if rng.random() < vary.things:
-                changed = swap_things(changed, rng)
-            # Without them nothing is drawn, so that a recipe's other copies stay as they were.
-            if vary.words and rng.random() < vary.words:
-                changed = swap_words(changed, rng)
-            if rng.random() < vary.numbers:
-                changed = swap_numbers(changed, rng) or changed
-            yield changed
 
 
 def data_path(name: str, data: Path) -> Path:
@@ -180,20 +148,31 @@ def data_path(name: str, data: Path) -> Path:
     return path
 
 
-def _inputs(source: ExampleSource, data: Path) -> list[Path]:
-    """Every file that a source reads, so that a change in any is noticed."""
-    found: list[Path] = []
-    if named := source.options.get("path"):
-        found.append(data_path(str(named), data))
-        if source.options.get("kind") == "teacher":
+def source_inputs(source: ExampleSource, data: Path) -> list[Path]:
+    """Every file that a source reads, so that a change in any is noticed.
+
+    Raises:
+        UserError: If one isn't there.
+    """
+    options, found = source.checked_options(), list[Path]()
+    if isinstance(options, CollectSettings):
+        if file := dataset_file(options.questions):
+            if not file.is_file():
+                raise UserError(
+                    f"the source {source.name!r} asks about {str(file)!r}, and there is no such "
+                    "file; check the path."
+                )
+            found.append(file)
+    elif not isinstance(options, GenerateOptions):
+        found.append(data_path(options.path, data))
+        if getattr(options, "kind", "") == "teacher":
             rows = (row for _, row in read_rows(found[0]) if isinstance(row, dict))
             originals = dict.fromkeys(str(row["source"]) for row in rows if "source" in row)
             found += [data_path(name, data) for name in originals]
-    questions = Path(str(source.options.get("questions", "")))
-    if source.way == "collect" and questions.is_file():
-        found.append(questions)
     evaluation = (source.screen or {}).get("evaluation", [])
-    return found + [data_path(str(name).rpartition(":")[2], data) for name in evaluation]
+    found += [evaluation_file(_evaluation(str(name), data))[1] for name in evaluation]
+    # Absolute, so that names below the data folder count as they are, wherever that lies.
+    return [path.absolute() for path in found]
 
 
 def _examples(
@@ -203,29 +182,24 @@ def _examples(
     say: Callable[[str], None],
     broken: list[str],
 ) -> Iterable[Example]:
-    options = dict(source.options)
-    try:
-        if source.way == "generate":
-            return generate(**options)
-        if source.way == "collect":
-            settings = checked(CollectSettings, options, f"the source {source.name!r}")
-            done = collect(settings, directory / "collect", lambda p: say(str(p)))
-            if done.get("failed"):
-                raise UserError(
-                    f"the source {source.name!r}: {done['failed']} questions failed; "
-                    "what came is kept, run the same again to ask for the rest."
-                )
-            return read_examples(directory / "collect" / "examples.jsonl")
-        for_solver = options.pop("solver_lines", False)
-        noted = None if options.pop("refuse_broken", False) else broken
-        path = data_path(str(options.pop("path", "")), data)
-        if source.way == "examples":
-            return read_examples(path, noted)
-        rows = read_dataset(options.pop("kind", ""), path, data_dir=data, broken=noted, **options)
-    except TypeError as error:
-        raise UserError(f"the source {source.name!r}: {error}.") from None
-    if source.way == "from_solutions":
-        turn = solver_lines if for_solver else from_solution
+    options = source.checked_options()
+    if isinstance(options, GenerateOptions):
+        return generate(options.count, options.seed, options.kinds)
+    if isinstance(options, CollectSettings):
+        done = collect(options, directory / "collect", lambda p: say(str(p)))
+        if done.get("failed"):
+            raise UserError(
+                f"the source {source.name!r}: {done['failed']} questions failed; "
+                "what came is kept, run the same again to ask for the rest."
+            )
+        return read_examples(directory / "collect" / "examples.jsonl")
+    noted = None if options.refuse_broken else broken
+    path = data_path(options.path, data)
+    if isinstance(options, ExamplesOptions):
+        return read_examples(path, noted)
+    rows = read_dataset(options.kind, path, data_dir=data, broken=noted)
+    if isinstance(options, SolutionOptions):
+        turn = solver_lines if options.solver_lines else from_solution
         return (found for row in rows if (found := turn(row)))
     return rows
 
@@ -233,7 +207,8 @@ def _examples(
 def _evaluation(name: str, data: Path) -> str:
     """An evaluation set as the screen names it, `KIND:PATH`, with the data folder before it."""
     kind, colon, path = name.rpartition(":")
-    return f"{kind}{colon}{data_path(path, data)}"
+    own = kind.removeprefix(DEV) == "teacher"
+    return f"{kind}{colon}{data_path(f'teacher:{path}' if own else path, data)}"
 
 
 def _screened(
@@ -243,5 +218,7 @@ def _screened(
     write_examples(made, examples)
     options = dict(source.screen or {})
     options["evaluation"] = [_evaluation(name, data) for name in options.get("evaluation", [])]
-    screen(ScreenSettings(**options), [made], directory / "screen")
+    settings = checked(ScreenSettings, options, f"the source {source.name!r}, 'screen'")
+    manifest.forget(directory / "screen")  # It may have been done with other settings.
+    screen(settings, [made], directory / "screen")
     return read_examples(directory / "screen" / "examples.jsonl")

@@ -66,15 +66,18 @@ def json_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
 
 
 def csv_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with a header, numbered from 0."""
+    """The rows of a CSV file with a header, each with the line, from 1, on which it ends."""
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for row, value in enumerate(csv.DictReader(file)):
+            rows = csv.DictReader(file)
+            for value in rows:
+                line = rows.line_num
                 if None in value or None in value.values():
-                    note(path, row, "another number of columns than the header", broken)
+                    why = "another number of columns than the header"
+                    refuse(f"{path}:{line}", why, broken)
                 else:
-                    yield row, value
+                    yield line, value
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
     except (csv.Error, UnicodeDecodeError) as error:
@@ -85,7 +88,7 @@ def located_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Objects of a JSONL file or of one JSON list, each with where it stands, to be named."""
     listed = _starts_with_bracket(path)
     for row, value in json_rows(path):
-        yield (f"{path}, row {row} (from 0)" if listed else f"{path}:{row + 1}"), value
+        yield _place(path, row, listed=listed), value
 
 
 def read_json(path: Path) -> Any:
@@ -107,8 +110,8 @@ def read_json(path: Path) -> Any:
 
 
 def note(path: Path, row: int, why: object, broken: list[str] | None) -> None:
-    """Note a row, numbered from 0, that can't be used; without a list for that, refuse it."""
-    refuse(f"{path}, row {row} (from 0)", why, broken)
+    """Note a row of `json_rows` that can't be used; without a list for that, refuse it."""
+    refuse(_place(path, row, listed=_starts_with_bracket(path)), why, broken)
 
 
 def refuse(place: str, why: object, broken: list[str] | None) -> None:
@@ -121,6 +124,11 @@ def refuse(place: str, why: object, broken: list[str] | None) -> None:
     if broken is None:
         raise UserError(f"{message}; mend it.")
     broken.append(message)
+
+
+def _place(path: Path, row: int, *, listed: bool) -> str:
+    """Where a row, numbered from 0, stands: its line, or its place in a list, both from 1."""
+    return f"{path}, row {row + 1}" if listed else f"{path}:{row + 1}"
 
 
 def _numbered_lines(path: Path, broken: list[str] | None) -> Iterator[tuple[int, Any]]:

@@ -37,12 +37,7 @@ class ChatTemplate:
         self._bos = llama_cpp.llama_vocab_bos(vocab)
         self._add_bos = bool(llama_cpp.llama_vocab_get_add_bos(vocab))
         eos = llama_cpp.llama_vocab_eos(vocab)
-        try:
-            self._render = llama_cpp.llama_chat_format.Jinja2ChatFormatter(
-                template=text, eos_token=_text(vocab, eos), bos_token=_text(vocab, self._bos)
-            )
-        except Exception as error:
-            raise ModelFileError(f"the chat template isn't valid Jinja: {error}") from None
+        self._formatter = new_formatter(text, _text(vocab, self._bos), _text(vocab, eos))
         self._control = _control_tokens(vocab, text)
 
     def tokenize(self, messages: Sequence[dict[str, Any]]) -> list[int]:
@@ -54,7 +49,7 @@ class ChatTemplate:
         safe = [
             {**m, "content": split_control_tokens(m["content"], self._control)} for m in messages
         ]
-        prompt = self._rendered(safe)
+        prompt = self.render(safe)
         pieces = prompt.split(SPLIT)
         tokens = [t for piece in pieces for t in self._engine.tokenize(piece, special=True)]
         if self._add_bos and tokens[:1] != [self._bos]:
@@ -63,14 +58,42 @@ class ChatTemplate:
             raise UserError("the chat template renders these messages to an empty prompt.")
         return tokens
 
-    def _rendered(self, messages: list[dict[str, Any]]) -> str:
-        try:
-            return str(self._render(messages=messages).prompt)
-        except Exception as error:
-            if len(messages) > 1 and messages[0]["role"] == "system":
-                # Some templates (Gemma's, older Mistral's) know no system role.
-                return self._rendered(_merge_system(messages))
-            raise UserError(f"the model's chat template refuses the messages: {error}") from None
+    def render(self, messages: list[dict[str, Any]]) -> str:
+        """The prompt as text, whatever control tokens the messages spell.
+
+        Raises:
+            UserError: If the template refuses the messages, with its reason.
+        """
+        return render_messages(self._formatter, messages)
+
+
+def new_formatter(template: str, bos_token: str, eos_token: str) -> Any:
+    """llama-cpp-python's renderer of a chat template.
+
+    Raises:
+        ModelFileError: If the template isn't valid Jinja.
+    """
+    try:
+        return llama_cpp.llama_chat_format.Jinja2ChatFormatter(
+            template=template, eos_token=eos_token, bos_token=bos_token
+        )
+    except Exception as error:
+        raise ModelFileError(f"the chat template isn't valid Jinja: {error}") from None
+
+
+def render_messages(formatter: Any, messages: list[dict[str, Any]]) -> str:
+    """A prompt; a template that refuses a system message gets it within the next one.
+
+    Raises:
+        UserError: If the template refuses the messages all the same, with its reason.
+    """
+    try:
+        return str(formatter(messages=messages).prompt)
+    except Exception as error:
+        if len(messages) > 1 and messages[0]["role"] == "system":
+            # Some templates (Gemma's, older Mistral's) know no system role.
+            return render_messages(formatter, _merge_system(messages))
+        raise UserError(f"the model's chat template refuses the messages: {error}") from None
 
 
 def _merge_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

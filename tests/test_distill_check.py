@@ -57,10 +57,10 @@ def checked(model_dir: Path, exported: Path) -> Path:
     files = [exported / "model-f16.gguf", exported / "model-q8_0.gguf"]
     rows = [{"set": "DEV", "good plans": 0.8}]
     out = model_dir.parent / "check"
-    assert check(SETTINGS, model_dir, files, EXAMPLES, out, quality=rows) == {
-        "passed": True,
-        "failures": {},
-    }
+    found = check(
+        SETTINGS, model_dir, files, EXAMPLES, out, quality=rows, measured_on="model-q8_0.gguf"
+    )
+    assert found == {"passed": True, "failures": {}}
     return out
 
 
@@ -89,6 +89,11 @@ def test_the_card_says_what_a_user_has_to_know(checked: Path) -> None:
     for text in ("decomposer", "films", "256 tokens", "Q8_0", "MIT", "| films |", "| DEV | 0.8 |",
                  "same likeliest token", "tokens/s"):  # fmt: skip
         assert text in card
+
+
+def test_each_card_says_which_file_the_figures_are_of(checked: Path) -> None:
+    for name in ("model-f16.md", "model-q8_0.md"):
+        assert "Measured on `model-q8_0.gguf`.\n\n| set |" in (checked / name).read_text()
 
 
 def test_a_finished_check_isn_t_repeated(model_dir: Path, exported: Path, checked: Path) -> None:
@@ -121,6 +126,18 @@ def test_a_loosened_check_publishes_nothing_unasked(
     with pytest.raises(UserError, match=r"strings 1,000, not 10,000; .*--loosened"):
         publish(exported / "model-q8_0.gguf", tmp_path / "decompose.gguf", checked)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_wasn_t_there_to_be_tried_loosens_a_check_too(
+    model_dir: Path, exported: Path, tmp_path: Path
+) -> None:
+    file = exported / "model-f16.gguf"
+    check(CheckSettings(strings=1000), model_dir, [file], EXAMPLES[:3], tmp_path / "check")
+    less = "strings 1,000, not 10,000; samples 3, not 400; prompts 3, not 200"
+    for name in ("model-f16.md", "check.md"):
+        assert f"The release gate asks for more: {less}." in (tmp_path / "check" / name).read_text()
+    with pytest.raises(UserError, match=less):
+        publish(file, tmp_path / "decompose.gguf", tmp_path / "check")
 
 
 def test_figures_of_evaluation_sets_get_into_the_card(

@@ -63,9 +63,10 @@ def test_a_question_of_two_files_falls_into_one_split():
 @needs_data
 def test_the_teacher_set_repeats_next_to_nothing_of_the_evaluation_sets():
     evaluation = [
-        "gsm8k/test.jsonl", "strategyqa/dev.json", "svamp/SVAMP.json", "webquestions/test.json",
-        "aqua/test.json", "bamboogle/bamboogle.json", "multihop/hotpotqa_500.jsonl",
-        "multihop/2wiki_500.jsonl", "multihop/musique_500.jsonl",
+        "gsm8k/test.jsonl", "gsmhard/gsmhardv2.jsonl", "strategyqa/dev.json", "svamp/SVAMP.json",
+        "webquestions/test.json", "webquestions/devtest.json", "aqua/test.json",
+        "bamboogle/bamboogle.json", "multihop/hotpotqa_500.jsonl", "multihop/2wiki_500.jsonl",
+        "multihop/musique_500.jsonl", "break/QDMR-high-level_dev.csv",
     ]  # fmt: skip
     sets = read_evaluation_sets([str(DATA / file) for file in evaluation])
     for file in TEACHER_SET.glob("*.jsonl"):

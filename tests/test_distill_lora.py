@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_decompose.distill.check.agreement import (
+    compare,
+    open_logits,
+    predictions,
+    reference_log_probabilities,
+)
+from langgraph_decompose.distill.export.export import ExportSettings, export
+from langgraph_decompose.distill.export.hf_model import load_model, load_tokenizer
 from langgraph_decompose.distill.records import Example, write_examples
-from langgraph_decompose.distill.train.tokenizer import train_tokenizer
+from langgraph_decompose.distill.train.samples import samples
+from langgraph_decompose.distill.train.tokenizer import encode_samples, train_tokenizer
 from langgraph_decompose.distill.train.train import TrainSettings, train
 from langgraph_decompose.errors import UserError
 
@@ -16,6 +25,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
+from .test_distill_export_lora import F16_TOLERANCE  # noqa: E402
 
 # The chat template of an instruct model, with other names for the roles than ours.
 TEMPLATE = (
@@ -122,6 +132,27 @@ def test_lora_learns_and_is_saved_as_adapter_and_merged(
     assert tokenizer.decode(written) == str(question(7).to_plan()) + "<|im_end|>"
     contract = json.loads((out / "model/decompose.json").read_text())
     assert contract["n_ctx_trained"] == 256
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "llama"])
+def test_what_lora_trained_is_exported_as_it_was_merged(
+    kind: str, data: str, tmp_path: Path
+) -> None:
+    student = checkpoint(kind, tmp_path / kind)
+    train(settings(student, data, max_steps=12), tmp_path / "out")
+    model_dir = tmp_path / "out" / "model"
+    export(ExportSettings(quantisations=()), model_dir, tmp_path / "gguf")
+    rows = [sample for k in range(20) for sample in samples(question(k), "decomposer")]
+    pairs = encode_samples(load_tokenizer(model_dir), rows)
+
+    def expected(ids: list[int], first: int) -> Any:
+        return reference_log_probabilities(merged, ids, first)
+
+    merged = load_model(model_dir)
+    with open_logits(str(tmp_path / "gguf" / "model-f16.gguf"), 256) as gguf:
+        found = compare(predictions(expected, pairs), predictions(gguf.log_probabilities, pairs))
+    assert found.tokens > 500
+    assert found.max_difference < F16_TOLERANCE
 
 
 def test_all_weights_can_be_tuned(qwen2: str, data: str, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.testing import LatencyServer
 
+from .conftest import ROOT
+
 yaml = pytest.importorskip("yaml")
 for package in ("torch", "transformers", "gguf", "llama_cpp", "matplotlib"):
     pytest.importorskip(package)
@@ -133,8 +135,8 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
         ({"sources": {"a": {"generate": {}, "split": "half"}}}, "one of train, dev, eval"),
         ({"sources": {"a": {"generate": {}, "vary": {"copies": "x"}}}}, "a valid integer"),
         (
-            {"sources": {"comparisons": {"generate": {"count": "3"}}}, "check": {}, "train": PLAIN},
-            "'count' is a whole number",
+            {"sources": {"comparisons": {"generate": {"count": "x"}}}, "check": {}, "train": PLAIN},
+            "'comparisons': 'count': Input should be a valid integer",
         ),
         (
             {
@@ -142,11 +144,24 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
                 "check": {},
                 "train": PLAIN,
             },
-            "'kinds' is a mapping",
+            "'kinds': Input should be a valid dictionary",
         ),
         ({"check": {"strings": "many"}}, "'strings': Input should be a valid integer"),
         ({"check": {"held_out": ["nope"]}}, "list of its sources"),
-        ({"train": {**RECIPE["train"], "learning_rate": "fast"}}, "is a number, not 'fast'"),
+        ({"check": {"held_out": [["nope"]]}}, "list of its sources"),
+        ({"train": {"stages": [{"data": [{"source": ["a"]}]}], "max_steps": 1}}, "source ['a']"),
+        (
+            {"train": {**RECIPE["train"], "learning_rate": "fast"}},
+            "'learning_rate': Input should be a",
+        ),
+        (
+            {"train": {**RECIPE["train"], "max_stepz": 1}},
+            "'train' of the recipe has no 'max_stepz'",
+        ),
+        ({"train": {**RECIPE["train"], "stages": 3}}, "'stages': Input should be a valid list"),
+        ({"sources": {"a": {"import": {"kind": "x", "path": "y"}}}}, "'a': there is no format 'x'"),
+        ({"sources": {"a": {"generate": {"cuont": 3}}}}, "the source 'a' has no 'cuont'"),
+        ({"sources": {"a": {"collect": {"teacher": "t"}}}}, "the source 'a': 'questions': Field"),
         ({"train": {**RECIPE["train"], "student": "runs/none/model"}}, "check the path, or train"),
         ({"train": {**RECIPE["train"], "device": "cuda"}}, "there is none here"),
     ],
@@ -178,8 +193,19 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
     assert "held_out" in card
     assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; 40\)", card)
     assert "comparisons" in card
+    assert "Measured on `model-q8_0.gguf`." in (made / "check" / "model-f16.md").read_text()
     losses = [json.loads(line) for line in (made / "train" / "log.jsonl").open()]
     assert any("held_out" in str(row.get("eval")) for row in losses)
+
+
+def test_check_alone_measures_quality_too(made: Path, tmp_path: Path) -> None:
+    held_out = made / "sources" / "held_out" / "examples.jsonl"
+    few = ["--strings", "20", "--samples", "10", "--prompts", "5"]
+    gguf = str(made / "export" / "model-q8_0.gguf")
+    command = ["check", str(made / "train" / "model"), "--gguf", gguf, "--examples", str(held_out)]
+    assert main(["distill", *command, *few, "--out", str(tmp_path / "check")]) in (0, 3)
+    card = (tmp_path / "check" / "model-q8_0.md").read_text()
+    assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; 40\)", card)
 
 
 def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_path: Path) -> None:
@@ -227,3 +253,12 @@ def test_recipes_of_the_package_are_recipes() -> None:
 
     for path in RECIPES.glob("*.yaml"):
         assert load_recipe(path.stem).sources
+
+
+def test_the_recipe_of_the_guide_is_one() -> None:
+    """What docs/distillation.md shows can be pasted: only its data and its teacher are missing."""
+    guide = (ROOT / "docs" / "distillation.md").read_text(encoding="utf-8")
+    recipe = Recipe.of(yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0]))
+    files = {name: Path(name, "examples.jsonl") for name in recipe.sources}
+    assert recipe.training(files).student == "Qwen/Qwen3-0.6B"
+    assert recipe.checking(files)[1] == {"held_out": files["held_out"]}

@@ -6,7 +6,6 @@ import pytest
 from langgraph_decompose.distill.importers import split_of
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.distill.screen.contamination import EvaluationSets, read_evaluation_sets
-from langgraph_decompose.distill.screen.recoverable import coverage
 from langgraph_decompose.distill.screen.screen import ScreenSettings, screen
 from langgraph_decompose.errors import UserError
 
@@ -76,16 +75,7 @@ def test_a_plan_that_is_right_by_luck_is_not_recoverable(tmp_path):
     rows = [example("good", **right), example("lucky", asked, unrelated, **right)]
     kept, dropped = screened(tmp_path, rows, method="recoverable")
     assert kept == ["good"]
-    assert dropped["lucky"].startswith("recoverable: coverage")
-
-
-def test_recoverable_asks_for_names_numbers_and_the_words_that_ask():
-    assert coverage(example()).score == 1
-    missing = coverage(example(question="Did the director of Jaws have 3 Oscars in Rome?"))
-    assert missing.numbers == 0
-    assert missing.names < 1
-    assert missing.ends is False
-    assert missing.score == 0
+    assert dropped["lucky"] == "recoverable: 0% of the question's names"
 
 
 @pytest.mark.parametrize(
@@ -189,6 +179,43 @@ def test_of_break_only_the_rows_for_evaluation_count(tmp_path):
     assert 0 < len(read_evaluation_sets([str(path)])) == len(evaluation)
 
 
+EVALUATED = "Which of the two bridges over the old river is the longer one?"
+
+
+@pytest.mark.parametrize(
+    ("reference", "content"),
+    [
+        ("questions:bamboogle.json", [{"Question": EVALUATED, "answer": ["East"]}]),
+        ("questions:test.jsonl", {"question": EVALUATED, "options": ["A)1"], "correct": "A"}),
+        ("questions:gsmhardv2.jsonl", {"input": EVALUATED, "code": "", "target": 3.0}),
+        ("webquestions:devtest.json", [{"qId": "1", "answers": ["East"], "qText": EVALUATED}]),
+        ("strategyqa:dev.json",
+         [{"question": EVALUATED, "answer": True, "decomposition": ["Which?", "Is it #1?"]}]),
+    ],
+)  # fmt: skip
+def test_every_evaluation_set_has_a_reader(tmp_path, reference, content):
+    kind, name = reference.split(":")
+    (tmp_path / name).write_text(json.dumps(content))
+    rows = [example(question=EVALUATED), example("b")]
+    kept, dropped = screened(tmp_path, rows, [f"{kind}:{tmp_path / name}"])
+    assert kept == ["b"]
+    assert dropped["a"].startswith("contamination: is ")
+
+
+def test_what_is_held_out_under_another_id_is_not_trained_on(tmp_path):
+    dev, train = (
+        next(k for k in range(99) if split_of(f"fresh:{k}") == part) for part in ("dev", "train")
+    )
+    rows = [(dev, "Who built the East Bridge?"), (train, "Who built the West Bridge?")]
+    asked = [{"id": k, "question": text, "plan": []} for k, text in rows]
+    path = tmp_path / "fresh.jsonl"
+    path.write_text("\n".join(map(json.dumps, asked)))
+    again = [example(name, text.lower()) for name, (_, text) in zip("ab", rows, strict=True)]
+    kept, dropped = screened(tmp_path, again, [f"dev:teacher:{path}"])
+    assert kept == ["b"], "what trains already isn't held out"
+    assert dropped == {"a": f"contamination: is fresh:{dev}"}
+
+
 def test_rows_for_evaluation_are_never_kept_and_a_split_can_be_chosen(tmp_path):
     names = [f"gsm8k/train.jsonl:{k}" for k in range(30)]
     rows = [example(n, f"Who is number {n[18:]}?") for n in [*names, "gsm8k/test.jsonl:1"]]
@@ -245,7 +272,6 @@ def test_a_screen_that_is_done_is_not_repeated_and_one_that_was_killed_is(tmp_pa
         ({"method": "luck"}, "'method' is none, answer or recoverable, not 'luck'"),
         ({"split": "eval"}, "'split' is train, dev or empty"),
         ({"language": "de"}, "'language' is en or empty"),
-        ({"min_coverage": 2}, "'min_coverage' is from 0 to 1"),
         ({"max_lines": 0}, "'max_lines' must be at least 1"),
         ({"evaluation": "x.json"}, "'evaluation' is a list"),
     ],

@@ -169,6 +169,18 @@ def test_a_killed_run_ends_like_one_that_wasnt(data: str, tmp_path: Path) -> Non
     assert all(torch.equal(w, weights(whole)[name]) for name, w in weights(killed).items())
 
 
+def test_ctrl_c_loses_no_step(data: str, tmp_path: Path) -> None:
+    script = _KILLED.replace("SIGKILL", "SIGINT")
+    stopped = run_script(script, data, tmp_path / "stopped", save_every=1000)
+    assert stopped.stderr.splitlines()[-1] == "KeyboardInterrupt"
+    told: list[str] = []
+    train(settings(data, save_every=1000), tmp_path / "stopped", told.append)
+    assert told[0] == "going on from step 15"
+    train(settings(data), tmp_path / "whole")
+    named = weights(tmp_path / "whole")
+    assert all(torch.equal(w, named[name]) for name, w in weights(tmp_path / "stopped").items())
+
+
 def test_a_finished_run_isnt_repeated(data: str, tmp_path: Path) -> None:
     counts = train(settings(data, max_steps=2), tmp_path / "out")
     told: list[str] = []

@@ -324,7 +324,7 @@ def test_a_reader_that_breaks_is_placed_behind_its_last_row() -> None:
     ("content", "message"),
     [
         ("{", r"rows\.jsonl:1: "),
-        ("3", r"rows\.jsonl, row 0 \(from 0\): not a JSON object"),
+        ("3", r"rows\.jsonl:1: not a JSON object"),
         ("[{", "is no JSON"),
     ],
 )

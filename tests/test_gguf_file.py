@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import ChatGGUF, bundled_model_path
 from langgraph_decompose.errors import ModelFileError
+from langgraph_decompose.models.bundled import WEIGHTS
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata
 
 DATA = Path(bundled_model_path()).read_bytes()
@@ -32,6 +34,15 @@ def test_the_bundled_solver_is_a_file_of_its_own() -> None:
     assert contract is not None
     assert contract.roles == ("solver",)
     assert contract.n_ctx_trained < 1024, "it has seen no more than its longest sample"
+
+
+def test_bundled_files_are_small_and_those_of_their_cards() -> None:
+    cards = (WEIGHTS / "README.md").read_text(encoding="utf-8").split("\n# ")[1:]
+    assert {card.partition("\n")[0] for card in cards} == {p.name for p in WEIGHTS.glob("*.gguf")}
+    for card in cards:
+        data = (WEIGHTS / card.partition("\n")[0]).read_bytes()
+        assert len(data) < 60e6
+        assert f"| SHA-256 | `{hashlib.sha256(data).hexdigest()}` |" in card
 
 
 def write(tmp_path: Path, data: bytes) -> str:

@@ -84,6 +84,7 @@ def check(
     directory: Path,
     progress: Callable[[str], None] = lambda _: None,
     quality: Sequence[Mapping[str, Any]] = (),
+    measured_on: str = "",
 ) -> dict[str, Any]:
     """Hold GGUF files against the checkpoint; writes check.json, check.md and model cards.
 
@@ -94,7 +95,8 @@ def check(
         examples: Held-out questions with their plans.
         directory: Where the reports go; a card is `NAME.md` for `NAME.gguf`.
         progress: Is told what is being done.
-        quality: Rows of a table of measurements, for the card.
+        quality: Rows of a table of measurements, for the cards.
+        measured_on: Name of the file that they were made on.
 
     Returns:
         `passed`, and `failures`: sentences by file name.
@@ -120,7 +122,7 @@ def check(
     for path in gguf_paths:
         progress(f"checking {path.name}")
         reports[path.name] = report = _check_file(settings, path, reference, texts, n_ctx)
-        card = model_card(read_metadata(path), report, quality)
+        card = model_card(read_metadata(path), report, quality, measured_on)
         manifest.write_text(directory / f"{path.stem}.md", card)
     manifest.write_text(directory / "check.json", json.dumps(reports, indent=2) + "\n")
     manifest.write_text(directory / "check.md", report_text(reports))
@@ -156,7 +158,8 @@ def publish(
         raise UserError(f"{str(gguf)!r} isn't what was checked in {str(directory)!r}; check it.")
     if report["failures"]:
         raise UserError(f"{str(gguf)!r} isn't published: {report['failures'][0]}")
-    if (looser := _looser(directory)) and not loosened:
+    settings = manifest.read_manifest(directory)["settings"]
+    if (looser := _looser(settings, report.get("tried", {}))) and not loosened:
         raise UserError(
             f"{str(gguf)!r} was checked with less than the release gate asks for ({looser}); "
             "check it again, or publish it with --loosened."
@@ -167,9 +170,9 @@ def publish(
         shutil.copyfile(gguf, temporary)
 
 
-def _looser(directory: Path) -> str:
-    """Limits of a check that ask for less than the defaults, in words."""
-    used, usual = manifest.read_manifest(directory)["settings"], asdict(CheckSettings())
+def _looser(settings: Mapping[str, Any], tried: Mapping[str, int]) -> str:
+    """Where a check asked for less than the defaults, or found less to try, in words."""
+    used, usual = {**settings, **tried}, asdict(CheckSettings())
     looser = [
         f"{name} {used[name]:,}, not {limit:,}"
         for name, limit in usual.items()
@@ -221,10 +224,13 @@ def _check_file(
         for role in reference.asked:
             some, speed[role] = _check_role(settings, engine, role, reference, least, held)
             findings += some
+    tried = {"strings": len(texts), **reference.tried}
     return {
         "sha256": manifest.file_hash(path),
         "bytes": path.stat().st_size,
         "parameters": parameters(path),
+        "tried": tried,
+        "looser": _looser(asdict(settings), tried),
         "findings": [asdict(finding) for finding in findings],
         "agreement": asdict(measured),
         "speed": speed,

@@ -6,39 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import UserError
 from ...evals.grounding import ungrounded_lines
 from ...models.engine import Engine
 from ...plan import Plan, PlanError, parse_plan
+from ..export.any_messages import CONVERSATIONS, SYSTEM, USER, refusals
 from ..train.samples import Sample
 from .agreement import Agreement, Prediction, TokenPair, compare, open_logits, predictions
 from .greedy import Reply
 from .tokenisation import differing
 
 _SHOWN = 5
-_TEXT = "Who is {{ x }} <b>?\n\n  Zoë 🙂 “é” {% raw %}"
-_USER, _ASSISTANT, _SYSTEM = (
-    {"role": role, "content": text}
-    for role, text in (
-        ("user", _TEXT),
-        ("assistant", "#1 A?\n#2 B? <- #1"),
-        ("system", "decompose"),
-    )
-)
-_CONVERSATIONS: tuple[list[dict[str, str]], ...] = (
-    [],
-    [_USER],
-    [_SYSTEM],
-    [_ASSISTANT],
-    [_SYSTEM, _USER],
-    [_USER, _ASSISTANT],
-    [_USER, _USER],
-    [_SYSTEM, _SYSTEM, _USER],
-    [_SYSTEM, _USER, _ASSISTANT, _USER],
-    [_USER, _SYSTEM, _USER],
-    [_SYSTEM, {"role": "tool", "content": "42"}],
-    [_SYSTEM, {"role": "user", "content": ""}],
-)
+_REASON = 160
+"""Most letters of a reason within a sentence."""
 
 
 @dataclass(frozen=True)
@@ -116,19 +95,16 @@ def prompts(engine: Engine, asked: Sequence[Sample], ids: list[list[int]]) -> Fi
 def template(engine: Engine) -> Finding:
     """Any list of messages gives a prompt, and no text in it makes a control token."""
     rendering = engine.chat_template(None)
-    wrong: list[str] = []
-    for messages in _CONVERSATIONS:
-        try:
-            rendering.tokenize(messages)
-        except UserError as error:
-            wrong.append(f"{[m['role'] for m in messages]}: {error}")
-    plain = rendering.tokenize([_SYSTEM, _USER])
-    forged = {**_USER, "content": _text(engine, plain)}
+    wrong = refusals(rendering.render)
+    plain = rendering.tokenize([SYSTEM, USER])
+    forged = {**USER, "content": _text(engine, plain)}
     marks = _controls(engine, plain)
-    if _controls(engine, rendering.tokenize([_SYSTEM, forged])) != marks:
+    if _controls(engine, rendering.tokenize([SYSTEM, forged])) != marks:
         wrong.append("control tokens in a text are read as such")
-    total = len(_CONVERSATIONS) + 1
+    total = len(CONVERSATIONS) + 1
     text = f"{total - len(wrong)} of {total} conversations"
+    if wrong:
+        text += f" ({wrong[0][:_REASON]}; mend the tokenizer's chat_template and export again)"
     return Finding("chat template", not wrong, text, "all", _shown(wrong))
 
 

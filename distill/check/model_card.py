@@ -31,7 +31,7 @@ def report_text(reports: Mapping[str, Mapping[str, Any]]) -> str:
     parts = ["# Check"]
     for name, report in reports.items():
         verdict = "failed" if report["failures"] else "passed"
-        parts += [f"## {name}: {verdict}", _findings(report), _speed(report)]
+        parts += [f"## {name}: {verdict}", _findings(report), _tried(report), _speed(report)]
         parts += [
             f"{finding['name']}, examples:\n\n" + _items(map(repr, finding["examples"]))
             for finding in report["findings"]
@@ -44,6 +44,7 @@ def model_card(
     metadata: Mapping[str, Any],
     report: Mapping[str, Any],
     quality: Sequence[Mapping[str, Any]] = (),
+    measured_on: str = "",
 ) -> str:
     """A model file's card: what it is, made from what, checked how, how good, its limits.
 
@@ -51,6 +52,7 @@ def model_card(
         metadata: Of the GGUF file.
         report: Of this file, from check.json.
         quality: Rows of measurements.
+        measured_on: Name of the file that they were made on.
     """
     parts = [
         f"# {metadata.get('general.name', 'model')}",
@@ -60,8 +62,10 @@ def model_card(
         table(_training_data(metadata)) or "Not recorded.",
         "## Checks",
         _findings(report),
+        _tried(report),
         _speed(report),
         "## Quality",
+        f"Measured on `{measured_on}`." if quality and measured_on else "",
         table(quality) or "Not measured.",
         "## Limits",
         _items(_limits(metadata)),
@@ -118,6 +122,15 @@ def _findings(report: Mapping[str, Any]) -> str:
             for row in report["findings"]
         ]
     )
+
+
+def _tried(report: Mapping[str, Any]) -> str:
+    tried, looser = report["tried"], report["looser"]
+    text = (
+        f"Tried on {tried['strings']:,} texts, and of each role on at least "
+        f"{tried['samples']:,} replies and {tried['prompts']:,} questions."
+    )
+    return f"{text} The release gate asks for more: {looser}." if looser else text
 
 
 def _speed(report: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ class Reference:
         prompts: The same as token ids.
         replies: What it writes greedily to each.
         rooms: Longest reply to each in tokens, so that all are cut off alike.
+        tried: How many `samples` and `prompts` the role with the fewest has.
     """
 
     tokenizer: Any
@@ -40,6 +41,7 @@ class Reference:
     prompts: dict[Role, list[list[int]]]
     replies: dict[Role, list[str]]
     rooms: dict[Role, list[int]]
+    tried: dict[str, int]
 
 
 def ask_checkpoint(
@@ -88,6 +90,10 @@ def ask_checkpoint(
         prompts,
         {role: reference_replies(model, tokenizer, prompts[role], rooms[role]) for role in roles},
         rooms,
+        {
+            "samples": min(len(encoded[role][:count]) for role in roles),
+            "prompts": min(len(asked[role]) for role in roles),
+        },
     )
 
 

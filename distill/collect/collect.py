@@ -30,9 +30,7 @@ from .teach import Teaching
 
 STEP = "collect"
 EXAMPLES = "examples.jsonl"
-_MANIFEST = "manifest.json"
 _PROMPTS = ("decompose", "cot", "teach_explain", "teach_solution")
-_NOT_RESULTS = ("concurrency", "max_cost", "max_calls", "call_timeout")
 _SHOWN_LINES = 5
 
 
@@ -147,8 +145,8 @@ async def acollect(
             "'answer', or leave until_right out."
         )
     with ReplyStore(directory) as store:
-        (directory / _MANIFEST).unlink(missing_ok=True)
-        manifest.begin(directory, STEP, kept, inputs)
+        _refuse_another_teacher(directory, kept, store)
+        manifest.begin(directory, STEP, kept, inputs, anew=True)
         asking = Asking(questions.rows, teaching, _bounds(settings), store, progress)
         await asking.run()
         write_examples(directory / EXAMPLES, asking.examples())
@@ -184,11 +182,11 @@ def _stopped(asking: Asking, total: int, store: ReplyStore, directory: Path) -> 
 
 
 def _what_counts(settings: CollectSettings) -> dict[str, Any]:
-    """The settings that the examples depend on, without secrets."""
-    kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
+    """The settings and prompts that the examples depend on, without secrets."""
     prompts = load_prompts()
     versions = {name: prompts[name].version for name in _PROMPTS}
-    return {**kept, "teacher": without_credentials(settings.teacher), "prompts": versions}
+    teacher = without_credentials(settings.teacher)
+    return {**asdict(settings), "teacher": teacher, "prompts": versions}
 
 
 def _inputs(settings: CollectSettings) -> list[Path]:
@@ -203,20 +201,26 @@ def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict
     was asked is found by its content, and the rest is added.
 
     Raises:
-        UserError: If the directory belongs to another step or teacher.
+        UserError: If the directory belongs to another step.
     """
     found = manifest.read_manifest(directory)
     if not found:
         return {}
-    settings, counts = found.get("settings") or {}, found.get("counts") or {}
-    if found["step"] != STEP or settings.get("teacher") != kept["teacher"]:
-        raise UserError(
-            f"{str(directory)!r} holds the step {found['step']} of another teacher or kind; "
-            "name another --out, or remove it."
-        )
+    counts = found.get("counts") or {}
+    if found["step"] != STEP:
+        raise UserError(f"{str(directory)!r} holds the step {found['step']}; name another --out.")
     same = found["fingerprint"] == manifest.fingerprint(kept, inputs)
     whole = found["finished"] and not counts.get("failed") and (directory / EXAMPLES).exists()
     return counts if same and whole else {}
+
+
+def _refuse_another_teacher(directory: Path, kept: dict[str, Any], store: ReplyStore) -> None:
+    before = (manifest.read_manifest(directory).get("settings") or kept)["teacher"]
+    if store.replies and before != kept["teacher"]:
+        raise UserError(
+            f"{str(directory)!r} holds replies of another teacher, {before!r}; ask that one, or "
+            "name another --out (in a recipe, call the source by another name)."
+        )
 
 
 def _teaching(settings: CollectSettings, models: Mapping[str, Any]) -> Teaching:

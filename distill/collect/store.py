@@ -24,8 +24,8 @@ from ...errors import UserError
 from ...nodes.journal import PASSING
 from ...nodes.replies import read_value, recorded_error
 from ...nodes.usage import UsageRow, add_usage
+from ..manifest import REPLIES
 
-_REPLIES = "replies.jsonl"
 _LOCK = ".lock"
 
 
@@ -57,7 +57,7 @@ class ReplyStore:
         self.calls = self.new = self.damaged = 0
         self.usage: list[UsageRow] = []
         self._values: dict[str, Any] = {}
-        self._path = directory / _REPLIES
+        self._path = directory / REPLIES
         self._synced, self._syncing = 0, asyncio.Lock()
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ class ReplyStore:
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep a reply; when this returns, not even a power cut can lose it."""
         self._keep(key, value)
-        os.fsync(self._file)
+        self._sync()
 
     async def aput(self, key: str, value: Mapping[str, Any]) -> None:
         """`put` for the event loop; one wait for the disk serves all who wait by then."""
@@ -114,7 +114,7 @@ class ReplyStore:
         async with self._syncing:
             if self._synced < end:
                 size = self._size
-                await asyncio.to_thread(os.fsync, self._file)
+                await asyncio.to_thread(self._sync)
                 self._synced = size
 
     def _keep(self, key: str, value: Mapping[str, Any]) -> None:
@@ -142,11 +142,20 @@ class ReplyStore:
         except OSError as error:
             # Half a line would spoil the next one.
             os.ftruncate(self._file, self._size)
-            raise UserError(
-                f"{str(self._path)!r} can't be written: {error.strerror}; what was kept is safe, "
-                "mend that and run the same again."
-            ) from None
+            raise self._unwritable(error) from None
         self._size = size
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"{str(self._path)!r} can't be written: {error.strerror}; what was kept is safe, "
+            "mend that and run the same again."
+        )
 
     def _read(self) -> int:
         """Read all whole lines; returns the bytes that they take."""

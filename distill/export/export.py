@@ -14,7 +14,13 @@ from typing import Any
 from ...errors import UserError
 from .. import manifest
 from .gguf_tensors import Tensor, architecture_of, hyperparameters, tensors
-from .gguf_tokenizer import add_tokenizer, chat_template, pre_tokenizer_name, tokenizer_parts
+from .gguf_tokenizer import (
+    add_tokenizer,
+    chat_template,
+    exported_template,
+    pre_tokenizer_name,
+    tokenizer_parts,
+)
 from .hf_model import (
     Weights,
     check_model_dir,
@@ -238,7 +244,7 @@ def _check_room(directory: Path, needed: int) -> None:
 
 
 def _convert(converter: str, model_dir: Path, contract: dict[str, Any], path: Path) -> None:
-    """Let llama.cpp's script write the file, then add what the model was trained for."""
+    """Let llama.cpp's script write the file, then add template and purpose."""
     plain = path.with_name(f"{path.name}.plain")
     command = [sys.executable, converter, str(model_dir), "--outfile", str(plain)]
     try:
@@ -248,7 +254,10 @@ def _convert(converter: str, model_dir: Path, contract: dict[str, Any], path: Pa
         if done.returncode != 0 or not plain.exists():
             reason = (done.stderr.strip() or done.stdout.strip() or "no reason").splitlines()[-1]
             raise UserError(f"the converter {converter!r} failed: {reason}")
-        _copy_with_pairs(plain, path, contract_metadata(contract))
+        pairs = contract_metadata(contract)
+        if template := exported_template(load_tokenizer(model_dir)):
+            pairs["tokenizer.chat_template"] = template
+        _copy_with_pairs(plain, path, pairs)
     finally:
         plain.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from ...errors import UserError
+from .any_messages import template_for_any_messages
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def add_tokenizer(writer: Any, tokenizer: Any, rows: int, other_ends: list[int])
     writer.add_token_types(types)
     writer.add_token_merges(merges)
     _add_special_tokens(writer, tokenizer, other_ends)
-    if template := chat_template(tokenizer):
+    if template := exported_template(tokenizer):
         writer.add_chat_template(template)
 
 
@@ -97,6 +98,14 @@ def chat_template(tokenizer: Any) -> str:
     """The chat template, or "" if there is none; of several, the default one."""
     found = tokenizer.chat_template
     return str(found.get("default", "") if isinstance(found, dict) else found or "")
+
+
+def exported_template(tokenizer: Any) -> str:
+    """The chat template as a GGUF file gets it: one that renders any list of messages."""
+    template, end = chat_template(tokenizer), tokenizer.eos_token or ""
+    if not template:
+        return ""
+    return template_for_any_messages(template, tokenizer.bos_token or end, end)
 
 
 def _cut(step: dict[str, Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +108,22 @@ def load_tokenizer(model_dir: Path) -> Any:
         raise _unreadable("tokenizer", source, error) from None
 
 
+def save_tokenizer(tokenizer: Any, directory: Path) -> None:
+    """Write a tokenizer's files.
+
+    Raises:
+        OSError: If that fails, as on a full disk.
+    """
+    try:
+        tokenizer.save_pretrained(str(directory))
+    except Exception as error:
+        # The package `tokenizers` has no class of its own for it.
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
+
+
 def load_model(model_dir: Path) -> Any:
     """The model in float32, ready to be asked; an adapter is put onto its base model.
 
@@ -139,6 +157,9 @@ def whole_model(model_dir: Path, work: Path) -> Iterator[Path]:
 
     The merged weights are float32, so that merging itself rounds nothing away; they lie
     under `work` meanwhile.
+
+    Raises:
+        UserError: If they can't be read or written, as on a full disk.
     """
     check_model_dir(model_dir)
     if not is_adapter(model_dir):
@@ -147,11 +168,22 @@ def whole_model(model_dir: Path, work: Path) -> Iterator[Path]:
     merged = work / ".merged"
     shutil.rmtree(merged, ignore_errors=True)  # A killed run's.
     try:
-        load_model(model_dir).merge_and_unload().save_pretrained(merged)
-        load_tokenizer(model_dir).save_pretrained(merged)
+        _merge(model_dir, merged)
         yield merged
     finally:
         shutil.rmtree(merged, ignore_errors=True)
+
+
+def _merge(model_dir: Path, merged: Path) -> None:
+    from safetensors import SafetensorError
+
+    model, tokenizer = load_model(model_dir).merge_and_unload(), load_tokenizer(model_dir)
+    try:
+        model.save_pretrained(merged)
+        save_tokenizer(tokenizer, merged)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{str(merged)!r} can't be written: {reason}; make room.") from None
 
 
 class Weights:

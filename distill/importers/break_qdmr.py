@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...evals.loaders.break_qdmr import question_and_plan
-from ...evals.rows import csv_rows, note
+from ...evals.rows import csv_rows, refuse
 from ..records import Example, Line
 
 
 def break_qdmr(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
     """Break's questions on text, with those plans of which every step can be worded."""
-    for row, value in csv_rows(path, broken):
+    for line, value in csv_rows(path, broken):
         try:
             found = question_and_plan(value)
         except KeyError as error:
-            note(path, row, f"no column {error}", broken)
+            refuse(f"{path}:{line}", f"no column {error}", broken)
             continue
         if found:
             question, plan = found
             yield Example(
                 f"break:{value['question_id']}", question,
-                plan=tuple(Line(**line) for line in plan.to_rows()),
+                plan=tuple(Line(**row) for row in plan.to_rows()),
                 source=f"break/{path.name}", licence="MIT",
             )  # fmt: skip

@@ -29,8 +29,16 @@ def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]
 
 
 def musique(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
-    """MuSiQue: `question_decomposition` with `#n`; the steps `X >> relation` become questions."""
+    """MuSiQue: `question_decomposition` with `#n`; the steps `X >> relation` become questions.
+
+    MuSiQue-Full also asks what its paragraphs don't answer. Such rows are left out and counted,
+    and never refused, since nothing is wrong with them.
+    """
     for row, value in json_rows(path, broken):
+        if value.get("answerable") is False:
+            if broken is not None:
+                note(path, row, "its paragraphs don't answer it", broken)
+            continue
         try:
             steps = value["question_decomposition"]
             texts = [relation_question(tidy(step["question"])) for step in steps]

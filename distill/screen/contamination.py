@@ -21,6 +21,9 @@ from ..importers import KINDS, read_dataset, split_of
 
 NGRAM = 13
 MIN_NGRAM = 8
+DEV = "dev:"
+"""Begins a reference of which only the rows for development count: a recipe's held-out part."""
+
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+")
 _PAIR = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
 
@@ -76,6 +79,8 @@ def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
     Args:
         references: Files, as `PATH` or `KIND:PATH` with a kind of `read_dataset`. Of Break's
             CSV files, which also hold training rows, only the tenth for evaluation is read.
+            `dev:KIND:PATH` reads the rows for development alone, of a file that is trained on:
+            ids decide which these are, so one question under two ids may be in both parts.
 
     Raises:
         UserError: If a file can't be read or holds no question.
@@ -92,6 +97,7 @@ def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
 
 def evaluation_file(reference: str) -> tuple[str, Path]:
     """Kind and file of a reference; the kind is guessed where none is given."""
+    reference = reference.removeprefix(DEV)
     match = _PAIR.fullmatch(reference)
     if match and match[1] in KINDS:
         return match[1], Path(match[2])
@@ -103,11 +109,17 @@ def evaluation_file(reference: str) -> tuple[str, Path]:
 
 def _questions(reference: str) -> Iterator[tuple[str, str]]:
     kind, path = evaluation_file(reference)
+    part = "dev" if reference.startswith(DEV) else "eval" if kind == "break" else ""
+    for name, question in _rows(kind, path):
+        if part in ("", split_of(name)):
+            yield name, question
+
+
+def _rows(kind: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Ids and questions; of Break also those whose plans can't be worded."""
     if kind == "break":
         for _, row in csv_rows(path):
-            name = f"break:{row.get('question_id', '')}"
-            if split_of(name) == "eval":
-                yield name, row.get("question_text", "")
+            yield f"break:{row.get('question_id', '')}", row.get("question_text", "")
         return
     for example in read_dataset(kind, path, broken=[]):
         yield example.id, example.question

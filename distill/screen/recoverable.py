@@ -2,22 +2,46 @@
 
 A plan may lead to the right answer by luck, with lines that have little to do with the
 question. MIMAX-like: keep it if the question can be put together again from the lines. The
-scorer needs no model: which of the question's names and numbers, and of the words of the
-sentence that asks, do lines and passage hold, and does the plan bring in names and numbers
-of its own?
+scorer needs no model. Every share has a floor of its own, since a mean hides what is missing:
+
+    names     all are in the lines; a problem that is calculated tells its names but needn't
+              ask for them
+    numbers   three in four are in lines or expressions: all of up to three, while of more one
+              may be there to distract. Only those in digits count, and in a problem that is
+              calculated no year, time of day or ordinal
+    asked     two thirds of the words in the sentence that asks are in the lines, or two fifths
+              if the plan calculates, since the rest is in its expressions
+    grounded  every line: none brings in a name or a number, though what a text lists may be
+              counted
+    ends      the last line asks for yes or no if and only if the question does, or its last part
+
+A plan that repeats the whole question in its last line holds all of it, whatever comes before.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ...evals.grounding import ungrounded_lines
-from ...nodes.given_numbers import spoken_numbers
+from ...evals.grounding import ungrounded
+from ...nodes.given_numbers import given_numbers, spoken_numbers
 from ...plan.choice import asking_sentence, content_stems, ends_alike, held_share, name_stems
 from ...tools.calculator import numbers
-from ..records import Example
+from ..records import Example, Line
+
+_LEAST_NUMBERS = 3 / 4
+_LEAST_ASKED, _LEAST_ASKED_CALCULATED = 2 / 3, 2 / 5
+_MOST_COUNTED = 10  # "Lisa, Jessie and Devin" are 3, though no number says so.
+# 50 cents are 0.50 dollars, 90 minutes 1.5 hours.
+_UNITS = [Fraction(x) for x in ("1", "60", "1/60", "100", "1/100", "1000", "1/1000")]
+_NO_QUANTITY = re.compile(
+    r"(?<![\d$€£.,])(?:1[5-9]|20)\d\d\b(?![,.]?\d)"  # a year
+    r"|\d{1,2}:\d\d|\d+ ?(?:[ap]\.?m\b|o['’]clock)|\d+(?:st|nd|rd|th)\b",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(r"#\d+")
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class Coverage:
         numbers: Of its numbers, in expressions too.
         grounded: Of the lines, those without a name or number of their own.
         ends: Whether the last line is a yes/no question if and only if the question is.
+        calculated: Whether the plan has expressions.
     """
 
     asked: float
@@ -37,11 +62,21 @@ class Coverage:
     numbers: float
     grounded: float
     ends: bool
+    calculated: bool
 
     @property
-    def score(self) -> float:
-        """The mean of the shares, since one alone proves little; 0 if the end doesn't fit."""
-        return self.ends * (self.asked + self.names + self.numbers + self.grounded) / 4
+    def fault(self) -> str:
+        """Why the question can't be recovered from the plan, "" if it can."""
+        least_asked = _LEAST_ASKED_CALCULATED if self.calculated else _LEAST_ASKED
+        held = (
+            (self.names, 1, "of the question's names"),
+            (self.numbers, _LEAST_NUMBERS, "of the question's numbers"),
+            (self.asked, least_asked, "of the words that ask"),
+            (self.grounded, 1, "of the lines without a name or number of their own"),
+        )
+        faults = [f"{share:.0%} {what}" for share, least, what in held if share < least]
+        ends = [] if self.ends else ["the last line asks for something else than the question"]
+        return (faults + ends + [""])[0]
 
 
 def coverage(example: Example) -> Coverage:
@@ -51,26 +86,47 @@ def coverage(example: Example) -> Coverage:
         >>> from langgraph_decompose.distill.records import Example
         >>> plan = ({"id": 1, "text": "Who directed Jaws?", "needs": []},
         ...         {"id": 2, "text": "When was #1 born?", "needs": [1]})
-        >>> coverage(Example("1", "When was the director of Jaws born?", plan=plan)).score
-        1.0
+        >>> coverage(Example("1", "When was the director of Jaws born?", plan=plan)).fault
+        ''
+        >>> coverage(Example("2", "Did Jaws earn more than Alien?", plan=plan)).fault
+        "50% of the question's names"
     """
-    lines = [line["text"] for line in example.plan]
-    expressions = [line.get("expr", "") for line in example.plan]
-    held = " ".join(lines)
-    asked = asking_sentence(example.question)
-    stems = content_stems(held)
-    # What a problem in arithmetic tells is in the expressions, else in the lines.
-    known = _numbers(" ".join([held, *expressions]))
+    question, plan = example.question, example.plan
+    held = " ".join(line["text"] for line in plan)
+    expressions = " ".join(line.get("expr", "") for line in plan)
+    calculated = bool(expressions.strip())
+    asked, stems = asking_sentence(question), content_stems(held)
+    # Without the small words of titles: "The", "Of".
+    names = set() if calculated else name_stems(question) & content_stems(question)
+    told = _NO_QUANTITY.sub(" ", question) if calculated else question
+    known = _in_units([*_numbers(f"{held} {expressions}"), *spoken_numbers(held)])
+    given = _in_units(given_numbers([example.problem]))
     return Coverage(
         asked=held_share(content_stems(asked), stems),
-        names=held_share(name_stems(example.question) if not any(expressions) else set(), stems),
-        numbers=held_share(_numbers(example.question), known),
-        grounded=1 - len(ungrounded_lines(example.to_plan(), example.problem)) / len(lines)
-        if lines
+        names=held_share(names, stems),
+        numbers=held_share({*_numbers(told)} - {Fraction(1)}, known),
+        grounded=sum(_is_grounded(line, example, given) for line in plan) / len(plan)
+        if plan
         else 1.0,
-        ends=not lines or ends_alike(asked, lines[-1]),
+        ends=not plan or _ends_alike(asked, plan[-1]["text"]),
+        calculated=calculated,
     )
 
 
-def _numbers(text: str) -> set[Fraction]:
-    return {*numbers(re.sub(r"#\d+", " ", text)), *spoken_numbers(text)} - {Fraction(1)}
+def _ends_alike(asked: str, last: str) -> bool:
+    """Also for "Which river is it, and is it long?"."""
+    return ends_alike(asked, last) or ends_alike(asked.rpartition(", and ")[2], last)
+
+
+def _is_grounded(line: Line, example: Example, given: set[Fraction]) -> bool:
+    used = _numbers(line.get("expr", ""))
+    made_up = [x for x in used if x not in given and (x > _MOST_COUNTED or x.denominator > 1)]
+    return not made_up and not ungrounded(line["text"], example.problem)
+
+
+def _numbers(text: str) -> list[Fraction]:
+    return numbers(_REFERENCE.sub(" ", text))
+
+
+def _in_units(values: Iterable[Fraction]) -> set[Fraction]:
+    return {value * unit for value in values for unit in _UNITS}

@@ -51,7 +51,6 @@ _FILTERS = {
     "recoverable": "the question can't be recovered from the plan",
     "duplicate": "the question occurs again with a better plan, or an equal one before",
 }
-_PROGRESS_EVERY = 20_000
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,13 @@ class ScreenSettings:
         method: "none" keeps plans whatever they lead to (S_D-T), "answer" those that lead to
             the reference answer (S_D-R), "recoverable" those of them from which the question
             can be recovered.
-        evaluation: Files of evaluation sets, `PATH` or `KIND:PATH`; nothing that overlaps with
-            one is kept.
+        evaluation: Files of evaluation sets, `PATH` or `KIND:PATH`, or `dev:KIND:PATH` for the
+            held-out part of a training file; nothing that overlaps with one is kept.
         split: Keep only "train" or "dev"; "" keeps both. Rows for evaluation are never kept.
         language: "en" drops other languages; "" keeps all.
         max_lines: Most lines of a plan.
         max_chars: Most characters of context and question.
         max_tokens: Most tokens of prompt and plan, at about 4 characters a token.
-        min_coverage: What "recoverable" asks for, from 0 to 1.
         refuse_broken: Refuse a file with a broken line, instead of leaving the line out.
         shown: Dropped examples in the report, for each filter.
     """
@@ -81,7 +79,6 @@ class ScreenSettings:
     max_lines: int = 8
     max_chars: int = 8000
     max_tokens: int = 2000
-    min_coverage: float = 0.8
     refuse_broken: bool = False
     shown: int = 5
 
@@ -94,8 +91,6 @@ class ScreenSettings:
             raise UserError(f"'language' is en or empty for any, not {self.language!r}.")
         if isinstance(self.evaluation, str):
             raise UserError("'evaluation' is a list of files.")
-        if not 0 <= self.min_coverage <= 1:
-            raise UserError(f"'min_coverage' is from 0 to 1, not {self.min_coverage!r}.")
         for name in ("max_lines", "max_chars", "max_tokens"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name!r} must be at least 1.")
@@ -114,19 +109,13 @@ class _Best(NamedTuple):
     number: int
 
 
-def screen(
-    settings: ScreenSettings,
-    inputs: Sequence[Path],
-    directory: Path,
-    progress: Callable[[str], None] = lambda _: None,
-) -> dict[str, object]:
+def screen(settings: ScreenSettings, inputs: Sequence[Path], directory: Path) -> dict[str, object]:
     """Screen files of examples into `examples.jsonl`, `dropped.jsonl` and `report.md`.
 
     Args:
         settings: What is kept.
         inputs: Files of examples, or directories of steps that wrote an `examples.jsonl`.
         directory: Where to write.
-        progress: Gets a line now and then.
 
     Returns:
         How many were read, kept, and dropped by each filter.
@@ -140,7 +129,7 @@ def screen(
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
     if not manifest.begin(directory, "screen", asdict(settings), [*files, *evaluation]):
         return manifest.read_manifest(directory)["counts"]
-    screening = _Screening(settings, files, directory, progress)
+    screening = _Screening(settings, files, directory)
     screening.run()
     counts = screening.report.counts()
     manifest.finish(directory, "screen", asdict(settings), [*files, *evaluation], counts)
@@ -150,17 +139,10 @@ def screen(
 class _Screening:
     """One run over the files: judge everything, then write what is left."""
 
-    def __init__(
-        self,
-        settings: ScreenSettings,
-        files: list[Path],
-        directory: Path,
-        progress: Callable[[str], None],
-    ) -> None:
+    def __init__(self, settings: ScreenSettings, files: list[Path], directory: Path) -> None:
         self.settings = settings
         self.files = files
         self.directory = directory
-        self.progress = progress
         self.report = Report([Filter(name, about) for name, about in _FILTERS.items()])
         self._filters = {f.name: f for f in self.report.filters}
         self._best: dict[bytes, _Best] = {}
@@ -195,8 +177,6 @@ class _Screening:
             best = _Best(_rank(example), number)
             key = _key(example)
             self._best[key] = min(best, self._best.get(key, best))
-            if number % _PROGRESS_EVERY == _PROGRESS_EVERY - 1:
-                self.progress(f"screened {number + 1:,} examples")
         self._drop_broken(broken, dropped)
         self.report.read += len(passed)
         return passed
@@ -248,8 +228,7 @@ class _Screening:
     def _recoverable_fault(self, example: Example) -> str:
         if self.settings.method != "recoverable" or not example.plan:
             return ""
-        score = coverage(example).score
-        return f"coverage {score:.2f}" if score < self.settings.min_coverage else ""
+        return coverage(example).fault
 
     def _drop(self, example: Example, fault: _Fault, dropped: TextIO) -> None:
         row = {"filter": fault.filter, "why": fault.why, "example": json.loads(example.to_json())}

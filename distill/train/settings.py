@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict
 
 from ...errors import UserError
 from ...plan import Final
-from .samples import ROLES, Role
+from ..checked import give_types
+from .samples import Role
 from .tokenizer import MIN_VOCABULARY
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 Kind = Literal["auto", "muon", "adamw"]
-T = TypeVar("T")
+_STRICT = ConfigDict(extra="forbid")
+_FROM_0 = (
+    "max_steps", "epochs", "max_minutes", "patience", "micro_tokens", "max_tokens",
+    "prompt_weight", "learning_rate", "muon_learning_rate", "weight_decay", "warmup", "threads",
+)  # fmt: skip
+_FROM_1 = ("eval_every", "eval_samples", "batch_tokens", "save_every", "log_every")
+
+
+def _roles(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _rows(value: Any) -> Any:
+    """A stage's data, in which a path alone may stand for its mapping."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [{"path": str(row)} if isinstance(row, str | Path) else row for row in value]
+
+
+def _adapters(value: Any) -> Any:
+    """`lora: true` is LoRA as it is by default."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+Roles = Annotated[tuple[Role, ...], BeforeValidator(_roles)]
 
 
 @dataclass(frozen=True)
@@ -25,28 +52,31 @@ class Source:
     `roles` narrows the run's roles for this file; empty means all.
     """
 
+    __pydantic_config__ = _STRICT
+
     path: str
     weight: float = 1.0
-    roles: tuple[Role, ...] = ()
+    roles: Roles = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "roles", _roles(self.roles))
         if not 0 < self.weight <= 1000:
             raise UserError(f"the weight of {self.path!r} must be over 0, at most 1000.")
+
+
+Sources = Annotated[tuple[Source, ...], BeforeValidator(_rows)]
 
 
 @dataclass(frozen=True)
 class Stage:
     """A mixture, and the share of the training that it lasts; without a share, the rest."""
 
-    data: tuple[Source, ...]
+    __pydantic_config__ = _STRICT
+
+    data: Sources
     share: float = 0.0
 
     def __post_init__(self) -> None:
-        rows = [{"path": row} if isinstance(row, str | Path) else row for row in self.data]
-        sources = tuple(_build(Source, {**_rows(row), "path": str(_path(row))}) for row in rows)
-        object.__setattr__(self, "data", sources)
-        if not sources or not 0 <= self.share <= 1:
+        if not self.data or not 0 <= self.share <= 1:
             raise UserError("a stage needs 'data' and a 'share' between 0 and 1.")
 
 
@@ -57,6 +87,8 @@ class Scratch:
     With `qk_norm` queries and keys are normalised in each head, which makes it a Qwen3 (Henry et
     al., "Query-Key Normalization for Transformers", 2020): it learns from fewer tokens.
     """
+
+    __pydantic_config__ = _STRICT
 
     width: int = 256
     layers: int = 8
@@ -84,21 +116,21 @@ class Scratch:
 class Lora:
     """Low-rank adapters, as PEFT names them."""
 
+    __pydantic_config__ = _STRICT
+
     r: int = 16
     alpha: int = 32
     dropout: float = 0.0
     target_modules: str | tuple[str, ...] = "all-linear"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.target_modules, str):
-            object.__setattr__(self, "target_modules", tuple(self.target_modules))
         if self.r < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
             raise UserError("LoRA needs 'r' and 'alpha' of at least 1 and 'dropout' below 1.")
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What to train, on what, and for how long.
+    """What to train, on what, and for how long; mappings and lists as YAML holds them will do.
 
     Args:
         stages: Mixtures of example files, one after another.
@@ -114,7 +146,8 @@ class TrainSettings:
         epochs: Passes over the last stage's mixture.
         max_minutes: Time to train, evaluations and checkpoints included.
         batch_tokens: Tokens of one update.
-        micro_tokens: Tokens on the device at once; 0 is `batch_tokens`.
+        micro_tokens: Tokens on the device at once, padding included, which only memory and time
+            hang on; 0 is twice `batch_tokens`.
         row_tokens: Width of the rows that samples are packed into.
         max_tokens: Longer samples are left out; 0 is the student's context.
         prompt_weight: What the loss on a prompt's token counts.
@@ -141,11 +174,11 @@ class TrainSettings:
     """
 
     stages: tuple[Stage, ...]
-    roles: tuple[Role, ...] = ("decomposer",)
+    roles: Roles = ("decomposer",)
     student: str = "scratch"
     scratch: Scratch = field(default_factory=Scratch)
-    lora: Lora | None = None
-    eval_data: tuple[Source, ...] = ()
+    lora: Annotated[Lora | None, BeforeValidator(_adapters)] = None
+    eval_data: Sources = ()
     eval_every: int = 200
     eval_samples: int = 400
     patience: int = 0
@@ -179,35 +212,22 @@ class TrainSettings:
     recipe: str = ""
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        for item in fields(self):
-            # YAML reads 2e-4 as a text.
-            if isinstance(item.default, float) and isinstance(getattr(self, item.name), str):
-                put(self, item.name, _number(item.name, getattr(self, item.name)))
-        put(self, "roles", _roles(self.roles))
-        put(self, "stages", tuple(_build(Stage, row) for row in self.stages))
-        put(self, "eval_data", Stage(self.eval_data).data if self.eval_data else ())
-        put(self, "scratch", _build(Scratch, self.scratch))
-        put(self, "lora", _build(Lora, {} if self.lora is True else self.lora or None))
-        self._check()
-
-    def _check(self) -> None:
+        give_types(self)
         if not self.stages or not self.roles:
             raise UserError("training needs 'stages' with data, and 'roles'.")
+        for least, names in enumerate((_FROM_0, _FROM_1)):
+            for name in names:
+                if not least <= getattr(self, name) < math.inf:
+                    raise UserError(f"{name!r} must be at least {least}.")
         if sum(value > 0 for value in (self.max_steps, self.epochs, self.max_minutes)) != 1:
             raise UserError("training needs one of 'max_steps', 'epochs' and 'max_minutes'.")
-        choices = {"device": Device, "precision": Precision, "optimizer": Kind, "final": Final}
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                raise UserError(f"{name!r} must be one of {', '.join(get_args(kind))}.")
+        if not (0 <= self.constant <= 1 and 0 <= self.floor <= 1 and self.clip > 0):
+            raise UserError("'constant' and 'floor' are shares up to 1, and 'clip' is over 0.")
         self._check_sizes()
 
     def _check_sizes(self) -> None:
         if self.student == "scratch" and self.lora:
             raise UserError("LoRA needs a trained student; name one, or leave 'lora' out.")
-        for name in ("eval_every", "eval_samples", "batch_tokens", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name!r} must be at least 1.")
         if not 16 <= self.row_tokens <= self.batch_tokens:
             raise UserError("'row_tokens' must be at least 16 and at most 'batch_tokens'.")
         if sum(stage.share for stage in self.stages) > 1 + 1e-9:
@@ -217,38 +237,17 @@ class TrainSettings:
 
     @property
     def files(self) -> list[Path]:
-        """Every file that is read, each once, in a fixed order: data, then a local student.
+        """Every file that is read, each once, in a fixed order: data, then folders.
 
         Raises:
             UserError: If the student looks like a folder and there is none.
         """
         sources = [source for stage in self.stages for source in stage.data]
         data = dict.fromkeys(Path(s.path) for s in (*sources, *self.eval_data))
-        folder = local_student(self.student)
-        student = sorted(folder.iterdir()) if folder else []
-        return [*data, *(path for path in student if path.is_file())]
-
-
-def _build(kind: type[T], row: Any) -> Any:
-    """A settings object from a mapping; one that is built already stays."""
-    if row is None or isinstance(row, kind):
-        return row
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(row, Mapping):
-        raise UserError(f"{kind.__name__.lower()!r} must be a mapping of {', '.join(known)}.")
-    if unknown := sorted(set(map(str, row)) - known):
-        raise UserError(f"{unknown[0]!r} is no setting of {kind.__name__.lower()!r}.")
-    try:
-        return kind(**row)
-    except TypeError as error:
-        raise UserError(f"{kind.__name__.lower()!r}: {error}.") from None
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(f"{name!r} is a number, not {text!r}.") from None
+        tokenizer = self.scratch.tokenizer if self.student == "scratch" else ""
+        folders = [local_student(self.student), Path(tokenizer) if tokenizer else None]
+        inside = [sorted(folder.iterdir()) for folder in folders if folder and folder.is_dir()]
+        return [*data, *(path for found in inside for path in found if path.is_file())]
 
 
 def local_student(name: str) -> Path | None:
@@ -263,24 +262,3 @@ def local_student(name: str) -> Path | None:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError(f"there is no student {name!r}; check the path, or train it first.")
     return None
-
-
-def _rows(row: Any) -> dict[str, Any]:
-    if isinstance(row, Source):
-        return {f.name: getattr(row, f.name) for f in fields(row)}
-    return dict(row) if isinstance(row, Mapping) else {}
-
-
-def _path(row: Any) -> Any:
-    path = _rows(row).get("path")
-    if not path:
-        raise UserError("each of a stage's 'data' needs a 'path'.")
-    return path
-
-
-def _roles(roles: Iterable[str] | str) -> tuple[Role, ...]:
-    named = (roles,) if isinstance(roles, str) else tuple(roles)
-    for role in named:
-        if role not in ROLES:
-            raise UserError(f"there is no role {role!r}; known: {', '.join(ROLES)}.")
-    return named  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import MissingDependencyError, UserError
+from ..export.hf_model import save_tokenizer
 from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
 
@@ -75,7 +76,7 @@ def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
         model.save_pretrained(str(directory / "adapter"))
         model = model.merge_and_unload()
     model.save_pretrained(str(directory))
-    tokenizer.save_pretrained(str(directory))
+    save_tokenizer(tokenizer, directory)
 
 
 def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:

@@ -13,17 +13,13 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.control_tokens import SPLIT, control_pattern, split_control_tokens
+from ..export.gguf_tokenizer import ONE_DIGIT
+from ..export.hf_model import save_tokenizer
 
 PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>")
 MIN_VOCABULARY = 256 + len(SPECIAL)
 """Every byte and the special tokens; fewer can't write everything."""
-
-# The pattern is part of the format: llama.cpp splits text in this way for `qwen2`.
-_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 # Whatever the messages are like, the prompt isn't empty: an unknown role is the user's, content
 # may be missing or a list of parts, and without any message the reply's beginning remains.
@@ -67,7 +63,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
         [
-            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.Split(Regex(ONE_DIGIT), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -92,7 +88,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
     tokenizer.chat_template = CHAT_TEMPLATE
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     try:
-        tokenizer.save_pretrained(str(temporary))
+        save_tokenizer(tokenizer, temporary)
         shutil.rmtree(directory, ignore_errors=True)
         temporary.replace(directory)
     except OSError as error:

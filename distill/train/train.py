@@ -10,6 +10,7 @@ With several GPUs it is started by `torchrun`, once for each.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -44,16 +45,23 @@ def train(
         MissingDependencyError: If a package isn't installed.
     """
     check_machine(settings)
-    recorded = asdict(settings)
-    if int(os.environ.get("RANK", "0")) == 0:
-        to_do = manifest.begin(directory, "train", recorded, settings.files)
-    else:
-        to_do = not manifest.is_finished(directory, "train", recorded, settings.files)
-    if not to_do:
+    if not _begin(settings, directory):
         return manifest.read_manifest(directory)["counts"]
     from .training import Training
 
     return Training(settings, directory, progress).run()
+
+
+def _begin(settings: TrainSettings, directory: Path) -> bool:
+    """Open the directory; True if there is something left to do."""
+    about, before = (asdict(settings), settings.files), manifest.read_manifest(directory)
+    # Before the first checkpoint there is little that could be mixed with other settings.
+    anew = before.get("finished") is False and not (directory / "checkpoint.pt").exists()
+    if int(os.environ.get("RANK", "0")):
+        return not manifest.is_finished(directory, "train", *about, anew)
+    if anew and before["fingerprint"] != manifest.fingerprint(*about):
+        shutil.rmtree(directory / "tokenizer", ignore_errors=True)
+    return manifest.begin(directory, "train", *about, anew)
 
 
 def check_machine(settings: TrainSettings) -> None:

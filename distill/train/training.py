@@ -25,6 +25,7 @@ from .curves import draw_curves
 from .device import can_compile, place
 from .files import inherited, write_student
 from .held_out import HeldOut
+from .interrupt import interruptible
 from .optimizer import optimizers_for, schedule
 from .packing import CompletionLoss, Encoded, Rows, pack
 from .settings import TrainSettings
@@ -67,16 +68,24 @@ class Training:
         self._drawn = self._started
 
     def run(self) -> dict[str, Any]:
-        """Train to the end, save the student and finish the manifest."""
+        """Train to the end, save the student and finish the manifest.
+
+        Raises:
+            KeyboardInterrupt: On Ctrl-C, after the update under way is done and saved.
+            UserError: If the loss is no longer a number.
+        """
         state, settings = self.state, self.settings
-        while (done := self._done()) < 1 and not self._stale():
-            self._update(done)
-            if state.step % settings.log_every == 0:
-                self._log()
-            if state.step % settings.eval_every == 0:
-                self._evaluate()
-            if state.step % settings.save_every == 0:
-                self._save()
+        with interruptible() as interrupted:
+            while (done := self._done()) < 1 and not self._stale():
+                self._update(done)
+                if state.step % settings.log_every == 0:
+                    self._log()
+                if state.step % settings.eval_every == 0:
+                    self._evaluate()
+                if state.step % settings.save_every == 0 or interrupted():
+                    self._save()
+                if interrupted():
+                    raise KeyboardInterrupt
         if self.held_out and state.step % settings.eval_every:
             self._evaluate()
         self._log()
@@ -157,7 +166,7 @@ class Training:
         if not math.isfinite(loss):
             raise UserError(
                 f"the loss is no longer a number after step {self.state.step}; "
-                "lower the learning rate, or go on from an earlier checkpoint."
+                "lower the learning rates and train into another directory."
             )
         now, (then, tokens) = time.monotonic(), self._mark
         speed = (self.state.tokens - tokens) / max(1e-9, now - then)

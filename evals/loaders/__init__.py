@@ -38,7 +38,7 @@ class Format:
 
 
 def _break_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((f"{path}, row {number} (from 0)", row) for number, row in csv_rows(path))
+    return ((f"{path}:{line}", row) for line, row in csv_rows(path))
 
 
 FORMATS = {

@@ -1,0 +1,146 @@
+"""`decompose distill STEP`: the steps that make examples, and what is said to who mistypes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.cli.main import main
+from langgraph_decompose.distill.records import Example, read_examples, write_examples
+from langgraph_decompose.testing import LatencyServer
+
+PLAN = "#1 Who directed Jaws?\n#2 When was #1 born? <- #1"
+QUESTION = "When was the director of Jaws born?"
+SOLVED = {
+    "question": "Ada sold 48 clips, and half as many in May. How many clips did Ada sell in all?",
+    "answer": "Ada sold 48/2 = <<48/2=24>>24 clips in May.\n"
+    "Ada sold 48+24 = <<48+24=72>>72 clips altogether.\n#### 72",
+}
+DECOMPOSED = {
+    "qid": "7",
+    "question": QUESTION,
+    "answer": True,
+    "decomposition": ["Who directed Jaws?", "When was #1 born?"],
+}
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with what the commands read."""
+    monkeypatch.chdir(tmp_path)
+    Path("questions.jsonl").write_text(json.dumps({"question": QUESTION}) + "\n")
+    Path("gsm8k.jsonl").write_text(json.dumps(SOLVED) + "\n")
+    Path("strategyqa.json").write_text(json.dumps([DECOMPOSED]))
+    write_examples(Path("examples.jsonl"), [Example("a", QUESTION), Example("b", QUESTION)])
+
+
+def plans(directory: str) -> list[str]:
+    return [str(example.to_plan()) for example in read_examples(Path(directory, "examples.jsonl"))]
+
+
+def test_collect_asks_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
+    with LatencyServer(lambda *_: PLAN) as server:
+        teacher = f"openai:any@{server.url}"
+        command = ["collect", "--teacher", teacher, "--questions", "questions.jsonl"]
+        assert main(["distill", *command, "--attempts", "2", "--out", "out", "--json"]) == 0
+        counts = json.loads(capsys.readouterr().out)
+        assert (counts["plans"], counts["calls"], len(server.calls)) == (2, 2, 2)
+    assert plans("out") == [PLAN, PLAN]
+
+
+def test_import_reads_decompositions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "import", "strategyqa", "strategyqa.json", "--out", "out"]) == 0
+    assert "examples: 1\nbroken: 0\n" in capsys.readouterr().out
+    assert plans("out") == [PLAN]
+
+
+@pytest.mark.parametrize("step", ["import strategyqa", "from-solutions gsm8k"])
+def test_a_broken_line_is_counted_or_refused(step: str, capsys: pytest.CaptureFixture[str]) -> None:
+    good = DECOMPOSED if "strategyqa" in step else SOLVED
+    Path("some.jsonl").write_text(f"{json.dumps(good)}\n{{broken\n")
+    command = ["distill", *step.split(), "some.jsonl"]
+    assert main([*command, "--out", "counted"]) == 0
+    assert "broken: 1\n" in capsys.readouterr().out
+    assert main([*command, "--refuse-broken", "--out", "refused"]) == 2
+    assert "some.jsonl:2" in capsys.readouterr().err
+
+
+def test_solutions_become_plans() -> None:
+    assert main(["distill", "from-solutions", "gsm8k", "gsm8k.jsonl", "--out", "out"]) == 0
+    (plan,) = plans("out")
+    assert plan.count("\n") == 1
+    assert plan.endswith("<- #1")
+
+
+def test_generate_makes_questions_of_the_kinds_named() -> None:
+    command = ["generate", "--count", "5", "--seed", "3", "--kinds", "compare", "choice"]
+    assert main(["distill", *command, "--out", "out"]) == 0
+    kinds = [example.meta["kind"] for example in read_examples(Path("out/examples.jsonl"))]
+    assert len(kinds) == 5
+    assert set(kinds) <= {"compare", "choice"}
+
+
+def test_screen_leaves_out_what_occurs_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "screen", "examples.jsonl", "--out", "out", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == 1
+    assert plans("out") == ["atomic"]
+    assert "the question occurs again" in Path("out/report.md").read_text()
+
+
+TEACHER = ["--teacher", "openai:any@http://127.0.0.1:9"]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["collect", *TEACHER, "--questions", "none.jsonl"], "'none.jsonl' can't be read"),
+        (["collect", *TEACHER, "--questions", "questions.jsonl", "--attempts", "0"], "attempts is"),
+        (["import", "strategyqb", "strategyqa.json"], "there is no format 'strategyqb'"),
+        (["import", "strategyqa", "none.json"], "none.json' isn't there"),
+        (["from-solutions", "gsm8k", "strategyqa.json"], "has no examples"),
+        (["generate", "--count", "0"], "'count' is a whole number from 1"),
+        (["generate", "--count", "1", "--kinds", "riddle"], "nothing called 'riddle'"),
+        (["screen", "none.jsonl"], "'none.jsonl' can't be read"),
+        (["screen", "examples.jsonl", "--method", "luck"], "not 'luck'"),
+        (["train", "none.yaml"], "'none.yaml' can't be read"),
+        (["run", "none.yaml"], "name a file, or one of cpu"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(
+    command: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["distill", *command, "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "'mine.yaml' is a mapping of stages, roles,"),
+        ("stages: [{data: [a]}]\nmax_stepz: 3\n", "'mine.yaml' has no 'max_stepz'"),
+        ("stages: [{data: [a]}]\nmax_steps: many\n", "'max_steps': Input should be a valid int"),
+        ("stages: [{data: [a]}]\nmax_steps: 1\nthreads: -1\n", "'threads' must be at least 0"),
+        ("stages: [{data: [a}\n", "'mine.yaml' is no YAML"),
+    ],
+)
+def test_a_mistake_in_training_settings_is_told_in_a_line(
+    text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("yaml")
+    Path("mine.yaml").write_text(text)
+    assert main(["distill", "train", "mine.yaml", "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_step_that_failed_is_done_when_the_mistake_is_mended(tmp_path: Path) -> None:
+    command: list[Any] = ["distill", "import", "strategyqa", "mended.json", "--out", "out"]
+    Path("mended.json").write_text("[]")
+    assert main(command) == 2
+    Path("mended.json").write_text(json.dumps([DECOMPOSED]))
+    assert main(command) == 0

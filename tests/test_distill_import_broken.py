@@ -1,0 +1,60 @@
+"""Importing what can't be used: each row is named by file and line, and counted or refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from langgraph_decompose.distill.importers import KINDS, read_dataset
+from langgraph_decompose.errors import UserError
+
+
+def write(path: Path, rows, lines=True) -> Path:
+    path.write_text("\n".join(map(json.dumps, rows)) if lines else json.dumps(rows))
+    return path
+
+
+def test_broken_rows_are_refused_or_noted(tmp_path):
+    path = write(tmp_path / "s.jsonl", [{"question": "Is it?", "answer": True}, ["no object"]])
+    with pytest.raises(UserError, match=r"s\.jsonl:1: 'decomposition' is missing; mend it"):
+        list(read_dataset("strategyqa", path))
+    broken: list[str] = []
+    assert not list(read_dataset("strategyqa", path, broken=broken))
+    assert broken[1] == f"{path}:2: not a JSON object"
+
+
+def test_a_broken_row_is_named_by_its_line_or_by_its_place_in_a_list(tmp_path):
+    rows = [{"question": "Is it?"}, {"answer": "no"}]
+    lines, listed = (write(tmp_path / f"{k}.json", rows, k == "lines") for k in ("lines", "list"))
+    lines.write_text(lines.read_text() + "\n{\n")
+    found: list[str] = []
+    for path in (lines, listed):
+        assert len(list(read_dataset("questions", path, broken=found))) == 1
+    assert found[0] == f"{lines}:2: no question"
+    assert found[1].startswith(f"{lines}:3: Expecting")
+    assert found[2:] == [f"{listed}, row 2: no question"]
+    table = tmp_path / "b.csv"
+    table.write_text('question_id,question_text\n1,"two\nlines"\n2\n')
+    with pytest.raises(UserError, match=r"b\.csv:3: no column 'decomposition'"):
+        list(read_dataset("break", table))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        ("strategyqa", "[{", "is no JSON"),
+        ("gsm8k", '{"question": "x"}', "no question or no answer"),
+        ("break", "a,b\n1,2\n", "no column 'question_id'"),
+        ("nonsense", "", "there is no format 'nonsense'; known: break"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named(tmp_path, kind, content, message):
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=message):
+        list(read_dataset(kind, path))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for kind in KINDS:
+        with pytest.raises(UserError, match=r"nothing.json' can't be read"):
+            list(read_dataset(kind, tmp_path / "nothing.json"))

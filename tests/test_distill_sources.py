@@ -1,0 +1,233 @@
+"""Sources of a recipe: a mistake is mended and the same run goes on, and nothing is paid twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose import UserError
+from langgraph_decompose.distill import manifest
+from langgraph_decompose.distill.importers import read_dataset, split_of
+from langgraph_decompose.distill.recipe import Recipe, run_recipe
+from langgraph_decompose.distill.records import Example, read_examples, write_examples
+from langgraph_decompose.distill.sources import TEACHER_SET, ExampleSource, make_source
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+MADE = {"generate": {"count": 3, "kinds": {"compare": 1}}}
+NAMES = ("Ada", "Ben", "Cleo", "Dov")
+
+
+def plan(prompt: str, _: Any) -> str:
+    name = re.findall(r"Who is the mother of (\w+)'s editor\?", prompt)[-1]
+    return f"#1 Who is {name}'s editor?\n#2 Who is the mother of #1? <- #1"
+
+
+@pytest.fixture
+def teacher() -> Iterator[LatencyServer]:
+    with LatencyServer(plan) as server:
+        yield server
+
+
+def questions(path: Path, count: int) -> Path:
+    rows = [{"question": f"Who is the mother of {name}'s editor?"} for name in NAMES[:count]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def taught(server: LatencyServer, file: Path, **options: Any) -> dict[str, Any]:
+    return {"collect": {"teacher": f"openai:any@{server.url}", "questions": str(file)} | options}
+
+
+def make(row: dict[str, Any], out: Path) -> list[Example]:
+    """The examples of a source that is called `mine`."""
+    return list(read_examples(make_source(ExampleSource.of("mine", row), out.parent, out)))
+
+
+def test_questions_that_were_missing_are_asked_when_they_are_there(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    row = taught(teacher, tmp_path / "questions.jsonl")
+    with pytest.raises(UserError, match=r"asks about '.*questions.jsonl', and there is no such"):
+        make(row, tmp_path / "out")
+    questions(tmp_path / "questions.jsonl", 2)
+    assert len(make(row, tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "calls"),
+    [
+        ({"attempts": 2}, {}, 2 + 2),
+        ({"limit": 1}, {}, 2),
+        ({"concurrency": 1, "max_calls": 50}, {}, 2),
+        ({}, {"vary": {"copies": 3, "names": 1.0}}, 2),
+        ({}, {"screen": {"max_lines": 5}}, 2),
+        ({}, {"split": "train"}, 2),
+    ],
+)
+def test_a_changed_source_is_made_again_from_the_replies_it_has(
+    options: dict[str, Any],
+    more: dict[str, Any],
+    calls: int,
+    teacher: LatencyServer,
+    tmp_path: Path,
+) -> None:
+    file, out = questions(tmp_path / "questions.jsonl", 2), tmp_path / "out"
+    make(taught(teacher, file) | {"screen": {"max_lines": 4}}, out)
+    again = make(taught(teacher, file, **options) | more, out)
+    assert len(teacher.calls) == calls
+    assert again == make(taught(teacher, file, **options) | more, tmp_path / "from_nothing")
+
+
+def test_more_questions_are_asked_beside_those_that_were(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    row = taught(teacher, tmp_path / "questions.jsonl") | {"screen": {}}
+    for count in (2, 4):
+        questions(tmp_path / "questions.jsonl", count)
+        assert len(make(row, tmp_path / "out")) == count
+    assert len(teacher.calls) == 4
+
+
+def test_a_source_of_another_kind_leaves_the_replies_alone(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    row = taught(teacher, questions(tmp_path / "questions.jsonl", 2))
+    first = make(row, tmp_path / "out")
+    assert [example.source for example in make(MADE, tmp_path / "out")] == ["generated"] * 3
+    assert make(row, tmp_path / "out") == first
+    assert len(teacher.calls) == 2
+
+
+def test_no_message_tells_to_remove_what_was_paid_for(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    file = questions(tmp_path / "questions.jsonl", 2)
+    make(taught(teacher, file), tmp_path / "out")
+    other = taught(teacher, file, teacher=f"openai:other@{teacher.url}")
+    with pytest.raises(UserError, match="replies of another teacher, 'openai:any@") as caught:
+        make(other, tmp_path / "out")
+    with pytest.raises(UserError, match="holds the step collect") as also:
+        make(MADE, tmp_path / "out" / "collect")
+    assert not any("remove" in str(refused.value) for refused in (caught, also))
+
+
+def test_a_teacher_whose_name_was_wrong_is_no_other_teacher(tmp_path: Path) -> None:
+    def reply(prompt: str, body: Any) -> Any:
+        return plan(prompt, body) if body["model"] == "any" else ServerReply("?", status=404)
+
+    file = questions(tmp_path / "questions.jsonl", 4)
+    with LatencyServer(reply) as server:
+        with pytest.raises(UserError, match="can't be asked"):
+            make(taught(server, file, teacher=f"openai:nay@{server.url}"), tmp_path / "out")
+        assert len(make(taught(server, file), tmp_path / "out")) == 4
+
+
+def test_a_finished_source_without_a_teacher_is_refused_with_other_settings(
+    tmp_path: Path,
+) -> None:
+    before = make(MADE, tmp_path / "out")
+    with pytest.raises(UserError, match="other settings or data; remove that directory, or name"):
+        make({"generate": {"count": 4}}, tmp_path / "out")
+    assert make(MADE, tmp_path / "out") == before
+
+
+def test_a_source_that_failed_is_made_when_its_data_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("{}\n")
+    row = {"examples": {"path": "mine.jsonl", "refuse_broken": True}}
+    with pytest.raises(UserError, match="mine.jsonl:1"):
+        make(row, tmp_path / "out")
+    write_examples(file, [Example("1", "Who directed Jaws?")])
+    assert len(make(row, tmp_path / "out")) == 1
+
+
+def no_file(row: dict[str, Any]) -> dict[str, Any]:
+    return {"second": {"examples": {"path": "nowhere.jsonl"}}}
+
+
+def no_questions(row: dict[str, Any]) -> dict[str, Any]:
+    return {"second": {"collect": row["collect"] | {"questions": "nowhere.jsonl"}}}
+
+
+def no_evaluation(row: dict[str, Any]) -> dict[str, Any]:
+    return {"second": MADE | {"screen": {"evaluation": ["gsm8k:nowhere.jsonl"]}}}
+
+
+@pytest.mark.parametrize("second", [no_file, no_questions, no_evaluation])
+def test_files_of_all_sources_are_looked_for_before_a_teacher_is_asked(
+    second: Callable[[dict[str, Any]], dict[str, Any]], teacher: LatencyServer, tmp_path: Path
+) -> None:
+    row = taught(teacher, questions(tmp_path / "questions.jsonl", 2))
+    train = {"stages": [{"data": ["first"]}], "max_steps": 1}
+    recipe = Recipe.of({"name": "a", "sources": {"first": row, **second(row)}, "train": train})
+    with pytest.raises(UserError, match="nowhere"):
+        run_recipe(recipe, tmp_path / "out", tmp_path, until="sources")
+    assert not teacher.calls
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"import": {"kind": "gsm9k", "path": "x"}}, "there is no format 'gsm9k'"),
+        ({"import": {"kind": "gsm8k"}}, "'path': Field required"),
+        ({"from_solutions": {"kind": "gsm8k", "path": "x", "lines": 1}}, "has no 'lines'"),
+        ({"examples": "mine.jsonl"}, "is a mapping of path, refuse_broken, not 'mine.jsonl'"),
+        ({"collect": {"teacher": "t", "questions": "q", "atempts": 2}}, "has no 'atempts'"),
+        ({"collect": {"teacher": "t", "questions": "q", "attempts": 0}}, "a whole number from 1"),
+        ({"generate": {"count": 3, "kinds": {"riddle": 1}}}, "nothing called 'riddle'"),
+        ({"generate": {"count": 3}, 7: 1}, "'7' is no setting of it"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_made(row: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        ExampleSource.of("mine", row)
+
+
+def test_a_manifest_names_every_input(tmp_path: Path) -> None:
+    files = [tmp_path / name / "examples.jsonl" for name in ("fresh", "old", "a/same", "b/same")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text(str(file))
+    manifest.begin(tmp_path / "out", "train", {}, files)
+    named = manifest.read_manifest(tmp_path / "out")["inputs"]
+    assert list(named) == ["fresh/examples.jsonl", "old/examples.jsonl", *map(str, files[2:])]
+    assert named["old/examples.jsonl"] == manifest.file_hash(files[1])
+
+
+def test_a_step_that_failed_before_it_wrote_anything_may_begin_with_other_settings(
+    tmp_path: Path,
+) -> None:
+    assert manifest.begin(tmp_path / "out", "export", {"name": "a"})
+    assert manifest.begin(tmp_path / "out", "export", {"name": "b"})
+    (tmp_path / "out" / "model-f16.gguf").touch()
+    with pytest.raises(UserError, match="other settings"):
+        manifest.begin(tmp_path / "out", "export", {"name": "c"})
+
+
+def test_no_secret_of_a_teacher_is_written(teacher: LatencyServer, tmp_path: Path) -> None:
+    file = questions(tmp_path / "questions.jsonl", 1)
+    secret = f"openai:any@{teacher.url}".replace("http://", "http://user:s3cret@")
+    make(taught(teacher, file, teacher=secret), tmp_path / "out")
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not any(b"s3cret" in path.read_bytes() for path in written)
+
+
+def test_held_out_questions_of_the_teacher_set_are_kept_out(tmp_path: Path) -> None:
+    """Ids decide what is held out, and one question may have two of them."""
+    held_out = next(e for e in _fresh() if split_of(e.id) == "dev" and len(e.question) > 40)
+    learned = next(e for e in _fresh() if split_of(e.id) == "train")
+    write_examples(tmp_path / "mine.jsonl", [replace(held_out, id="mine:1"), learned])
+    row = {
+        "examples": {"path": str(tmp_path / "mine.jsonl")},
+        "screen": {"evaluation": ["dev:teacher:fresh.jsonl"]},
+    }
+    assert [example.id for example in make(row, tmp_path / "out")] == [learned.id]
+
+
+def _fresh() -> Iterator[Example]:
+    return read_dataset("teacher", TEACHER_SET / "fresh.jsonl")

@@ -1,0 +1,81 @@
+"""The same training started again: what may have changed since, and what may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.distill.manifest import read_manifest
+from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.train.train import TrainSettings, train
+from langgraph_decompose.errors import UserError
+
+for package in ("torch", "transformers", "safetensors", "matplotlib"):
+    pytest.importorskip(package)
+
+TINY = {"width": 32, "layers": 1, "heads": 2, "kv_heads": 1, "feed_forward": 64, "vocab": 300,
+        "context": 128}  # fmt: skip
+
+
+def write(path: Path, **meta: str) -> Path:
+    rows = [Example(str(k), f"Where is town {k}?", meta=meta) for k in range(20)]
+    write_examples(path, rows)
+    return path
+
+
+def settings(data: Path, **changes: Any) -> TrainSettings:
+    given: dict[str, Any] = {
+        "stages": [{"data": [data]}], "scratch": TINY, "max_steps": 6, "batch_tokens": 128,
+        "row_tokens": 128, "device": "cpu", "threads": 1, "log_every": 1, "save_every": 2,
+    }  # fmt: skip
+    return TrainSettings(**(given | changes))
+
+
+class Stopped(Exception):
+    """Raised by a test in the middle of a run."""
+
+
+def stop_at_step_4(line: str) -> None:
+    if line.startswith("step 4: loss"):
+        raise Stopped
+
+
+def test_a_run_goes_on_when_its_files_are_named_otherwise_and_with_more_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = write(Path("data.jsonl"))
+    with pytest.raises(Stopped):
+        train(settings(data), Path("out"), stop_at_step_4)
+    told: list[str] = []
+    again = settings(data.absolute(), threads=2, log_every=2, micro_tokens=256)
+    assert train(again, tmp_path / "out", told.append)["steps"] == 6
+    assert told[0] == "going on from step 2"
+    # The training is known by what it was made from when it is finished, too.
+    told.clear()
+    train(settings(data), Path("out"), told.append)
+    assert not told
+
+
+def test_a_checkpoint_is_never_gone_on_from_with_other_settings(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl")
+    with pytest.raises(Stopped):
+        train(settings(data), tmp_path / "out", stop_at_step_4)
+    with pytest.raises(UserError, match="other settings or data; remove that directory, or name"):
+        train(settings(data, seed=1), tmp_path / "out")
+    write(data, expr="2 + 3")
+    with pytest.raises(UserError, match="other settings or data"):
+        train(settings(data), tmp_path / "out")
+
+
+def test_data_that_taught_nothing_is_mended_and_trained_on(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl")
+    asked = {"stages": [{"data": [{"path": str(data), "roles": "solver"}, str(data)]}]}
+    with pytest.raises(UserError, match="has nothing to learn for solver"):
+        train(settings(data, **asked), tmp_path / "out")
+    tokenizer = (tmp_path / "out/tokenizer/tokenizer.json").read_bytes()
+    write(data, expr="20 * 30")
+    assert train(settings(data, **asked), tmp_path / "out")["steps"] == 6
+    assert (tmp_path / "out/tokenizer/tokenizer.json").read_bytes() != tokenizer
+    assert read_manifest(tmp_path / "out")["finished"]
