@@ -199,13 +199,16 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
 
 
 def test_check_alone_measures_quality_too(made: Path, tmp_path: Path) -> None:
-    held_out = made / "sources" / "held_out" / "examples.jsonl"
+    held_out, sums = (made / "sources" / n / "examples.jsonl" for n in ("held_out", "held_sums"))
+    both = tmp_path / "both.jsonl"
+    both.write_text(held_out.read_text() + sums.read_text())
     few = ["--strings", "20", "--samples", "10", "--prompts", "5"]
     gguf = str(made / "export" / "model-q8_0.gguf")
-    command = ["check", str(made / "train" / "model"), "--gguf", gguf, "--examples", str(held_out)]
+    command = ["check", str(made / "train" / "model"), "--gguf", gguf, "--examples", str(both)]
     assert main(["distill", *command, *few, "--out", str(tmp_path / "check")]) in (0, 3)
     card = (tmp_path / "check" / "model-q8_0.md").read_text()
-    assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; 40\)", card)
+    assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; \d+\)", card)
+    assert "| step right |" in card
 
 
 def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_path: Path) -> None:
