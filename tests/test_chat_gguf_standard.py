@@ -9,6 +9,13 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from langgraph_decompose import ChatGGUF, bundled_model_path
 
+# Told to solve, the bundled solver writes an expression whatever else is said.
+TEMPLATE = (
+    "<|system|>solve<|end|>{% for message in messages %}"
+    "{{ '<|' + ('assistant' if message['role'] == 'assistant' else 'user') + '|>' }}"
+    "{{ message['content'] }}<|end|>{% endfor %}<|assistant|>"
+)
+
 
 class TestChatGGUFUnit(ChatModelUnitTests):
     @property
@@ -28,8 +35,7 @@ class TestChatGGUFIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        # The decomposer has learned to write questions as well, but not what comes after a reply.
-        return {"model_path": bundled_model_path("solver")}
+        return {"model_path": bundled_model_path("solver"), "chat_template": TEMPLATE}
 
     @property
     def standard_chat_model_params(self) -> dict[str, Any]:
