@@ -133,8 +133,10 @@ def load_model(model_dir: Path) -> Any:
     try:
         import torch
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise needs_training_packages(error) from None
+    disable_progress_bar()  # Its bar would stand between the lines that the steps tell.
     check_model_dir(model_dir)
     kind: Any = AutoModelForCausalLM
     if is_adapter(model_dir):
