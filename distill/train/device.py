@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +115,18 @@ def can_compile(device: torch.device) -> bool:
         return bool(get_cpp_compiler())
     except Exception:  # torch has errors of its own for a compiler that is absent or broken
         return False
+
+
+def compiles(
+    settings: TrainSettings, device: torch.device, progress: Callable[[str], None]
+) -> bool:
+    """Whether the layers are compiled: if that is wanted, and a compiler is there."""
+    if not settings.compile:
+        return False
+    found = can_compile(device)
+    if not found:
+        progress("no C++ compiler (g++, clang++) was found; training is slower without")
+    return found
 
 
 def _keep_freed_memory() -> None:

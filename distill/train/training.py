@@ -22,7 +22,7 @@ from .. import manifest
 from .checkpoint import State, append_line, load_state, read_log, save_state
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
-from .device import can_compile, place
+from .device import compiles, place
 from .files import inherited, write_student
 from .held_out import HeldOut
 from .interrupt import interruptible
@@ -55,7 +55,7 @@ class Training:
         self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
-        self.loss = CompletionLoss(self.model, self._compiled())
+        self.loss = CompletionLoss(self.model, compiles(settings, self.place.device, self.progress))
         self.optimizers = optimizers_for(settings, self.model, self.place.bfloat16)
         self.state = State()
         self._resume()
@@ -91,15 +91,6 @@ class Training:
         self._log()
         self._save()
         return self._finish()
-
-    def _compiled(self) -> bool:
-        """Whether the layers are compiled: if that is wanted, and a compiler is there."""
-        if not self.settings.compile:
-            return False
-        found = can_compile(self.place.device)
-        if not found:
-            self.progress("no C++ compiler (g++, clang++) was found; training is slower without")
-        return found
 
     # One update
 
