@@ -91,22 +91,20 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
 
     attempts = _Attempts(call, session)
     while True:
-        try:
-            with call.model.limiter.hold():
+        # Held till the reply is kept: a crash loses no more replies than may be on their way.
+        with call.model.limiter.hold():
+            try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
-                output = wait_within(bound, once)
-            reply = attempts.reply(output)
-            break
-        except Exception as error:
-            pause = attempts.pause_after(error)
-            if pause is None:
-                if session.journal:
-                    session.journal.put(*_failure(call, error))
-                raise
+                reply = attempts.reply(wait_within(bound, once))
+            except Exception as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    session.keep(*_failure(call, error))
+                    raise
+            else:
+                session.keep(call.key, reply_value(reply))
+                return reply
         time.sleep(pause)
-    if session.journal:
-        session.journal.put(call.key, reply_value(reply))
-    return reply
 
 
 async def aask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
@@ -128,22 +126,20 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
 
     attempts = _Attempts(call, session)
     while True:
-        try:
-            async with call.model.limiter.ahold():
+        # Held till the reply is kept: a crash loses no more replies than may be on their way.
+        async with call.model.limiter.ahold():
+            try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
-                output = await await_within(bound, once)
-            reply = attempts.reply(output)
-            break
-        except Exception as error:
-            pause = attempts.pause_after(error)
-            if pause is None:
-                if session.journal:
-                    await session.journal.aput(*_failure(call, error))
-                raise
+                reply = attempts.reply(await await_within(bound, once))
+            except Exception as error:
+                pause = attempts.pause_after(error)
+                if pause is None:
+                    await session.akeep(*_failure(call, error))
+                    raise
+            else:
+                await session.akeep(call.key, reply_value(reply))
+                return reply
         await asyncio.sleep(pause)
-    if session.journal:
-        await session.journal.aput(call.key, reply_value(reply))
-    return reply
 
 
 class _Attempts:

@@ -75,6 +75,16 @@ class Session:
             self.meter.paid(self.journal.usage, counted=False)
         return self
 
+    def keep(self, key: str, reply: Any) -> None:
+        """Write a reply or failure into the journal, if there is one."""
+        if self.journal:
+            self.journal.put(key, reply)
+
+    async def akeep(self, key: str, reply: Any) -> None:
+        """`keep` for the event loop."""
+        if self.journal:
+            await self.journal.aput(key, reply)
+
     @property
     def failed_before(self) -> list[UsageRow]:
         """What failures took that an earlier attempt met and this one asks again."""

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose import create_decomposition_graph, resolve_model
+from langgraph_decompose.models.limiter import Limiter
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 STREAMED: Any = {"stream_mode": ["custom", "updates"], "durability": "sync"}
@@ -69,12 +71,16 @@ async def arun(case: dict[str, Any], teller: Teller) -> dict[str, Any]:
 
 
 def build(case: dict[str, Any], checkpointer: Any) -> Any:
-    """The graph under test; all its models are the test's server."""
+    """The graph under test; all its models are the test's server, and may take turns."""
     url = case["url"]
+    roles = {r: resolve_model(f"openai:{r}@{url}") for r in ("solver", "decomposer", "composer")}
+    if case.get("one_at_a_time"):
+        one = Limiter(1)
+        roles = {role: replace(model, limiter=one) for role, model in roles.items()}
     return create_decomposition_graph(
-        graph_solver(url) if case.get("graph_solver") else f"openai:solver@{url}",
-        decomposer=f"openai:decomposer@{url}",
-        composer=f"openai:composer@{url}",
+        graph_solver(url) if case.get("graph_solver") else roles["solver"],
+        decomposer=roles["decomposer"],
+        composer=roles["composer"],
         strategy=case.get("strategy", "dag"),
         **case.get("options", {}),
         checkpointer=checkpointer,

@@ -497,3 +497,48 @@ def test_two_nodes_may_begin_the_journal_of_their_question_at_once(tmp_path: Pat
         other.put("B?", {"text": "b", "usage": []})
         resumed.open()
         assert (resumed.get("A?")["text"], resumed.get("B?")["text"]) == ("a", "b")
+
+
+class SlowSaver(InMemorySaver):
+    """A slow disk, which notes what it has kept."""
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__()
+        self.log = log
+
+    def put_writes(self, config: Any, writes: Any, *args: Any) -> None:
+        kept = [value[1]["text"] for channel, value in writes if channel == "reply"]
+        if kept:
+            time.sleep(0.02)
+        super().put_writes(config, writes, *args)
+        self.log += [f"kept {text}" for text in kept if text in ("A?", "B?", "C?")]
+
+    async def aput_writes(self, config: Any, writes: Any, *args: Any) -> None:
+        await asyncio.to_thread(self.put_writes, config, writes, *args)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_no_call_takes_the_place_of_one_whose_reply_is_not_kept_yet(how: str) -> None:
+    """With one call at a time, a crash can lose one reply, however slow the disk is."""
+    log: list[str] = []
+
+    def reply(prompt: str, body: Any) -> str:
+        line = prompt.rpartition("Step to answer now: ")[2].splitlines()[0]
+        log.append(f"asked {line}")
+        return line
+
+    with LatencyServer(reply) as server:
+        graph = create_decomposition_graph(
+            f"openai:solver@{server.url}",
+            decomposer=ScriptedChatModel(replies=lambda prompt: "#1 A?\n#2 B?\n#3 C?"),
+            composer=ScriptedChatModel(replies=lambda prompt: "the end"),
+            max_concurrency=1,
+            checkpointer=SlowSaver(log),
+        )
+        question = {"question": "All?"}
+        if how == "sync":
+            graph.invoke(question, THREAD)
+        else:
+            asyncio.run(graph.ainvoke(question, THREAD))
+    assert sorted(log[::2]) == ["asked A?", "asked B?", "asked C?"]
+    assert log[1::2] == [line.replace("asked", "kept") for line in log[::2]]

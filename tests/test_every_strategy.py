@@ -162,17 +162,16 @@ def test_killed_after_every_event_in_turn_it_pays_nothing_twice(
 ) -> None:
     strategy, options = CASES[case]
     with LatencyServer(Script()) as server:
-        ask(how, graph_of(case, server.url, max_concurrency=1))
+        ask(how, graph_of(case, server.url))
         needed = len(server.calls)
         server.reply = Script()
-        alone = {**options, "max_concurrency": 1}
-        told = {"url": server.url, "how": how, "strategy": strategy, "options": alone}
+        told = {"url": server.url, "how": how, "strategy": strategy, "options": options}
         result, kills = None, 0
         while result is None:
             assert kills < 40, "each process gets one event further than the last"
             killing = {"kill_at": kills + 1, "file": str(tmp_path / "run.sqlite")}
             given = ASKED if not kills else None
-            for line in forks.run(**told, **killing, input=given):
+            for line in forks.run(**told, **killing, input=given, one_at_a_time=True):
                 result = line if line["type"] == "result" else result
             kills += result is None
         assert result["status"] == "ok"
