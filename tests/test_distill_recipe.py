@@ -26,6 +26,8 @@ yaml = pytest.importorskip("yaml")
 for package in ("torch", "transformers", "gguf", "llama_cpp", "matplotlib"):
     pytest.importorskip(package)
 
+pytestmark = pytest.mark.timeout(900)  # The recipe is run once, for the first test.
+
 # A real, if narrow recipe: two kinds of questions, a model of 0.6 million parameters.
 RECIPE: dict[str, Any] = {
     "name": "tiny",

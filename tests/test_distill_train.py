@@ -121,6 +121,8 @@ import json, os, signal, sys
 from pathlib import Path
 from langgraph_decompose.distill.train.train import TrainSettings, train
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background job ignores it.
+
 def progress(line):
     if line.startswith("step 15: loss"):
         os.kill(os.getpid(), signal.SIGKILL)
