@@ -16,9 +16,15 @@ def open_private(path: Path) -> None:
     """Make a file that only its owner can read, if it isn't there.
 
     One that is there isn't even opened: closing it would drop this process's SQLite locks.
+
+    Raises:
+        UserError: If it can't be made.
     """
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 @asynccontextmanager

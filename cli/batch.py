@@ -38,11 +38,13 @@ def run(args: Namespace) -> int:
     """Ask all rows and write the results in their order; returns the exit code."""
     rows, settings = read_rows(args.file), settings_from(args)
     out = Path(args.out).expanduser()
-    _check(args, out)
+    good = _check(args, out)
+    with loading():  # Not in the event loop, where Ctrl-C would find things half open.
+        from ..graphs import factory  # noqa: F401
     with ExitStack() as stack:
         busy = f"{str(out)!r} is being written by another process."
         stack.enter_context(locked(out, "batch", busy))
-        results = _results(out, rows, settings)
+        results = _results(out, rows, settings, good)
         for row in rows:
             if row.problem is None:
                 _say(f"row {row.number} is skipped: {row.error}")
@@ -55,7 +57,8 @@ def run(args: Namespace) -> int:
     return _summary(args, rows, results, left, spent)
 
 
-def _check(args: Namespace, out: Path) -> None:
+def _check(args: Namespace, out: Path) -> dict[int, dict[str, Any]]:
+    """The results of an earlier batch that are to be kept, by row; none without one."""
     if args.concurrency < 1:
         raise UserError(f"--concurrency is a number from 1, not {args.concurrency}.")
     if not out.parent.is_dir():
@@ -65,22 +68,23 @@ def _check(args: Namespace, out: Path) -> None:
             f"{str(out)!r} is there already; name another, or use --retry-failed to ask again "
             "what isn't ok in it."
         )
+    return good_results(out) if out.exists() else {}
 
 
-def _results(out: Path, rows: list[Row], settings: Settings) -> Results:
+def _results(
+    out: Path, rows: list[Row], settings: Settings, good: dict[int, dict[str, Any]]
+) -> Results:
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
     roles = (settings.decomposer, settings.solver, settings.composer, settings.verifier)
     roles += tuple(r.get("solver") for r in settings.ladder or () if isinstance(r, dict))
     kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
-    if out.exists():
-        good = good_results(out)
-        for row in rows:
-            if row.key not in results.done and row.problem and row.number in good:
-                result = good[row.number]
-                if result.pop("question", None) == row.problem.question:
-                    result.pop("id", None)
-                    results.add(row, result)
+    for row in rows:
+        if row.key not in results.done and row.problem and row.number in good:
+            result = good[row.number]
+            if result.pop("question", None) == row.problem.question:
+                result.pop("id", None)
+                results.add(row, result)
     return results
 
 
@@ -109,14 +113,16 @@ class _Batch:
         """Ask; returns the meter of all that was spent."""
         if not self._open:
             return self._meter
-        with loading():
-            from ..graphs.factory import create_decomposition_graph
+        from ..graphs.factory import create_decomposition_graph
+
         waiting = iter(self._open)
         async with open_checkpointer(self._results.state) as saver:
             options = {**graph_options(self._settings), "budget": None}
             graph = create_decomposition_graph(
                 self._settings.solver, checkpointer=saver, shared_meter=self._meter, **options
             )
+
+            self._results.begin()
 
             async def work() -> None:
                 for row in waiting:
@@ -203,6 +209,7 @@ def _summary(
         print(json.dumps(summary, indent=2))  # noqa: T201
     counted = ", ".join(f"{count} {status}" for status, count in done.items() if count)
     _say(f"{counted or 'nothing answered'}; {meter.calls} calls, {meter.tokens} tokens")
+    _say_failures(results, retried=args.retry_failed)
     if left:
         _say(
             f"the budget is spent: {len(left)} rows are left; give the same command with a "
@@ -210,6 +217,18 @@ def _summary(
         )
     whole = not left and set(done) - {s for s, n in done.items() if not n} <= {"ok"}
     return 0 if whole else 3
+
+
+def _say_failures(results: Results, *, retried: bool) -> None:
+    failures = Counter(
+        result["error"].get("message", "?")
+        for result in results.done.values()
+        if result["status"] == "failed" and result.get("error")
+    )
+    if failures:
+        [(reason, count)] = failures.most_common(1)
+        more = "" if retried else "; --retry-failed asks what failed again"
+        _say(f"{count} failed with: {reason}{more}")
 
 
 def _all_usage(results: Results) -> list[Any]:

@@ -88,14 +88,19 @@ class Results:
         self.part = out.with_name(f"{out.name}.part")
         self.state = out.with_name(f"{out.name}.state.sqlite")
         self.done: dict[str, dict[str, Any]] = {}
-        header = json.dumps({"batch": 1, "settings": settings}, sort_keys=True)
+        self._header = json.dumps({"batch": 1, "settings": settings}, sort_keys=True)
+        self._begun = False
         if self.part.exists():
-            self._read(header)
+            self._read(self._header)
         else:
             open_private(self.part)
         self._file = self.part.open("a", encoding="utf-8")
-        if not self.part.stat().st_size:
-            self._write(header)
+
+    def begin(self) -> None:
+        """Say with which settings; before that, they may still turn out to be wrong."""
+        if not self._begun:
+            self._write(self._header)
+            self._begun = True
 
     def _read(self, header: str) -> None:
         data = self.part.read_bytes()
@@ -105,18 +110,25 @@ class Results:
             with self.part.open("r+b") as file:
                 file.truncate(len(whole))
         # Only a newline ends a line here: JSON may hold other separators as they are.
-        lines = whole.decode().split("\n")[:-1]
+        lines = whole.decode(errors="replace").split("\n")[:-1]
         if lines and lines[0] != header:
             raise UserError(
                 f"{str(self.out)!r} was begun with other models or settings; use the same, "
                 f"or remove {self.part.name!r} to begin anew."
             )
+        self._begun = bool(lines)
         for line in lines[1:]:
-            entry = json.loads(line)
-            self.done[entry["key"]] = entry["result"]
+            try:
+                entry = json.loads(line)
+                self.done[entry["key"]] = {**entry["result"]}
+            except (ValueError, KeyError, TypeError):
+                raise UserError(
+                    f"{str(self.part)!r} is damaged; remove it to ask its rows again."
+                ) from None
 
     def add(self, row: Row, result: dict[str, Any]) -> None:
         """Keep a row's result; when this returns, a crash can't lose it."""
+        self.begin()
         self.done[row.key] = result
         self._write(json.dumps({"key": row.key, "result": result}, ensure_ascii=False))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
-from ..settings import config_path, load_settings
+from ..settings import Settings, config_path, load_settings
 
 if TYPE_CHECKING:
     from ..models.references import GGUFSource
@@ -114,9 +114,12 @@ def _made_for(source: GGUFSource) -> str:
 
 def _config() -> Check:
     settings, path = load_settings(), config_path()
-    if not path.is_file():
+    if not path.is_file() and settings == Settings():
         return {"name": "configuration", "ok": None, "detail": f"no file at {path}; defaults hold"}
-    detail = f"{path}: solver {settings.solver}, {len(settings.models)} named models"
+    where = path if path.is_file() else "environment variables"
+    detail = f"{where}: solver {settings.solver}, {len(settings.models)} named models"
+    if problem := _unknown_name(settings):
+        return {"name": "configuration", "ok": False, "detail": f"{detail}; {problem}"}
     missing = [
         table.api_key_env
         for table in settings.models.values()
@@ -125,6 +128,22 @@ def _config() -> Check:
     if missing:
         detail += f"; not set: {', '.join(missing)}"
     return {"name": "configuration", "ok": not missing, "detail": detail}
+
+
+def _unknown_name(settings: Settings) -> str | None:
+    """What is wrong with the strategy or a role's model, without asking any of them."""
+    from ..graphs.factory import STRATEGIES
+    from ..models.references import resolve_model
+
+    if settings.strategy not in STRATEGIES:
+        return f"there is no strategy {settings.strategy!r}"
+    for role in ("decomposer", "solver", "composer", "verifier"):
+        if ref := getattr(settings, role):
+            try:
+                resolve_model(ref)
+            except UserError as error:
+                return f"{role}: {error}"
+    return None
 
 
 def _keys() -> Check:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..models.hosted import without_credentials
+from ..settings import load_settings
 from .arguments import read_json_file
 from .drive import loading
 from .progress import QuestionsProgress
@@ -23,6 +24,9 @@ def run(args: Namespace) -> int:
         from ..evals.evaluation import Evaluation
         from ..evals.experiments import experiment_names
 
+    mine = load_settings()
+    args.decomposer = args.decomposer or [mine.decomposer]
+    args.solver = args.solver or [mine.solver]
     if args.fit_ladder:
         return _fit_ladder(args)
     table = args.tasks[0] if args.tasks[0] in experiment_names() else ""

@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--retry-failed", action="store_true", help="ask again what isn't ok in OUT")
     batch.add_argument("--json", action="store_true", help="print the summary as JSON")
     _add_planning(batch)
-    _add_solving(batch)
+    _add_solving(batch, limits="limits of all questions together (the timeout: of one call)")
 
     runs = commands.add_parser("runs", help="list the runs that are kept")
     runs.add_argument("--delete", metavar="ID", nargs="+", help="forget runs, or all")
@@ -144,9 +144,9 @@ def _add_eval(commands: Any) -> None:
         help=f"{', '.join(_STRATEGIES)} (direct dag); the first is the baseline",
     )
     parser.add_argument(
-        "--decomposer", default=["bundled"], help="or gold, for the task's own plans", **many
+        "--decomposer", help="yours (bundled); or gold, for the task's own plans", **many
     )
-    parser.add_argument("--solver", default=["bundled"], help="several are compared", **many)
+    parser.add_argument("--solver", help="yours (bundled); several are compared", **many)
     parser.add_argument(
         "--model",
         nargs="+",
@@ -191,7 +191,7 @@ def _add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-subquestions", metavar="N", type=int, help="cap on the plan (8)")
 
 
-def _add_solving(parser: argparse.ArgumentParser) -> None:
+def _add_solving(parser: argparse.ArgumentParser, limits: str = "limits of one question") -> None:
     add = parser.add_argument
     add("--solver", metavar="MODEL", help="answers the subquestions")
     add("--composer", metavar="MODEL", help="merges the answers (the solver)")
@@ -205,7 +205,7 @@ def _add_solving(parser: argparse.ArgumentParser) -> None:
     add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
     add("--max-total", metavar="N", type=int, help="subquestions of recursive on all levels (64)")
     add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
-    add = parser.add_argument_group("limits of one question").add_argument
+    add = parser.add_argument_group(limits).add_argument
     add("--call-timeout", metavar="S", type=float, help="seconds for one call")
     add("--max-calls", metavar="N", type=int, help="budget: model calls")
     add("--max-tokens", metavar="N", type=int, help="budget: tokens in and out")

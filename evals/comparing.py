@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 from .statistics import (
     Interval,
-    bootstrap_mean,
     holm,
     is_share,
     mcnemar,
     needed,
-    paired_shares,
+    paired_difference,
     sign_flip,
 )
 
@@ -105,17 +104,12 @@ def compare_marks(
     gains = [b - a for a, b in zip(before, after, strict=True)]
     wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
     shares = is_share(before) and is_share(after)
-    if shares:
-        both = round(sum(before)) - losses
-        difference = paired_shares(both, losses, wins, len(items) - both - losses - wins)
-    else:
-        difference = bootstrap_mean(gains)
     return Comparison(
         task=task,
         metric=metric,
         first=first[0],
         second=second[0],
-        difference=difference,
+        difference=paired_difference(before, after),
         p=mcnemar(losses, wins) if shares else sign_flip(gains),
         test="McNemar" if shares else "sign flips",
         wins=wins,

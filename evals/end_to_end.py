@@ -104,7 +104,7 @@ def _answer(
             result["answer"],
             is_right(result["answer"], item.answer),
             bool(result["plan"]),
-            sum(row["input_tokens"] + row["output_tokens"] for row in result["usage"]),
+            sum((r["input_tokens"] or 0) + (r["output_tokens"] or 0) for r in result["usage"]),
         )
 
 

@@ -126,6 +126,8 @@ class _Slot:
         async def work() -> None:
             for job in waiting:
                 self._kept(await self._answer(job))
+                if self._actor is not None:
+                    self._actor.forget.remote(job)
 
         await asyncio.gather(*(work() for _ in range(min(len(jobs), self._running.concurrency))))
 
@@ -134,9 +136,7 @@ class _Slot:
         while True:
             actor = await self._started()
             try:
-                sample = await actor.ask.remote(job)
-                actor.forget.remote(job)
-                return sample
+                return await actor.ask.remote(job)
             except self._ray.exceptions.RayActorError as error:
                 self._bury(actor)
                 self._deaths[job.key] += 1

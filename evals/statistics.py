@@ -30,7 +30,7 @@ class Interval:
     n: int
 
 
-def wilson(right: int, count: int) -> Interval:
+def wilson(right: float, count: int) -> Interval:
     """A share with its interval after Wilson (1927); of no items, all is possible.
 
     Example:
@@ -58,9 +58,18 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def mean(values: Sequence[float]) -> Interval:
-    """A mean with its interval: Wilson's if all values are 0 or 1, else by bootstrap."""
-    if is_share(values):
-        return wilson(round(sum(values)), len(values))
+    """A mean of marks from 0 to 1 with its interval, by bootstrap or Wilson's.
+
+    Wilson's if all are 0 or 1, and if all are alike: that tells a bootstrap nothing of chance,
+    and no marks of this mean vary more than those of 0 and 1.
+
+    Example:
+        >>> same = mean([0.5] * 10)
+        >>> round(same.low, 3), same.value, round(same.high, 3)
+        (0.237, 0.5, 0.763)
+    """
+    if is_share(values) or len(set(values)) == 1:
+        return wilson(sum(values), len(values))
     return bootstrap_mean(values)
 
 
@@ -70,7 +79,10 @@ def is_share(values: Collection[float]) -> bool:
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Interval:
-    """How much better `second` did than `first` on the same items; pairs are drawn together.
+    """How much better `second` did than `first` on the same items, each marked from 0 to 1.
+
+    Marks of 0 and 1 are shares; of others, pairs are drawn together. If all pairs differ by the
+    same, which tells a bootstrap nothing of chance, the two are taken for unrelated shares.
 
     Raises:
         ValueError: If they aren't of one length.
@@ -78,8 +90,20 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
     Example:
         >>> paired_difference([0, 0, 1, 0], [1, 1, 1, 1]).value
         0.75
+        >>> paired_difference([0.6] * 10, [0.6] * 10).high > 0.2
+        True
     """
-    return bootstrap_mean([b - a for a, b in zip(first, second, strict=True)], seed)
+    gains = [b - a for a, b in zip(first, second, strict=True)]
+    if is_share(first) and is_share(second):
+        wins, losses = gains.count(1), gains.count(-1)
+        both = round(sum(first)) - losses
+        return paired_shares(both, losses, wins, len(gains) - both - losses - wins)
+    if len(set(gains)) > 1:
+        return bootstrap_mean(gains, seed)
+    before, after = wilson(sum(first), len(gains)), wilson(sum(second), len(gains))
+    low = _square_and_add(after.value - after.low, before.high - before.value, 0)
+    high = _square_and_add(after.high - after.value, before.value - before.low, 0)
+    return Interval(gains[0], max(-1.0, gains[0] - low), min(1.0, gains[0] + high), len(gains))
 
 
 def paired_shares(both: int, only_first: int, only_second: int, neither: int) -> Interval:

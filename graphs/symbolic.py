@@ -24,7 +24,7 @@ from ..errors import (
     UserError,
     must_be_raised,
 )
-from ..models.hosted import call_deadline
+from ..models.deadline import call_deadline
 from ..models.limiter import Limiter
 from ..nodes.answers import AnswerRow, answered, failed
 from ..nodes.calls import Call

@@ -24,6 +24,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from ..errors import PromptTooLongError
 from .call_options import call_options, reject_unknown_settings
+from .deadline import call_deadline, seconds_within
 from .messages import to_template_messages
 from .pool import EngineHandle, EngineSettings
 from .replies import as_chunk, chat_result, last_chunk, text_chunk
@@ -194,6 +195,7 @@ class ChatGGUF(BaseChatModel):
 
         settings = call_options(self, stop, {**options, "grammar": grammar})
         prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
+        deadline = call_deadline.get()  # The model's own thread has another context.
 
         def job(engine: Any) -> Any:
             # Imported here, on the model's thread: they pull in llama.cpp and numpy.
@@ -202,10 +204,12 @@ class ChatGGUF(BaseChatModel):
 
             prompt = engine.chat_template(self.chat_template).tokenize(rows)
             how: Any = {"prefix_key": prefix_key, "emit": emit, "cancelled": cancelled}
+            timeout = seconds_within(settings.get("timeout"), deadline)
+            sampling = Sampling(**{**settings, "timeout": timeout})
             if plans := options.get("plans"):
                 how |= {"problem": rows[-1]["content"], "plans": plans}
-                return generate_plan(engine, prompt, Sampling(**settings), **how)
-            return engine.generate(prompt, Sampling(**settings), **how)
+                return generate_plan(engine, prompt, sampling, **how)
+            return engine.generate(prompt, sampling, **how)
 
         return self._submit(job), cancelled
 

@@ -22,6 +22,7 @@ from pydantic import PrivateAttr
 
 from ..errors import MissingDependencyError, ModelReferenceError, PromptTooLongError
 from .control_tokens import SPLIT, control_pattern, split_control_tokens
+from .deadline import call_deadline, seconds_within
 from .messages import to_template_messages
 
 _MAX_NEW_TOKENS = 1024
@@ -85,7 +86,9 @@ class ChatTransformers(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> tuple[Future[ChatResult], threading.Event]:
         rows, cancelled = to_template_messages(messages), threading.Event()
-        return self._thread.submit(self._run, rows, stop or [], options, cancelled), cancelled
+        # The model's own thread has another context.
+        job = (rows, stop or [], options, cancelled, call_deadline.get())
+        return self._thread.submit(self._run, *job), cancelled
 
     def _run(
         self,
@@ -93,6 +96,7 @@ class ChatTransformers(BaseChatModel):
         stop: list[str],
         options: dict[str, Any],
         cancelled: threading.Event,
+        deadline: float,
     ) -> ChatResult:
         model, tokenizer = self._load()
         ids = _tokenize(tokenizer, rows).to(model.device)
@@ -102,7 +106,7 @@ class ChatTransformers(BaseChatModel):
             raise PromptTooLongError(f"the text has {count} tokens, over the limit of {limit}.")
         asked = options.get("max_tokens") or self.max_tokens or _MAX_NEW_TOKENS
         room = min(asked, limit - count) if limit else asked
-        end = time.monotonic() + (self.timeout or math.inf)
+        end = time.monotonic() + (seconds_within(self.timeout, deadline) or math.inf)
         temperature = options.get("temperature") or self.temperature or 0.0
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
         output = model.generate(

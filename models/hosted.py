@@ -5,10 +5,8 @@ Hidden retries are switched off: retrying is the caller's, who counts and budget
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingDependencyError, ModelReferenceError, UserError
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 DEFAULT_TIMEOUT = 120.0
-call_deadline: ContextVar[float] = ContextVar("call_deadline", default=math.inf)
-"""When, on `time.monotonic()`, nobody waits any more for the call that is made here.
-
-HTTP requests end themselves then, in place of the client's own timeout: a thread can't be
-stopped, and the server should be free again.
-"""
 _URL_PROVIDERS = ("openai", "ollama", "anthropic")
 _WITH_URL = re.compile(r"(?P<model>.+?)\s*@\s*(?P<url>https?://[^\s/]+\S*)", re.IGNORECASE)
 

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from ..errors import CutOffReplyError, UnreadableReplyError
-from .hosted import call_deadline
+from .deadline import call_deadline
 
 MAX_BODY_BYTES = 20_000_000
 MAX_EVENT_BYTES = 2_000_000

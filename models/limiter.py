@@ -37,7 +37,7 @@ class Limiter:
         self.most = most
         self._free = most
         self._lock = threading.Lock()
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], asyncio.AbstractEventLoop | None]] = deque()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -52,10 +52,10 @@ class Limiter:
     @asynccontextmanager
     async def ahold(self) -> AsyncIterator[None]:
         """Wait for a place without blocking the event loop."""
-        if turn := self._queue():
+        if turn := self._queue(asyncio.get_running_loop()):
             try:
                 await asyncio.wrap_future(turn)
-            except asyncio.CancelledError:
+            except BaseException:  # Cancelled, or its loop is closed.
                 self._give_up(turn)
                 raise
         try:
@@ -63,14 +63,14 @@ class Limiter:
         finally:
             self._release()
 
-    def _queue(self) -> Future[None] | None:
+    def _queue(self, loop: asyncio.AbstractEventLoop | None = None) -> Future[None] | None:
         """A place at once (None), or a future that is done when it is our turn."""
         with self._lock:
             if self._free:
                 self._free -= 1
                 return None
             turn: Future[None] = Future()
-            self._waiting.append(turn)
+            self._waiting.append((turn, loop))
             return turn
 
     def _wait(self, turn: Future[None]) -> None:
@@ -90,7 +90,10 @@ class Limiter:
     def _release(self) -> None:
         with self._lock:
             while self._waiting:
-                turn = self._waiting.popleft()
+                turn, loop = self._waiting.popleft()
+                # Whoever waits in a loop that was closed would never give its place back.
+                if loop is not None and loop.is_closed():
+                    continue
                 if turn.set_running_or_notify_cancel():
                     turn.set_result(None)
                     return

@@ -48,6 +48,8 @@ class Decomposition:
     """Whether the budget left no call for it."""
 
 
+_MOST_LINES_READ_EARLY = 100
+"""Of a reply that is still being written; one of more lines is no plan, or read at its end."""
 OnLines = Callable[[tuple[Subquestion, ...]], None]
 
 
@@ -116,7 +118,7 @@ def _line_reader(on_lines: OnLines | None, cap: int) -> Callable[[str], None] | 
         if len(text) > MAX_REPLY_CHARS:
             raise PlanError(f"the reply has over {MAX_REPLY_CHARS:,} characters")
         until_now = text[: text.rfind("\n") + 1]
-        if until_now == whole_lines:
+        if until_now == whole_lines or until_now.count("\n") > _MOST_LINES_READ_EARLY:
             return
         whole_lines = until_now
         lines = parse_partial(text, max_subquestions=cap)

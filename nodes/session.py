@@ -9,8 +9,9 @@ from typing import Any
 
 from ..errors import BudgetExhaustedError
 from .budget import Budget, Meter
-from .journal import Journal
+from .journal import PASSING, Journal
 from .usage import UsageRow
+from .waiting import to_its_end
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,23 @@ class Session:
 
     def keep(self, key: str, reply: Any) -> None:
         """Write a reply or failure into the journal, if there is one."""
-        if self.journal:
+        if self.journal and _counts(key, reply):
             self.journal.put(key, reply)
 
     async def akeep(self, key: str, reply: Any) -> None:
-        """`keep` for the event loop."""
-        if self.journal:
-            await self.journal.aput(key, reply)
+        """`keep` for the event loop; whoever cancels it waits until what is paid is kept."""
+        if self.journal and _counts(key, reply):
+            await to_its_end(self.journal.aput(key, reply))
 
     @property
     def failed_before(self) -> list[UsageRow]:
         """What failures took that an earlier attempt met and this one asks again."""
         return self.journal.failed if self.journal else []
+
+
+def _counts(key: str, reply: Any) -> bool:
+    """Whether an entry tells anything: of a failure that may pass, only what it took does."""
+    return not key.startswith(PASSING) or bool(reply["usage"])
 
 
 def _spent(state: Mapping[str, Any], journal: Journal | None) -> list[UsageRow]:

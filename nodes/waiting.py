@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ..models.hosted import call_deadline
+from ..models.deadline import call_deadline
 
 T = TypeVar("T")
 _GRACE = 0.1
@@ -69,6 +69,16 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
         raise
     finally:
         call_deadline.reset(before)
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await what must not be left half done: who is cancelled meanwhile ends after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:

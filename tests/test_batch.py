@@ -138,6 +138,9 @@ def test_what_failed_is_asked_again_when_asked_for(
     assert main(command) == 3
     assert [row["status"] for row in results(out)] == ["ok", "failed", "ok"]
     assert results(out)[1]["error"]["message"].startswith("Error code: 404")
+    told = capsys.readouterr().err
+    assert "1 failed with: Error code: 404" in told
+    assert "--retry-failed asks what failed again" in told
     assert main(command) == 2
     assert "is there already" in capsys.readouterr().err
     world.fault = lambda model, prompt: None
@@ -207,6 +210,7 @@ def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypat
         (["in.jsonl", "--out", "no/such/folder/o"], "there is no folder"),
         (["in.jsonl", "--out", "o", "--concurrency=0"], "--concurrency is a number from 1"),
         (["empty.jsonl", "--out", "o"], "holds no questions"),
+        (["in.jsonl", "--out", "o" * 250], "can't be written: File name too long"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(
@@ -217,6 +221,34 @@ def test_mistakes_are_told_in_a_sentence(
     (tmp_path / "empty.jsonl").write_text("\n")
     assert main(["batch", *args]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--strategy", "dga"], ["--max-calls", "-1"]])
+def test_a_corrected_command_goes_on(
+    wrong: list[str], world: World, tmp_path: Path, capsys: Any
+) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    assert main([*command, *wrong]) == 2
+    assert main(command) == 0
+
+
+def test_a_damaged_file_of_results_is_named(world: World, tmp_path: Path, capsys: Any) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 3), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    assert main([*command, "--max-calls", "1", "--concurrency", "1"]) == 3
+    part = tmp_path / "out.jsonl.part"
+    part.write_bytes(part.read_bytes() + b'{"key": \xff\n')
+    assert main(command) == 2
+    assert "out.jsonl.part' is damaged; remove it" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_result_is_left_alone(tmp_path: Path, capsys: Any) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "folder"
+    out.mkdir()
+    assert main(["batch", str(source), "--out", str(out), "--retry-failed"]) == 2
+    assert "isn't the result of a batch" in capsys.readouterr().err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder", "in.jsonl"]
 
 
 @pytest.mark.timeout(280)

@@ -15,6 +15,7 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
+from langgraph_decompose.models.deadline import call_deadline
 from langgraph_decompose.models.pool import loaded_models
 
 QUESTION = "Who is the spouse of the director of Jaws?"
@@ -328,6 +329,18 @@ async def test_a_cancelled_call_stops_and_the_next_one_works(bundled: ChatGGUF) 
     begin = time.perf_counter()
     assert (await bundled.ainvoke(ask(QUESTION))).content == PLAN
     assert time.perf_counter() - begin < 5
+
+
+def test_a_call_ends_when_nobody_waits_for_it_any_more(bundled: ChatGGUF) -> None:
+    """A caller's bound holds on the model's own thread, where no one could stop the call."""
+    endless = {"grammar": "root ::= [a-z] root"}
+    waited_for = call_deadline.set(time.monotonic())
+    try:
+        with pytest.raises(TimeoutError):
+            bundled.invoke(ask(QUESTION), **endless)
+    finally:
+        call_deadline.reset(waited_for)
+    assert bundled.invoke(ask(QUESTION)).content == PLAN
 
 
 def test_an_abandoned_stream_frees_the_model(bundled: ChatGGUF) -> None:

@@ -247,6 +247,10 @@ def test_doctor_says_what_works(decompose: Decompose) -> None:
     assert "bundled solver         loads and solves (4 bags of 6 pears: 24)" in done.out
     checks = json.loads(decompose("doctor", "--json").out)
     assert {c["name"]: c["ok"] for c in checks}["llama.cpp"] is True
+    for name, wrong in (("SOLVER", "nope"), ("STRATEGY", "dga")):
+        unknown = decompose("doctor", env={f"DECOMPOSE_{name}": wrong})
+        assert unknown.code == 1
+        assert f"'{wrong}'" in unknown.out
     broken = decompose("doctor", env={"DECOMPOSE_CONFIG": "/nowhere.toml"})
     assert broken.code == 1
     assert "FAIL" in broken.out

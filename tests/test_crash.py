@@ -542,3 +542,27 @@ def test_no_call_takes_the_place_of_one_whose_reply_is_not_kept_yet(how: str) ->
             asyncio.run(graph.ainvoke(question, THREAD))
     assert sorted(log[::2]) == ["asked A?", "asked B?", "asked C?"]
     assert log[1::2] == [line.replace("asked", "kept") for line in log[::2]]
+
+
+async def test_cancelled_while_a_reply_is_being_kept_it_is_kept() -> None:
+    writing, asked = asyncio.Event(), []
+
+    class SlowThere(InMemorySaver):
+        async def aput_writes(self, config: Any, writes: Any, *args: Any) -> None:
+            if any(channel == "reply" for channel, _ in writes):
+                writing.set()
+                await asyncio.sleep(0.05)
+            self.put_writes(config, writes, *args)
+
+    def solver(text: str) -> str:
+        asked.append(text)
+        return "42"
+
+    graph = create_decomposition_graph(solver, strategy="direct", checkpointer=SlowThere())
+    task = asyncio.ensure_future(graph.ainvoke({"question": "All?"}, THREAD))
+    await writing.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await graph.ainvoke(None, THREAD))["answer"] == "42"
+    assert len(asked) == 1

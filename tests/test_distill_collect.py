@@ -174,6 +174,8 @@ def test_later_attempts_are_drawn_with_the_temperature_given(
 ) -> None:
     collect(replace(settings, attempts=2, temperature=0.9, limit=1), tmp_path / "out")
     assert [call.body.get("temperature") for call in teacher.server.calls] == [None, 0.9]
+    collect(replace(settings, attempts=2, temperature=0.4, limit=1), tmp_path / "out")
+    assert [call.body.get("temperature") for call in teacher.server.calls] == [None, 0.9, 0.4]
 
 
 def test_until_right_tries_again_where_the_answer_was_wrong(

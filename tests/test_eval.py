@@ -92,6 +92,16 @@ def test_systems_are_compared_on_the_same_items(
     assert not list(out.glob("*replies*"))
 
 
+def test_models_not_named_are_those_of_the_user_s_settings(
+    server: LatencyServer, questions: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("DECOMPOSE_SOLVER", f"openai:mine@{server.url}")
+    out = tmp_path / "out"
+    arguments = ["--strategy", "direct", "--limit", "2", "--out", str(out)]
+    assert main(["eval", str(questions), *arguments]) == 0
+    assert {call.body["model"] for call in server.calls} == {"mine"}
+
+
 def test_a_solver_that_fails_is_counted_as_failed(
     server: LatencyServer, questions: Path, tmp_path: Path, capsys: Any
 ) -> None:

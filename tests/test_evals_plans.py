@@ -12,7 +12,7 @@ from langgraph_decompose import Plan
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import compare, is_right, read_gsm8k, read_svamp
 from langgraph_decompose.evals.plans import PlanScore, measure_plans, rouge_l, score_plan
-from langgraph_decompose.evals.statistics import bootstrap_mean, paired_difference, wilson
+from langgraph_decompose.evals.statistics import bootstrap_mean, mean, paired_difference, wilson
 from langgraph_decompose.plan import parse_plan
 
 PROBLEM = "Ana has 4 bags with 6 pears each and Ben has 9 plums. How much fruit have Ana and Ben?"
@@ -116,10 +116,19 @@ def test_the_bootstrap_is_deterministic_and_covers_the_mean() -> None:
     assert first.high - first.low == pytest.approx(2 * 1.96 * 0.1, rel=0.25)
 
 
-def test_pairing_makes_a_constant_difference_certain() -> None:
-    noisy = [0.0, 5.0, 9.0, 2.0]
-    better = [value + 1 for value in noisy]
-    assert paired_difference(noisy, better).low == paired_difference(noisy, better).high == 1.0
+def test_pairing_takes_what_is_common_out_of_a_difference() -> None:
+    noisy = [0.0, 0.5, 0.9, 0.2] * 25
+    better = [value + 0.1 + 0.002 * (k % 3 - 1) for k, value in enumerate(noisy)]
+    found = paired_difference(noisy, better)
+    assert 0.099 < found.low < found.high < 0.101
+
+
+def test_ten_alike_pairs_are_not_certain() -> None:
+    alike = paired_difference([2 / 3] * 10, [2 / 3] * 10)
+    assert alike.low < -0.2 < alike.value == 0 < 0.2 < alike.high
+    assert paired_difference([0, 1] * 5, [0, 1] * 5).high > 0.1
+    assert mean([2 / 3] * 10).low < 0.5
+    assert paired_difference([0.5], [1.0]).low < 0
     with pytest.raises(ValueError, match="shorter|longer"):
         paired_difference([1.0], [1.0, 2.0])
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -341,6 +343,26 @@ async def test_a_model_s_concurrency_limit_holds_over_many_questions() -> None:
     )
     await asyncio.gather(*(graph.ainvoke({"question": f"Q{n}?"}) for n in range(8)))
     assert peak == 3
+
+
+def test_an_event_loop_that_is_closed_leaves_the_queue_for_a_model() -> None:
+    from langgraph_decompose.models.limiter import Limiter
+
+    limiter = Limiter(1)
+
+    async def wait() -> None:
+        async with limiter.ahold():
+            raise AssertionError("its loop is closed")
+
+    with limiter.hold():
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(wait())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        del waiting
+        gc.collect()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: limiter.hold().__enter__()).result(timeout=30)
 
 
 async def test_32_questions_at_once_on_one_bundled_model_do_not_cross() -> None:

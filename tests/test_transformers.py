@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph_decompose import create_decomposition_graph, resolve_model
 from langgraph_decompose.errors import ModelReferenceError, PromptTooLongError
+from langgraph_decompose.models.deadline import call_deadline
 
 torch = pytest.importorskip("torch", reason="needs the extra 'transformers'")
 transformers = pytest.importorskip("transformers", reason="needs the extra 'transformers'")
@@ -107,6 +109,15 @@ def test_a_timeout_ends_the_call(checkpoint: str) -> None:
 
     with pytest.raises(TimeoutError):
         ChatTransformers(model=checkpoint, timeout=1e-6).invoke("who")
+
+
+def test_a_call_ends_when_nobody_waits_for_it_any_more(model: Any) -> None:
+    waited_for = call_deadline.set(time.monotonic())
+    try:
+        with pytest.raises(TimeoutError):
+            model.invoke("who")
+    finally:
+        call_deadline.reset(waited_for)
 
 
 def test_it_is_a_solver_in_a_graph(checkpoint: str) -> None:

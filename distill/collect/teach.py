@@ -156,10 +156,14 @@ def _of_attempt(step: Any, attempt: int, temperature: float | None) -> Any:
         return step
     call, options, model = replace(step, sample=attempt), step.options, step.model
     if model.accepts_grammar:
-        drawn = {"temperature": temperature or _TEMPERATURE, "seed": attempt}
+        # A repair has a seed already: with the same one it would fail in the same way.
+        seed = options.get("seed", 0) + attempt
+        drawn = {"temperature": temperature or _TEMPERATURE, "seed": seed}
         return replace(call, options={**options, **drawn})
     if temperature is None or model.runnable is None:
         return call
     # Only where the user says so: some hosted models take no temperature at all.
     bound: Any = model.runnable
-    return replace(call, model=replace(model, runnable=bound.bind(temperature=temperature)))
+    identity = f"{model.identity} at temperature {temperature:g}"
+    warmer = replace(model, runnable=bound.bind(temperature=temperature), identity=identity)
+    return replace(call, model=warmer)
