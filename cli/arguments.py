@@ -117,4 +117,6 @@ def given_settings(args: Namespace) -> dict[str, Any]:
     names = [f.name for f in fields(Settings) if f.name != "models"]
     found = {name: getattr(args, name, None) for name in names}
     given = {name: value for name, value in found.items() if value is not None}
-    return {name: None if value == "none" else value for name, value in given.items()}
+    # Only where there may be none: a model called so is asked for in vain.
+    needed = ("decomposer", "solver", "strategy")
+    return {n: None if v == "none" and n not in needed else v for n, v in given.items()}

@@ -28,6 +28,11 @@ _STRATEGIES = (
     "direct", "cot", "self_consistency", "static", "sequential", "dag", "dynamic", "attempt_first",
     "dup", "escalate", "recursive", "symbolic",
 )  # fmt: skip
+_GO_ON = {
+    "batch": "; the same command goes on",
+    "distill": "; the same command goes on",
+    "eval": "; the same command with --resume goes on",
+}
 _GATES = ("never", "always", "model", "disagreement")
 _VERIFY = ("none", "subquestions", "answer", "both")
 
@@ -50,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:
-        return _say("interrupted", 130)
+        return _say(f"interrupted{_GO_ON.get(args.command, '')}", 130)
     except BrokenPipeError:
         # The reader has gone (`| head`); keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
