@@ -61,6 +61,7 @@ def _parser() -> ArgumentParser:
     from ..distill.check.check import CheckSettings
     from ..distill.collect.collect import CollectSettings
     from ..distill.export.export import ExportSettings
+    from ..distill.train.settings import TrainSettings
 
     parser = ArgumentParser(prog="decompose distill", description="Make a small decomposer.")
     steps = parser.add_subparsers(metavar="STEP")
@@ -84,7 +85,8 @@ def _parser() -> ArgumentParser:
         ("from-solutions", "plans from worked solutions, by rule", _from_solutions),
     ):
         step = _step(steps, name, what, do)
-        step.add_argument("kind", help="the format, such as gsm8k, strategyqa, break, teacher")
+        kind = "gsm8k" if do is _from_solutions else "strategyqa, break, musique, teacher"
+        step.add_argument("kind", help=f"the format, such as {kind}")
         step.add_argument("path", help="the file")
         step.add_argument("--data", metavar="DIR", help="where a teacher file's originals lie")
         step.add_argument("--split", choices=["train", "dev", "eval"], help="only this part")
@@ -100,6 +102,8 @@ def _parser() -> ArgumentParser:
 
     fit = _step(steps, "train", "train a student", _train)
     fit.add_argument("settings", help="YAML with the settings of the training")
+    fit.formatter_class = argparse.RawDescriptionHelpFormatter
+    fit.epilog = inspect.getdoc(TrainSettings)
 
     out = _step(steps, "export", "write GGUF files", _export)
     out.add_argument("model", help="folder of a Hugging Face model or adapter")

@@ -12,7 +12,7 @@ was killed goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from . import manifest
 from .check.check import CheckSettings, check
 from .checked import checked, read_yaml
 from .export.export import ExportSettings, export
+from .export.gguf_tensors import architecture_of
+from .export.hf_model import read_json
 from .records import Example, read_examples
 from .sources import ExampleSource, make_source, source_inputs
 from .train.settings import local_student
@@ -147,7 +149,10 @@ def run_recipe(
     settings = recipe.training({name: Path(name) for name in recipe.sources})
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
-        local_student(settings.student)
+        _check_student(settings.student, recipe.export)
+    files = {name: Path(name) for name in recipe.sources}
+    if "check" in steps and not recipe.checking(files)[1]:
+        raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     for source in recipe.sources.values():
         source_inputs(source, data)  # Before a teacher is paid for another one.
     files = {
@@ -165,13 +170,18 @@ def run_recipe(
     return done
 
 
+def _check_student(name: str, export: Mapping[str, Any]) -> None:
+    """Whether what is trained can be exported, as far as a folder tells before the training."""
+    folder = local_student(name)
+    if folder and (folder / "config.json").is_file() and not export.get("converter"):
+        architecture_of(read_json(folder / "config.json"))
+
+
 def _check(
     recipe: Recipe, files: dict[str, Path], out: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The release gate, with quality measured on the held-out sources that `check` names."""
     settings, paths, limit = recipe.checking(files)
-    if not paths:
-        raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     made = sorted((out / "export").glob("*.gguf"))
     smallest = min(made, key=lambda path: path.stat().st_size)
     # Students without a role of the contract write neither plans nor expressions.

@@ -126,7 +126,10 @@ def make_source(
         examples = varied(examples, source.vary)
     count = write_examples(path, examples)
     if not count:
-        raise UserError(f"the source {source.name!r} has no examples; look at its data and split.")
+        why = f" ({len(broken)} broken rows, {broken[0]})" if broken else ""
+        raise UserError(
+            f"the source {source.name!r} has no examples{why}; look at its data and split."
+        )
     counts = {"examples": count, "broken": len(broken), "broken_lines": broken[:_SHOWN]}
     manifest.finish(directory, "source", settings, inputs, counts)
     return path

@@ -46,6 +46,8 @@ class Decomposition:
     usage: list[UsageRow]
     spent: bool = False
     """Whether the budget left no call for it."""
+    problem: Exception | None = None
+    """What was wrong with the last reply, if no plan could be read."""
 
 
 _MOST_LINES_READ_EARLY = 100
@@ -81,6 +83,7 @@ def decompose(
     call = asked.first()
     on_text = _line_reader(on_lines, max_subquestions)
     warnings: list[str] = []
+    fault: Exception | None = None
     for source in ("model", "repaired"):
         text = ""
         try:
@@ -92,6 +95,7 @@ def decompose(
             error.usage = tuple(add_usage(usage, error.usage))
             raise
         except (PlanError, ReplyError) as error:
+            fault = error
             usage = add_usage(usage, getattr(error, "usage", ()))
             warnings.append(f"the decomposer's reply can't be used: {error}")
             call = asked.again(text, str(error))
@@ -99,7 +103,8 @@ def decompose(
             warnings += plan.warnings
             return Decomposition(plan, source, tuple(warnings), usage)
     warnings.append("the question is answered undivided")
-    return Decomposition(Plan(final=final), "undivided", tuple(warnings), usage)
+    undivided = Plan(final=final)
+    return Decomposition(undivided, "undivided", tuple(warnings), usage, problem=fault)
 
 
 def final_of(model: ResolvedModel) -> Literal["last", "compose"]:

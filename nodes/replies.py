@@ -42,8 +42,11 @@ def is_final(error: BaseException, role: str) -> bool:
     """Whether a failure is kept: it would be the same on resuming, and isn't the run's end.
 
     A service that refuses the decomposer ends the run; after the key was mended, resuming it
-    asks again. A reply that came and can't be used was paid for, whoever asked.
+    asks again. A reply that came and can't be used was paid for, whoever asked; what isn't even
+    a completion, such as a gateway's page, was not.
     """
+    if isinstance(error, errors.UnreadableReplyError):
+        return False
     if role != "solver" and not isinstance(error, ReplyError):
         return False
     passing = is_transient(error) or isinstance(error, BudgetExhaustedError | errors.UserError)

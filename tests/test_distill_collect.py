@@ -211,6 +211,30 @@ def test_a_reply_that_cannot_be_read_is_repaired_once(
     assert len(teacher.server.calls) == 7
 
 
+def test_a_gateway_s_page_in_place_of_a_reply_is_no_reply(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    page = ServerReply(raw=b"<html>Sorry</html>")
+    teacher.fault = lambda prompt: page if asked(prompt) == "2" else None
+    counts = collect(settings, tmp_path / "out")
+    assert (counts["plans"], counts["failed"], counts["unreadable"]) == (4, 1, 0)
+    assert "isn't a completion: '<html>Sorry" in counts["failures"][0]
+    teacher.fault = lambda prompt: None
+    assert collect(settings, tmp_path / "out")["plans"] == 5
+
+
+def test_a_teacher_that_writes_no_plan_at_all_is_told_of(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    teacher.fault = lambda prompt: ServerReply("I can't help with that.")
+    with pytest.raises(UserError, match=r"no reply holds a plan \(1: "):
+        collect(settings, tmp_path / "out")
+    asked_for = len(teacher.server.calls)
+    with pytest.raises(UserError, match="no reply holds a plan"):
+        collect(settings, tmp_path / "out")
+    assert len(teacher.server.calls) == asked_for, "what was paid for is kept"
+
+
 def test_what_failed_is_reported_and_asked_again_the_next_time(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path
 ) -> None:

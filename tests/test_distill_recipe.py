@@ -247,6 +247,27 @@ def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path)
     assert not any("grammar" in name or "made-up" in name for name in names)
 
 
+def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path) -> None:
+    def refused(pattern: str, train: dict[str, Any], check: dict[str, Any]) -> None:
+        row = {**RECIPE, "train": {**RECIPE["train"], **train}, "check": check}
+        with pytest.raises(UserError, match=pattern):
+            run_recipe(Recipe.of(row), tmp_path / "out", tmp_path)
+        assert not (tmp_path / "out").exists()
+
+    refused("names nothing to check with", {}, {})
+    (tmp_path / "gpt").mkdir()
+    (tmp_path / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
+    student = {"student": str(tmp_path / "gpt"), "scratch": {}}
+    refused("the architecture 'gpt2' isn't exported here", student, RECIPE["check"])
+
+
+def test_rows_that_are_all_broken_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"question": "Who?"}\n' * 3)
+    source = ExampleSource.of("mine", {"import": {"kind": "strategyqa", "path": "mine.jsonl"}})
+    with pytest.raises(UserError, match=r"no examples \(3 broken rows, .*mine.jsonl:1: "):
+        make_source(source, tmp_path, tmp_path / "out")
+
+
 def test_data_that_is_missing_is_named(tmp_path: Path) -> None:
     source = ExampleSource.of("gsm8k", {"import": {"kind": "gsm8k", "path": "gsm8k/train.jsonl"}})
     with pytest.raises(UserError, match="distillation.md says where"):

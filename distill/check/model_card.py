@@ -87,6 +87,9 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     width = metadata.get(f"{architecture}.embedding_length", "?")
     kind = _FILE_TYPES.get(metadata.get("general.file_type", -1), "quantised")
     licences = metadata.get("decompose.licences", [])
+    licences = [licences] if isinstance(licences, str) else [*licences]
+    if any("licence" in row and not row["licence"] for row in _training_data(metadata)):
+        licences.append("not stated of some")
     facts = {
         "what": " and ".join(metadata.get("decompose.roles", [])) or "general model",
         "domain": metadata.get("decompose.domain", ""),
@@ -94,7 +97,7 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
         f"{width} wide); {kind}, {report['bytes'] / 1e6:.1f} MB",
         "context": f"trained on up to {metadata.get('decompose.n_ctx_trained', '?')} tokens",
         "plans end": f"`{metadata.get('decompose.final', 'compose')}`",
-        "licences of the data": licences if isinstance(licences, str) else ", ".join(licences),
+        "licences of the data": ", ".join(licences),
         "SHA-256": f"`{report['sha256']}`",
     }
     return [{"": key, " ": value} for key, value in facts.items() if value]

@@ -18,7 +18,7 @@ from ..records import Example
 from .answers import same_answer
 from .questions import Question
 from .store import ReplyStore
-from .teach import Teaching, teach
+from .teach import NoPlanError, Teaching, teach
 
 _REFUSALS = 3
 _SHOWN_FAILURES = 5
@@ -95,7 +95,8 @@ class Asking:
         self._session = Session(_NotingMeter(bounds.budget, store), journal, bounds.call_timeout)
         self._patience = _Patience(store, bounds.concurrency)
         self._found: dict[str, list[Example]] = {}
-        self._unreadable = self._asked = self.done = 0
+        self._unreadable: list[str] = []
+        self._asked = self.done = 0
         self.failures: list[str] = []
         self.stopped = ""
         self._begin = time.monotonic()
@@ -113,6 +114,8 @@ class Asking:
             await asyncio.gather(*workers, return_exceptions=True)
         if self.failures and not self._found:
             self.stopped = self.stopped or f"no question could be asked ({self.failures[0]})"
+        if self._unreadable and not self._found:
+            self.stopped = self.stopped or f"no reply holds a plan ({self._unreadable[0]})"
 
     async def _work(self, waiting: Iterator[Question]) -> None:
         for question in waiting:
@@ -135,8 +138,11 @@ class Asking:
         for attempt in range(self._bounds.attempts):
             if self.stopped:
                 return False
+            example = None
             try:
                 example = await arun(teach(question, attempt, self._teaching), None, self._session)
+            except NoPlanError as error:
+                self._unreadable.append(f"{question.id}: {error}")
             except Exception as error:
                 if must_be_raised(error) or isinstance(error, BudgetExhaustedError):
                     raise
@@ -144,7 +150,6 @@ class Asking:
                 return False
             if example:
                 self._found.setdefault(question.id, []).append(example)
-            self._unreadable += example is None
             self._check_cost()
             if self._is_enough(question, example):
                 break
@@ -191,7 +196,8 @@ class Asking:
             "questions": len(self._questions),
             "plans": len(examples),
             "atomic": sum(not example.plan for example in examples),
-            "unreadable": self._unreadable,
+            "unreadable": len(self._unreadable),
+            "unreadable_replies": self._unreadable[:_SHOWN_FAILURES],
             "solved": sum(bool(example.predicted) for example in examples),
             "right": sum(same_answer(e.predicted, e.answer) for e in examples),
             "failed": len(self.failures),

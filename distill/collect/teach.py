@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import BudgetExhaustedError, ReplyError
+from ...errors import BudgetExhaustedError, ReplyError, UnreadableReplyError
 from ...models.references import ResolvedModel
 from ...nodes.calls import Call
 from ...nodes.decomposer import decompose
@@ -46,19 +46,24 @@ class Teaching:
     temperature: float | None = None
 
 
-def teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example | None]:
+class NoPlanError(Exception):
+    """The teacher replied, but with no plan."""
+
+
+def teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example]:
     """Ask for a plan of a question, and for its solution if that is wanted.
 
     The first attempt is the model's likeliest reply, as far as it can be asked for that; later
     ones are drawn.
 
-    Returns:
-        The example, or None if no plan could be read, not even after a repair.
+    Raises:
+        NoPlanError: If no plan could be read, not even after a repair.
+        UnreadableReplyError: If what came isn't a model's reply at all.
     """
     return _drawn(_teach(question, attempt, teaching), attempt, teaching.temperature)
 
 
-def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example | None]:
+def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example]:
     problem, prompts = question.problem, teaching.prompts
     if teaching.explain and question.solution:
         problem, prompts = _explained(question, prompts)
@@ -69,7 +74,9 @@ def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Exampl
         max_subquestions=teaching.max_subquestions,
     )
     if found.source == "undivided":
-        return None
+        if isinstance(found.problem, UnreadableReplyError):
+            raise found.problem
+        raise NoPlanError(str(found.problem))
     example = Example(
         id=question.id,
         question=question.problem.question,
