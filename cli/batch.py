@@ -164,7 +164,8 @@ class _Batch:
             await self._count_before(graph.checkpointer, row, values["run_id"])
         if not values:
             asked = graph_input(row.problem)  # pyright: ignore[reportArgumentType]
-        elif not snapshot.next:
+        # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
+        elif not snapshot.next and values["status"] != "running":
             again = self._retry_failed and values["status"] != "ok"
             if values["status"] != "budget_exhausted" and not again:
                 return result_of(values)

@@ -67,9 +67,10 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
     snapshot = await graph.aget_state(config)
     if "run_id" not in snapshot.values:
         return None  # The first node hadn't ended: nothing was paid.
-    if snapshot.next:
-        return config
     values = snapshot.values
+    # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
+    if snapshot.next or values["status"] == "running":
+        return config
     rows = values["answers"]
     failed = _failed if retry_failed else _passing
     again = [place for place, row in enumerate(rows) if any(map(failed, _whole(row)))]

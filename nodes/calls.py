@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -120,8 +121,10 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
         if not streams(call):
             return await runnable.ainvoke(asked, config, **options)
         heard = Heard(call.on_text)
-        async for chunk in runnable.astream(asked, config, **options):
-            heard.add(chunk)
+        # Closed at once, whatever ends it: only then is the server free.
+        async with aclosing(runnable.astream(asked, config, **options)) as chunks:
+            async for chunk in chunks:
+                heard.add(chunk)
         return heard.message()
 
     attempts = _Attempts(call, session)

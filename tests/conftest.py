@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +35,21 @@ def nobody_in_particular(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A budget of 30 s loses no time till this is set, and has 0.5 s when it is looked at next."""
+    near, looks = threading.Event(), []
+
+    def now() -> float:
+        if near.is_set():
+            looks.append(time.monotonic())
+        return 29.5 + time.monotonic() - looks[0] if looks else 0.0
+
+    clock = SimpleNamespace(monotonic=now)
+    monkeypatch.setattr("langgraph_decompose.nodes.budget.time", clock)
+    return near
 
 
 @pytest.fixture

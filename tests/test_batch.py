@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
@@ -48,6 +52,11 @@ class World:
     def models(self) -> list[str]:
         return [call.body["model"] for call in self.server.calls]
 
+    def waiting(self, first: int) -> int:
+        """How many questions have calls without a reply, of all calls from `first` on."""
+        calls = [call for call in self.server.calls[first:] if call.answered is None]
+        return len({re.findall(r"q\d+\?", call.prompt)[-1] for call in calls})
+
 
 @pytest.fixture
 def world() -> Iterator[World]:
@@ -72,7 +81,7 @@ def without_seconds(value: Any) -> Any:
     return [without_seconds(v) for v in value] if isinstance(value, list) else value
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -194,10 +203,22 @@ def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypat
         "max_concurrency = 2\n"
     )
     monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
-    world.server.latency = 0.1  # Long enough for two calls to meet on a busy machine.
+
+    def meet(model: str, prompt: str) -> None:
+        # Four rows are planned at once; then the solver's first call waits for a second.
+        solving = world.models().count("solver")
+        if len(world.server.calls) == 4 or solving == 2:
+            world.server.release()
+        elif solving == 1:
+            world.server.hold()
+            world.server.latency = 0.1  # Long enough for a third call to meet them.
+
+    world.fault = meet
+    world.server.latency = 0.0
+    world.server.hold()
     source, out = questions(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
     flags = [flag for flag in world.flags if not flag.startswith("--solver")]
-    assert main(["batch", str(source), "--out", str(out), *flags]) == 0
+    assert main(["batch", str(source), "--out", str(out), "--concurrency=4", *flags]) == 0
     calls = [c for c in world.server.calls if c.body["model"] == "solver"]
     at_once = [sum(o.received <= c.received < (o.answered or 0) for o in calls) for c in calls]
     assert max(at_once) == 2
@@ -251,6 +272,42 @@ def test_a_file_that_is_no_result_is_left_alone(tmp_path: Path, capsys: Any) -> 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["folder", "in.jsonl"]
 
 
+def kept(out: Path) -> int:
+    """How many replies are on the disk: of rows that are done, and of those that aren't."""
+    with closing(sqlite3.connect(f"file:{out}.state.sqlite?mode=ro", uri=True)) as state:
+        query = "SELECT thread_id FROM writes WHERE channel = 'reply'"
+        replies = [key for (key,) in state.execute(query)]
+    # Read after the others: a row's own are removed when its result is there.
+    lines = Path(f"{out}.part").read_bytes().split(b"\n")[1:-1]
+    done = {row["key"]: row["result"]["usage"] for row in map(json.loads, lines)}
+    in_results = sum(used["calls"] for usage in done.values() for used in usage)
+    return in_results + sum(key not in done for key in replies)
+
+
+def test_killed_between_a_node_s_update_and_its_checkpoint_a_question_goes_on(
+    world: World, tmp_path: Path, monkeypatch: Any
+) -> None:
+    class Killed(BaseException):
+        """Passes through everything, as a kill would."""
+
+    put = AsyncSqliteSaver.aput
+
+    async def dies(self: Any, config: Any, checkpoint: Any, metadata: Any, versions: Any) -> Any:
+        if metadata["step"] == 1:  # The first node's.
+            raise Killed
+        return await put(self, config, checkpoint, metadata, versions)
+
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    with monkeypatch.context() as patched:
+        patched.setattr(AsyncSqliteSaver, "aput", dies)
+        with pytest.raises(Killed):
+            main(command)
+    assert main(command) == 0
+    assert [(row["status"], row["answer"]) for row in results(out)] == [("ok", "answer to q0?")]
+    assert world.models().count("decomposer") == 1
+
+
 @pytest.mark.timeout(280)
 def test_a_thousand_questions_killed_three_times(world: World, tmp_path: Path, capsys: Any) -> None:
     """The result is that of an undisturbed run, and no reply that came is paid for again.
@@ -259,22 +316,28 @@ def test_a_thousand_questions_killed_three_times(world: World, tmp_path: Path, c
     on the batch's disk; so what is asked again are exactly the calls that had no reply.
     """
     source, out = questions(tmp_path / "in.jsonl", 1000), tmp_path / "out.jsonl"
-    command = ["batch", str(source), "--out", str(out), "--concurrency=32", *world.flags]
+    command = ["batch", str(source), "--out", str(out), "--concurrency=16", *world.flags]
     for calls in (500, 1200, 1900):
+        first = len(world.server.calls)
+        # From the server's own thread: no reply is on its way out meanwhile.
+        world.fault = lambda model, prompt, calls=calls: (
+            world.server.hold() if len(world.server.calls) >= calls else None
+        )
         process = subprocess.Popen(
             [sys.executable, "-m", "langgraph_decompose", *command], stderr=subprocess.PIPE
         )
         until(lambda calls=calls: len(world.server.calls) >= calls)
-        world.server.hold()
-        time.sleep(1.0)
+        until(lambda first=first: world.waiting(first) == 16)
+        until(lambda: kept(out) == sum(call.delivered for call in world.server.calls))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         until(lambda: world.server.in_flight == 0)
+        world.fault = lambda model, prompt: None
         world.server.release()
         assert not out.exists()
     main([*command, "--json"])
     summary = json.loads(capsys.readouterr().out)
-    assert [row["error"] for row in results(out) if row["status"] != "ok"] == []
+    assert [row for row in results(out) if row["status"] != "ok"] == []
     assert (summary["ok"], summary["calls"]) == (1000, 2400)
     answered = Counter(c.prompt for c in world.server.calls if c.delivered)
     assert len(answered) == 2400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,11 @@ def test_what_fits_is_answered_and_composed_and_the_rest_is_skipped(
     how: str, strategy: Any
 ) -> None:
     result = run(how, graph(always("x"), Budget(max_calls=4), strategy=strategy))
-    assert statuses(result) == ["ok", "ok", "skipped"]
-    assert result["answers"][2]["error"]["message"] == "the budget's max_calls (4) was reached"
+    answered = ["ok", "ok", "skipped"]
+    # Of lines that are asked at once, any may come last.
+    assert (sorted(statuses(result)) if strategy == "dag" else statuses(result)) == answered
+    [skipped] = [row for row in result["answers"] if row["status"] == "skipped"]
+    assert skipped["error"]["message"] == "the budget's max_calls (4) was reached"
     assert (result["answer"], result["status"]) == ("end", "budget_exhausted")
     assert calls(result) == 4, "the plan, two lines, and the call that was kept for the composer"
 
@@ -127,17 +131,27 @@ def test_a_cap_that_nobody_can_watch_is_a_warning(how: str, strategy: Any) -> No
 @both
 @pytest.mark.parametrize("strategy", ["dag", "sequential"])
 def test_when_time_is_up_what_runs_is_stopped_and_the_rest_composed(
-    how: str, strategy: Any
+    how: str, strategy: Any, hurry: threading.Event
 ) -> None:
-    def latency(prompt: str) -> float:
-        return 30 if "now: B?" in prompt else 0
+    plan = dear("#1 A?\n#2 B? <- #1\n#3 C?")
 
-    with LatencyServer(lambda *_: "x", latency) as server:
-        limited = graph(f"openai:m@{server.url}", Budget(max_seconds=0.5), strategy=strategy)
+    def reply(prompt: str, _: Any) -> Any:
+        if "now: B?" in prompt:
+            return ServerReply(hang=True)
+        # A is answered, and so B begun, once all that comes before is under way.
+        server.hold()
+        if len(server.calls) == (2 if strategy == "dag" else 1):
+            hurry.set()
+            server.release()
+        return "x"
+
+    with LatencyServer(reply) as server:
+        solver, budget = f"openai:m@{server.url}", Budget(max_seconds=30)
+        limited = graph(solver, budget, strategy=strategy, decomposer=plan)
         begin = time.monotonic()
         result = run(how, limited)
         took = time.monotonic() - begin
-    assert 0.5 <= took < 3
+    assert 0.5 <= took < 20
     assert statuses(result) == ["ok", "skipped", "ok" if strategy == "dag" else "skipped"]
     assert "max_seconds was reached while this ran" in result["answers"][1]["error"]["message"]
     assert (result["answer"], result["status"]) == ("end", "budget_exhausted")

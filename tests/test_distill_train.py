@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -270,13 +272,17 @@ def test_stages_follow_one_another(tmp_path: Path) -> None:
     assert [[int(i[0]) for i, _ in later.batch(s / 8)] for s in range(4, 8)] == kinds[4:]
 
 
-def test_epochs_and_minutes_end_the_training_too(data: str, tmp_path: Path) -> None:
+def test_epochs_and_minutes_end_the_training_too(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     once = train(settings(data, max_steps=0, epochs=2), tmp_path / "epochs")
     per_epoch = once["tokens"] / 2
     assert 500 < per_epoch < 1500
+    clock = count(step=0.1)  # A tenth of a second passes each time that it is looked at.
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     timed = train(settings(data, max_steps=0, max_minutes=0.03), tmp_path / "minutes")
-    assert timed["steps"] > 1
-    assert timed["seconds"] < 60
+    assert 1 < timed["steps"] < 18
+    assert 1.8 <= timed["seconds"] < 3
 
 
 def test_every_role_can_be_mixed(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ async def test_cancelling_ends_every_call_at_once(case: str, after: int) -> None
 async def until(condition: Any) -> None:
     begin = time.monotonic()
     while not condition():
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
         await asyncio.sleep(0.005)
 
 

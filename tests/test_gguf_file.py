@@ -109,7 +109,7 @@ def test_a_damaged_header_never_raises_anything_else(data: st.DataObject) -> Non
             read_contract(file.name)
         except ModelFileError:
             pass
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 30
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -307,11 +306,15 @@ def test_independent_subquestions_run_at_once() -> None:
 
 async def test_a_chain_does_not_wait_for_a_slow_sibling() -> None:
     finished: list[str] = []
+    last = asyncio.Event()
 
     async def solver(text: str) -> str:
         name = text.rsplit(": ", 1)[1]
-        await asyncio.sleep(1.0 if "Slow" in name else 0.01)
+        if "Slow" in name:
+            await asyncio.wait_for(last.wait(), 30)
         finished.append(name)
+        if "Last" in name:
+            last.set()
         return "x"
 
     plan = "#1 Slow?\n#2 Fast?\n#3 After fast? <- #2\n#4 Last? <- #3"
@@ -378,9 +381,10 @@ async def test_32_questions_at_once_on_one_bundled_model_do_not_cross() -> None:
 
 
 async def test_cancelling_a_question_reaches_the_running_calls() -> None:
-    cancelled = asyncio.Event()
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def solver(text: str) -> str:
+        started.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -392,13 +396,11 @@ async def test_cancelling_a_question_reaches_the_running_calls() -> None:
         RunnableLambda(lambda t: "x", solver), decomposer=scripted(PLAN)
     )
     running = asyncio.create_task(graph.ainvoke({"question": "Both?"}))
-    await asyncio.sleep(0.3)
-    begin = time.perf_counter()
+    await asyncio.wait_for(started.wait(), 30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await asyncio.wait_for(cancelled.wait(), 5)
-    assert time.perf_counter() - begin < 5
+    await asyncio.wait_for(cancelled.wait(), 30)
 
 
 @both

@@ -255,10 +255,12 @@ def test_a_last_line_that_asks_once_more_is_left_out() -> None:
     assert chosen(Replying(*[both] * 4)).text == both
 
 
-def test_one_time_limit_holds_for_all_plans_together() -> None:
-    engine = Replying(*[NAMELESS] * 64, seconds=0.05)
-    begin = time.monotonic()
-    assert chosen(engine, plans=64, timeout=0.3).text == NAMELESS
-    assert time.monotonic() - begin < 2.5
+def test_one_time_limit_holds_for_all_plans_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    engine = Replying(*[NAMELESS] * 64, seconds=1.0)
+    assert chosen(engine, plans=64, timeout=3.5).text == NAMELESS
+    assert [sampling.timeout for sampling in engine.asked] == [3.5, 2.5, 1.5, 0.5]
     with pytest.raises(TimeoutError):
-        chosen(Replying(NAMELESS, seconds=0.2), timeout=0.1)
+        chosen(Replying(NAMELESS, seconds=2.0), timeout=1.0)

@@ -53,7 +53,7 @@ def test_retry_after_is_followed(openai_server: RecordingServer) -> None:
     openai_server.replies = [(429, "slow down", {"Retry-After": "1.5"})]
     begin = time.perf_counter()
     assert ask(openai_server)["answer"] == "42"
-    assert 1.5 <= time.perf_counter() - begin < 6
+    assert 1.5 <= time.perf_counter() - begin < 20
 
 
 class Refused(Exception):

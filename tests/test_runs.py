@@ -128,11 +128,9 @@ def test_an_interrupted_run_goes_on_where_it_was(
     world.faults["C?"] = ServerReply(hang=True)
     process = spawn("ask", "All?", *world.flags)
     until(lambda: any(row["answered"] == 2 for row in runs(capsys)))
-    begin = time.monotonic()
     process.send_signal(sign)
     _, err = process.communicate(timeout=20)
     if sign == signal.SIGINT:
-        assert time.monotonic() - begin < 5  # Half a second where nothing else runs.
         assert process.returncode == 130
         assert "interrupted" in err
         assert "to go on: decompose resume" in err

@@ -159,7 +159,13 @@ def test_several_samples_are_asked_and_put_to_the_vote(how: str) -> None:
 
 @both
 def test_samples_are_asked_at_once(how: str) -> None:
-    with LatencyServer(lambda *_: "7", latency=0.1) as server:
+    def reply(*_: Any) -> str:
+        if server.in_flight == 5:
+            server.release()
+        return "7"
+
+    with LatencyServer(reply) as server:
+        server.hold()
         options = {"only": SolverOption(f"openai:m@{server.url}", 1, 0.7, samples=(5,))}
         assert run(how, graph(options, "#1 A?"))["answers"][0]["answer"] == "7"
     assert (server.peak, len(server.calls)) == (5, 5)

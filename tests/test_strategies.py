@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
-from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose import Budget, create_decomposition_graph
 from langgraph_decompose.nodes.voting import majority, normalise
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
@@ -48,7 +47,13 @@ def drawn(*replies: Any) -> ScriptedChatModel:
 @both
 @pytest.mark.parametrize(("strategy", "at_once"), [("sequential", 1), ("dag", 3)])
 def test_sequential_asks_one_line_at_a_time(how: str, strategy: str, at_once: int) -> None:
-    with LatencyServer(lambda prompt, _: f"answer to {step(prompt)}", latency=0.1) as server:
+    def reply(prompt: str, _: Any) -> str:
+        if server.in_flight == at_once:
+            server.release()
+        return f"answer to {step(prompt)}"
+
+    with LatencyServer(reply, latency=0.1) as server:
+        server.hold()
         graph = planned(f"openai:m@{server.url}", "#1 A?\n#2 B?\n#3 C?", strategy)
         assert run(how, graph)["status"] == "ok"
     assert server.peak == at_once
@@ -77,27 +82,40 @@ def test_a_failed_line_holds_back_only_those_that_need_it(how: str) -> None:
 
 @both
 def test_the_first_line_is_solved_while_the_plan_is_still_being_written(how: str) -> None:
-    log: list[tuple[str, float]] = []
+    waited: list[str] = []
 
-    def note(what: str) -> float:
-        log.append((what.strip(), time.monotonic()))
-        return 0.3
+    def hold(line: str) -> float:
+        waited.append(line.strip())
+        server.hold()
+        return 0.0
 
-    decomposer = always("#1 A?\n#2 B? <- #1\n#3 C?", chunks="lines", chunk_latency=note)
-    solver = ScriptedChatModel(replies=lambda prompt: str(note(step(prompt))))
-    graph = create_decomposition_graph(solver, decomposer=decomposer, composer=always("end"))
-    begin = time.monotonic()
-    assert run(how, graph)["status"] == "ok"
-    # The decomposer notes a line when it begins to write it, 0.3 s before it is written.
-    order = [what for what, _ in log]
-    assert order.index("A?") < order.index("#3 C?") < order.index("B?") < order.index("C?")
-    at = dict(log)
-    assert at["A?"] - begin < 0.3 < at["B?"] - begin < 0.6 <= at["C?"] - begin
+    def reply(prompt: str) -> str:
+        server.release()
+        return "fine"
+
+    # Each further line of the plan is kept back until the line before it is being solved.
+    with LatencyServer(lambda *_: "#1 A?\n#2 B? <- #1\n#3 C?", line_latency=hold) as server:
+        solver = ScriptedChatModel(replies=reply)
+        graph = create_decomposition_graph(
+            solver,
+            decomposer=f"openai:m@{server.url}",
+            composer=always("end"),
+            budget=Budget(max_seconds=30),
+        )
+        assert run(how, graph)["status"] == "ok"
+    assert waited == ["#2 B? <- #1", "#3 C?"]
+    assert [step(prompt) for prompt in solver.prompts] == ["A?", "B?", "C?"]
 
 
 @both
 def test_all_samples_are_asked_at_once(how: str) -> None:
-    with LatencyServer(lambda *_: "Answer: 7", latency=0.2) as server:
+    def reply(*_: Any) -> str:
+        if server.in_flight == 6:
+            server.release()
+        return "Answer: 7"
+
+    with LatencyServer(reply) as server:
+        server.hold()
         result = run(how, sampled(f"openai:m@{server.url}", 6))
     assert server.peak == len(server.calls) == 6
     assert (result["answer"], result["status"], len(result["answers"])) == ("7", "ok", 6)

@@ -17,6 +17,7 @@ from langgraph_decompose.graphs.symbolic import REPAIRS, build_symbolic
 from langgraph_decompose.nodes.solvers import Solvers
 from langgraph_decompose.prompts import load_prompts
 from langgraph_decompose.testing import LatencyServer, ServerReply
+from langgraph_decompose.tools import smt
 from langgraph_decompose.tools.formalisation import (
     FormalisationError,
     read_formalisation,
@@ -169,12 +170,19 @@ def test_after_four_repairs_it_fails_and_makes_nothing_up(how: str) -> None:
 
 
 @both
-def test_what_z3_cannot_decide_ends_in_time(how: str) -> None:
+def test_what_z3_cannot_decide_ends_in_time(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Z3 can decide may take as long as a busy machine needs.
+    start = smt._Run.__init__
+
+    def patient(run: Any, script: str, seconds: float, *options: Any) -> None:
+        start(run, script, seconds if "x x x" in script else 60, *options)
+
+    monkeypatch.setattr(smt._Run, "__init__", patient)
     endless = formalised(CUBES, "", "{x}")
     asked = Asked(how, [endless, RIGHT], z3={"seconds": 1.0})
     assert (asked.answer, asked.status) == ("42", "ok")
     assert "Z3 took over 1 seconds" in asked.prompts[1]
-    assert asked.seconds < 5
+    assert asked.seconds < 30
 
 
 @both
@@ -190,7 +198,15 @@ def test_a_script_that_eats_memory_is_a_clear_error(how: str) -> None:
 
 
 @both
-def test_the_budget_ends_repairs_and_z3(how: str) -> None:
+def test_the_budget_ends_repairs_and_z3(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    start = smt._Run.__init__
+
+    def noted(run: Any, script: str, seconds: float, *options: Any) -> None:
+        given.append(seconds)
+        start(run, script, seconds, *options)
+
+    monkeypatch.setattr(smt._Run, "__init__", noted)
     calls = Asked(how, ["no"] * 9, budget=Budget(max_calls=2))
     assert (calls.status, calls.row["status"], len(calls.prompts)) == (
         "budget_exhausted",
@@ -200,7 +216,8 @@ def test_the_budget_ends_repairs_and_z3(how: str) -> None:
     assert calls.result["usage"][0]["calls"] == 2
     time_up = Asked(how, [formalised(CUBES, "", "{x}")] * 9, budget=Budget(max_seconds=1.5))
     assert (time_up.status, time_up.answer, len(time_up.prompts)) == ("budget_exhausted", None, 1)
-    assert time_up.seconds < 5
+    assert all(seconds <= 1.5 for seconds in given), "not Z3's own ten"
+    assert time_up.seconds < 30
 
 
 @both
@@ -249,8 +266,6 @@ def test_each_attempt_is_told() -> None:
 
 
 def test_cancelling_ends_z3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from langgraph_decompose.tools import smt
-
     started: list[Any] = []
     start = smt._start
     begun = threading.Event()
@@ -264,18 +279,15 @@ def test_cancelling_ends_z3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def main() -> None:
         with LatencyServer(lambda *_: formalised(CUBES, "", "{x}")) as server:
-            graph = graph_of(f"openai:m@{server.url}")
+            graph = graph_of(f"openai:m@{server.url}", {"seconds": 600.0})
             running = asyncio.create_task(graph.ainvoke({"question": DOUBLE}, THREAD))
-            await asyncio.to_thread(begun.wait, 10)
-            await asyncio.sleep(0.3)
+            assert await asyncio.to_thread(begun.wait, 30)
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
 
-    begin = time.monotonic()
     asyncio.run(main())
-    assert time.monotonic() - begin < 5
-    assert [process.wait(2) for process in started] == [-9]
+    assert [process.wait(30) for process in started] == [-9]
 
 
 def test_a_solver_of_expressions_and_a_missing_z3_are_refused_when_building(

@@ -138,8 +138,13 @@ async def test_async_calls_wait_together_and_can_be_cancelled() -> None:
     model = ScriptedChatModel(replies={"long": "late"}, default="soon", latency=0.1)
     begin = time.monotonic()
     await asyncio.gather(*(model.ainvoke(str(number)) for number in range(50)))
-    assert 0.1 <= time.monotonic() - begin < 4
-    model.latency = 60
+    assert time.monotonic() - begin >= 0.1
+    model.latency = 600
+    calls = [asyncio.create_task(model.ainvoke(str(number))) for number in range(50)]
+    await asyncio.to_thread(until, lambda: len(model.prompts) == 100)
+    assert all(call.cancel() for call in calls), "each still waits"
+    await asyncio.wait(calls, timeout=30)
+    assert all(call.cancelled() for call in calls)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(model.ainvoke("long"), 0.05)
 
@@ -182,7 +187,7 @@ def post(server: LatencyServer, prompt: str = "hi", **body: Any) -> httpx.Respon
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -229,8 +234,7 @@ def test_times_are_those_of_the_monotonic_clock() -> None:
     assert fast.answered
     assert (slow.delivered, fast.delivered) == (True, True)
     assert before <= slow.received <= slow.answered <= middle <= fast.received <= after
-    assert 0.2 <= slow.answered - slow.received < 0.4
-    assert fast.answered - fast.received < 0.1
+    assert slow.answered - slow.received >= 0.2
 
 
 async def test_hundreds_of_calls_are_served_at_once() -> None:
@@ -245,15 +249,20 @@ async def test_hundreds_of_calls_are_served_at_once() -> None:
         writer.close()
         return status
 
-    with LatencyServer(lambda *_: "ok", latency=0.1) as server:
-        begin = time.monotonic()
+    def reply(*_: Any) -> str:
+        if server.in_flight == 200:
+            server.release()
+        return "ok"
+
+    with LatencyServer(reply, latency=0.1) as server:
+        server.hold()
         port = httpx.URL(server.url).port
         assert port
-        replies = await asyncio.gather(*(call(port) for _ in range(200)))
-        assert 0.1 <= time.monotonic() - begin < 10
+        async with asyncio.timeout(60):
+            replies = await asyncio.gather(*(call(port) for _ in range(200)))
     assert {status.split()[1] for status in replies} == {b"200"}
     assert len(server.calls) == 200
-    assert server.peak > 100
+    assert server.peak == 200
     assert all(call.answered and call.answered - call.received >= 0.1 for call in server.calls)
 
 
@@ -271,14 +280,22 @@ def test_hold_keeps_replies_back_and_release_lets_them_go(upper: LatencyServer) 
 
 def test_a_stream_comes_line_by_line() -> None:
     delays = {"two\n": 0.1, "three": 0.2}
-    with LatencyServer(
-        lambda *_: "one\ntwo\nthree", 0.1, line_latency=delays.__getitem__
-    ) as server:
+    chunks: list[tuple[str, float]] = []
+
+    def hold(line: str) -> float:
+        server.hold()
+        return delays[line]
+
+    # Each further line is kept back until the one before it has come.
+    with LatencyServer(lambda *_: "one\ntwo\nthree", 0.1, line_latency=hold) as server:
         begin = time.monotonic()
-        chunks = [(c.text, time.monotonic() - begin) for c in client(server).stream("hi") if c.text]
+        for chunk in client(server, timeout=30).stream("hi"):
+            if chunk.text:
+                chunks.append((chunk.text, time.monotonic() - begin))
+                server.release()
     assert [text for text, _ in chunks] == ["one\n", "two\n", "three"]
     for (_, came), due in zip(chunks, [0.1, 0.2, 0.4], strict=True):
-        assert due <= came < due + 0.5
+        assert due <= came
 
 
 def test_the_wire_format_of_a_stream(upper: LatencyServer) -> None:
@@ -345,10 +362,18 @@ def test_a_dropped_connection() -> None:
 @pytest.mark.parametrize("fault", ["drop", "hang"])
 def test_a_stream_that_breaks_off_half_way(fault: str) -> None:
     came = []
-    with LatencyServer(lambda *_: ServerReply("one\ntwo\n", **{fault: True})) as server:
-        stream = client(server, timeout=0.3).stream("hi")
-        with pytest.raises(Exception, match=r"(?i)connection error|timed out"):
-            came.extend(chunk.text for chunk in stream)
+
+    def read() -> None:
+        for chunk in client(server).stream("hi"):
+            came.append(chunk.text)  # noqa: PERF401 - seen while the stream hangs
+
+    with ThreadPoolExecutor(1) as pool:
+        with LatencyServer(lambda *_: ServerReply("one\ntwo\n", **{fault: True})) as server:
+            reading = pool.submit(read)
+            until(lambda: len(came) >= 2 and (fault == "hang" or reading.done()))
+            assert reading.done() == (fault == "drop")
+        with pytest.raises(Exception, match=r"(?i)connection error"):
+            reading.result(30)
     assert came[:2] == ["one\n", "two\n"]
     assert server.calls[0].answered is None
 
@@ -404,13 +429,13 @@ def test_leaving_is_quick_and_leaves_nothing_behind() -> None:
         "        asked = pool.map(ask, range(20))\n"
         "        while server.in_flight < 20: time.sleep(0.01)\n"
         "        begin = time.monotonic()\n"
-        "    assert time.monotonic() - begin < 5\n"
+        "    assert time.monotonic() - begin < 30\n"
         "    assert list(asked) == ['broken off'] * 20\n"
         "assert threading.active_count() == 1 and server.in_flight == 0\n"
         "gc.collect()\n"
     )
     command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
 
 
