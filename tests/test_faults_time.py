@@ -29,7 +29,7 @@ from .test_faults import (
 )
 
 HANG = ServerReply(hang=True)
-SHORT = 0.8  # Long enough for a call that is well.
+SHORT = 1.5  # Long enough for a call that is well.
 
 
 def soon(true: Callable[[], bool], within: float = 30) -> bool:
