@@ -58,17 +58,17 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
 
 
 def mean(values: Sequence[float]) -> Interval:
-    """A mean of marks from 0 to 1 with its interval, by bootstrap or Wilson's.
+    """A mean with its interval, by bootstrap or Wilson's.
 
-    Wilson's if all are 0 or 1, and if all are alike: that tells a bootstrap nothing of chance,
-    and no marks of this mean vary more than those of 0 and 1.
+    Wilson's if all are 0 or 1, and if all are the same mark from 0 to 1: that tells a bootstrap
+    nothing of chance, and no marks of this mean vary more than those of 0 and 1.
 
     Example:
         >>> same = mean([0.5] * 10)
         >>> round(same.low, 3), same.value, round(same.high, 3)
         (0.237, 0.5, 0.763)
     """
-    if is_share(values) or len(set(values)) == 1:
+    if is_share(values) or (len(set(values)) == 1 and 0 < values[0] < 1):
         return wilson(sum(values), len(values))
     return bootstrap_mean(values)
 
