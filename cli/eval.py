@@ -35,6 +35,10 @@ def run(args: Namespace) -> int:
     summary = _run(Evaluation(settings), out, resume=args.resume)
     shown = _beside_published(table, args, summary, out) if table else _lines(summary)
     print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
+    for row in summary["systems"]:
+        if row["n"] and row["failures"] == row["n"]:
+            where = out / "samples.jsonl"
+            _say(f"warning: every item of {row['system']} failed; {where} says why")
     _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
     return 0
 

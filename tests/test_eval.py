@@ -108,8 +108,10 @@ def test_a_solver_that_fails_is_counted_as_failed(
     out = tmp_path / "out"
     arguments = ["eval", str(questions), *flags(server, out, "broken"), "--strategy", "direct"]
     assert main([*arguments, "--limit", "4", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["systems"]
+    told = capsys.readouterr()
+    (row,) = json.loads(told.out)["systems"]
     assert (row["n"], row["failures"]) == (4, 4)
+    assert f"warning: every item of {row['system']} failed; " in told.err
     assert all(row["failed"] and "no such model" in row["error"] for row in samples(out))
 
 
