@@ -124,15 +124,30 @@ def make_source(
         examples = _screened(source, examples, data, directory)
     if source.vary:
         examples = varied(examples, source.vary)
-    count = write_examples(path, examples)
+    plans = [0]
+    count = write_examples(path, _counting_plans(examples, plans))
     if not count:
         why = f" ({len(broken)} broken rows, {broken[0]})" if broken else ""
         raise UserError(
             f"the source {source.name!r} has no examples{why}; look at its data and split."
         )
-    counts = {"examples": count, "broken": len(broken), "broken_lines": broken[:_SHOWN]}
+    if source.way == "import" and not plans[0]:
+        say(f"none of {path} has a plan: it teaches to answer (`roles: [direct]`), not to split")
+    counts = {
+        "examples": count,
+        "plans": plans[0],
+        "broken": len(broken),
+        "broken_lines": broken[:_SHOWN],
+    }
     manifest.finish(directory, "source", settings, inputs, counts)
     return path
+
+
+def _counting_plans(examples: Iterable[Example], plans: list[int]) -> Iterator[Example]:
+    """The same, while those that have a plan are counted in `plans[0]`."""
+    for example in examples:
+        plans[0] += len(example.plan) > 1
+        yield example
 
 
 def data_path(name: str, data: Path) -> Path:

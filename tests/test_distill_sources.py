@@ -209,6 +209,15 @@ def test_a_step_that_failed_before_it_wrote_anything_may_begin_with_other_settin
         manifest.begin(tmp_path / "out", "export", {"name": "c"})
 
 
+def test_an_import_without_any_plan_says_what_it_is_good_for(tmp_path: Path) -> None:
+    file, told = questions(tmp_path / "questions.jsonl", 2), []
+    source = ExampleSource.of("mine", {"import": {"kind": "questions", "path": file.name}})
+    make_source(source, tmp_path, tmp_path / "out", told.append)
+    assert "has a plan: it teaches to answer (`roles: [direct]`), not to split" in told[-1]
+    counts = manifest.read_manifest(tmp_path / "out")["counts"]
+    assert (counts["examples"], counts["plans"]) == (2, 0)
+
+
 def test_no_secret_of_a_teacher_is_written(teacher: LatencyServer, tmp_path: Path) -> None:
     file = questions(tmp_path / "questions.jsonl", 1)
     secret = f"openai:any@{teacher.url}".replace("http://", "http://user:s3cret@")
