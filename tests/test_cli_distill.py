@@ -52,7 +52,7 @@ def test_collect_asks_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_import_reads_decompositions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distill", "import", "strategyqa", "strategyqa.json", "--out", "out"]) == 0
-    assert "examples: 1\nbroken: 0\n" in capsys.readouterr().out
+    assert "examples: 1\nplans: 1\nbroken: 0\n" in capsys.readouterr().out
     assert plans("out") == [PLAN]
 
 
