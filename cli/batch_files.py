@@ -91,7 +91,7 @@ class Results:
         self._header = json.dumps({"batch": 1, "settings": settings}, sort_keys=True)
         self._begun = False
         if self.part.exists():
-            self._read(self._header)
+            self._read()
         else:
             open_private(self.part)
         self._file = self.part.open("a", encoding="utf-8")
@@ -102,7 +102,7 @@ class Results:
             self._write(self._header)
             self._begun = True
 
-    def _read(self, header: str) -> None:
+    def _read(self) -> None:
         data = self.part.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         if whole != data:
@@ -111,7 +111,7 @@ class Results:
                 file.truncate(len(whole))
         # Only a newline ends a line here: JSON may hold other separators as they are.
         lines = whole.decode(errors="replace").split("\n")[:-1]
-        if lines and lines[0] != header:
+        if lines and lines[0] != self._header:
             raise UserError(
                 f"{str(self.out)!r} was begun with other models or settings; use the same, "
                 f"or remove {self.part.name!r} to begin anew."

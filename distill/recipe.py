@@ -146,12 +146,12 @@ def run_recipe(
     if until not in STEPS:
         raise UserError(f"there is no step {until!r}; the steps are {', '.join(STEPS)}.")
     steps = STEPS[: STEPS.index(until) + 1]
-    settings = recipe.training({name: Path(name) for name in recipe.sources})
+    unmade = {name: Path(name) for name in recipe.sources}
+    settings = recipe.training(unmade)
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
         _check_student(settings.student, recipe.export)
-    files = {name: Path(name) for name in recipe.sources}
-    if "check" in steps and not recipe.checking(files)[1]:
+    if "check" in steps and not recipe.checking(unmade)[1]:
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     for source in recipe.sources.values():
         source_inputs(source, data)  # Before a teacher is paid for another one.

@@ -10,7 +10,6 @@ An answer is Z3's or there is none.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from ..errors import (
     UserError,
     must_be_raised,
 )
-from ..models.deadline import call_deadline
+from ..models.deadline import call_deadline, seconds_within
 from ..models.limiter import Limiter
 from ..nodes.answers import AnswerRow, answered, failed
 from ..nodes.calls import Call
@@ -227,7 +226,7 @@ def _z3(script: str, wanted: Sequence[str] | None, bounds: _Bounds) -> Steps[Smt
     options: Any = {"megabytes": bounds.megabytes, "wanted": wanted}
 
     def seconds() -> float:
-        return max(0.001, min(bounds.seconds, call_deadline.get() - time.monotonic()))
+        return seconds_within(bounds.seconds, call_deadline.get())
 
     def blocking(_: Any) -> SmtResult:
         with _places.hold():

@@ -204,12 +204,11 @@ class ChatGGUF(BaseChatModel):
 
             prompt = engine.chat_template(self.chat_template).tokenize(rows)
             how: Any = {"prefix_key": prefix_key, "emit": emit, "cancelled": cancelled}
-            timeout = seconds_within(settings.get("timeout"), deadline)
-            sampling = Sampling(**{**settings, "timeout": timeout})
+            settings["timeout"] = seconds_within(settings.get("timeout"), deadline)
             if plans := options.get("plans"):
                 how |= {"problem": rows[-1]["content"], "plans": plans}
-                return generate_plan(engine, prompt, sampling, **how)
-            return engine.generate(prompt, sampling, **how)
+                return generate_plan(engine, prompt, Sampling(**settings), **how)
+            return engine.generate(prompt, Sampling(**settings), **how)
 
         return self._submit(job), cancelled
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextvars import ContextVar
+from typing import overload
 
 call_deadline: ContextVar[float] = ContextVar("call_deadline", default=math.inf)
 """When, on `time.monotonic()`, nobody waits any more for the call that is made here.
@@ -14,6 +15,10 @@ can't be stopped, and the server or the model's thread should be free again.
 """
 
 
+@overload
+def seconds_within(timeout: float, deadline: float) -> float: ...
+@overload
+def seconds_within(timeout: float | None, deadline: float) -> float | None: ...
 def seconds_within(timeout: float | None, deadline: float) -> float | None:
     """The seconds that a call may take which begins now; None for no bound.
 
