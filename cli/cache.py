@@ -16,7 +16,10 @@ def run(args: Namespace) -> int:
     path = cache_folder() / "answers.sqlite"
     cache = AnswerCache(path)
     if args.clear:
-        print(f"forgot {cache.clear()} answers", file=sys.stderr)  # noqa: T201
+        forgot = cache.clear()
+        if args.json:
+            print(json.dumps({"forgot": forgot}))  # noqa: T201
+        print(f"forgot {forgot} answers", file=sys.stderr)  # noqa: T201
         return 0
     entries = cache.entries()
     if args.json:

@@ -9,19 +9,18 @@ import argparse
 import inspect
 import json
 import re
+import sys
 import types
 import typing
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from ..errors import UserError
-from .terminal import harmless
+from .parser import Parser
+from .terminal import progress_shown
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
@@ -31,9 +30,9 @@ def run(args: Namespace) -> int:
     parser = _parser()
     found = parser.parse_args(args.rest)
     if not getattr(found, "do", None):
-        parser.print_help()
+        parser.print_help(sys.stderr)
         return 2
-    with _saying() as found.say:
+    with progress_shown() as found.say:
         counts = found.do(found)
     if found.json:
         print(json.dumps(counts, indent=2, default=str))  # noqa: T201
@@ -44,26 +43,13 @@ def run(args: Namespace) -> int:
     return 3 if failures else 0
 
 
-@contextmanager
-def _saying() -> Iterator[Callable[[Any], None]]:
-    """Where progress goes: one line that changes on a terminal, lines elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda progress: console.print(harmless(str(progress)), markup=False)
-        return
-    with console.status("") as status:
-        yield lambda progress: status.update(escape(harmless(str(progress))))
-
-
-def _parser() -> ArgumentParser:
+def _parser() -> Parser:
     from ..distill.check.check import CheckSettings
     from ..distill.collect.collect import CollectSettings
     from ..distill.export.export import ExportSettings
     from ..distill.train.settings import TrainSettings
 
-    parser = ArgumentParser(prog="decompose distill", description="Make a small decomposer.")
+    parser = Parser(prog="decompose distill", description="Make a small decomposer.")
     steps = parser.add_subparsers(metavar="STEP")
 
     whole = _step(steps, "run", "a recipe from its data to a checked GGUF", _run)

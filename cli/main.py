@@ -16,6 +16,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
+from .parser import Parser
 
 _EPILOG = """\
 Models: bundled, gguf:PATH, gguf:hf:REPO/FILE.gguf, transformers:PATH, PROVIDER:MODEL
@@ -72,8 +73,8 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="decompose",
         description="Split a hard question with a small local model, solve the parts, compose.",
         epilog=_EPILOG,

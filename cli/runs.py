@@ -19,6 +19,8 @@ def run(args: Namespace) -> int:
     if args.delete:
         chosen = store.list() if args.delete == ["all"] else [store.find(n) for n in args.delete]
         store.delete(chosen)
+        if args.json:
+            print(json.dumps({"forgot": [run.id for run in chosen]}))  # noqa: T201
         print(f"forgot {len(chosen)} runs", file=sys.stderr)  # noqa: T201
         return 0
     rows = [_row(store, run) for run in store.list()]

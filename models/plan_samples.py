@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan
 from ..plan.choice import ends_twice, plan_value
@@ -20,6 +21,21 @@ _LIKELIHOOD = 0.02
 Of 941 held-out questions 0.01 to 0.08 gave as many good plans, and more than 0. The sum over a
 plan's tokens served as well as their mean, although it favours short plans.
 """
+_AGREEMENT = 0.5
+"""What it is worth if all samples have as many lines; half of it if half of them have.
+
+Of 1,345 held-out questions 46 got the right number of lines, names and numbers by it and 26
+lost it. With eight samples in place of sixteen there was no gain.
+"""
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """A reply, the lines of its plan (none if atomic; None without a plan) and what it is worth."""
+
+    made: Generation
+    lines: int | None
+    value: float
 
 
 def generate_plan(
@@ -35,11 +51,11 @@ def generate_plan(
 ) -> Generation:
     """Write a plan; if it has visible faults, sample others, `plans` in all, and take the best.
 
-    What a plan leaves out of the question and how likely the model finds it are weighed
-    against each other. Whether the question is split is decided by the first reply that is a
-    plan. A last line that asks again for what it needs is left out,
-    unless a single plan is asked for. When the time runs out, the best plan so far is taken, if
-    there is one.
+    What a plan leaves out of the question, how likely the model finds it and how many of the
+    others have as many lines (after Wang et al., 2022, arXiv 2203.11171) are weighed against
+    each other. Whether the question is split is decided by the first reply that is a plan. A
+    last line that asks again for what it needs is left out, unless a single plan is asked for.
+    When the time runs out, the best plan so far is taken, if there is one.
 
     Args:
         engine: The model.
@@ -57,45 +73,50 @@ def generate_plan(
     """
     question = problem.rsplit("\n\n", 1)[-1]
     deadline = time.monotonic() + (sampling.timeout or math.inf)
-    made: list[Generation] = []
-    best, value = 0, -math.inf
-    while len(made) < plans and value < math.inf:
+    replies: list[_Reply] = []
+    while len(replies) < plans and not _settling(replies):
         how = replace(sampling, timeout=_left(deadline), scored=plans > 1)
-        if made:
-            seed = (sampling.seed or 0) + len(made)
+        if replies:
+            seed = (sampling.seed or 0) + len(replies)
             how = replace(how, temperature=_TEMPERATURE, seed=seed)
         try:
-            made.append(
-                engine.generate(
-                    prompt, how, prefix_key=prefix_key, emit=lambda _: None, cancelled=cancelled
-                )
+            made = engine.generate(
+                prompt, how, prefix_key=prefix_key, emit=lambda _: None, cancelled=cancelled
             )
         except TimeoutError:
-            if value == -math.inf:
+            if all(reply.lines is None for reply in replies):
                 raise
             break
-        if plans > 1:
-            made[-1] = _without_second_end(made[-1])
-        its = _value(question, made[-1], first=value == -math.inf)
-        if its > value:
-            best, value = len(made) - 1, its
-    emit(made[best].text)
-    tokens = sum(one.output_tokens for one in made)
-    return replace(made[best], cached_tokens=made[0].cached_tokens, output_tokens=tokens)
+        replies.append(_reply(question, _without_second_end(made) if plans > 1 else made))
+    best = _best(replies).made
+    emit(best.text)
+    tokens = sum(reply.made.output_tokens for reply in replies)
+    return replace(best, cached_tokens=replies[0].made.cached_tokens, output_tokens=tokens)
 
 
-def _value(question: str, made: Generation, *, first: bool) -> float:
-    """What a reply is worth; infinity ends the search, minus infinity is no plan to take.
-
-    The first plan ends it if it is without visible faults or leaves the question undivided.
-    """
+def _reply(question: str, made: Generation) -> _Reply:
     plan = _read(made)
-    if plan is None or (plan.atomic and not first):
-        return -math.inf
-    if plan.atomic:
-        return math.inf
-    value = plan_value(question, plan)
-    return math.inf if first and value == 1 else value + _LIKELIHOOD * (made.log_probability or 0.0)
+    if plan is None:
+        return _Reply(made, None, 0.0)
+    return _Reply(made, len(plan.subquestions), plan_value(question, plan))
+
+
+def _settling(replies: Sequence[_Reply]) -> _Reply | None:
+    """The first plan, if it is without visible faults or leaves the question undivided."""
+    first = next((reply for reply in replies if reply.lines is not None), None)
+    return first if first and (first.lines == 0 or first.value == 1) else None
+
+
+def _best(replies: Sequence[_Reply]) -> _Reply:
+    """The plan that settles it, else the best that splits, else the first reply."""
+    split = [reply for reply in replies if reply.lines]
+    alike = Counter(reply.lines for reply in split)
+
+    def worth(reply: _Reply) -> float:
+        likelihood = _LIKELIHOOD * (reply.made.log_probability or 0.0)
+        return reply.value + likelihood + _AGREEMENT * alike[reply.lines] / len(split)
+
+    return _settling(replies) or max(split, key=worth, default=replies[0])
 
 
 def _without_second_end(made: Generation) -> Generation:

@@ -148,6 +148,30 @@ def test_a_mistake_is_one_clear_line_and_exit_2(
     assert message in line
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["frob"], "invalid choice: 'frob'"),
+        (["ask"], "are required: question; see `decompose ask --help`."),
+        (["ask", "Why?", "--frob"], "unrecognized arguments: --frob; see `decompose --help`."),
+        (["ask", "Why?", "--samples", "x"], "argument --samples: invalid int value: 'x'"),
+        (["distill", "collect"], "are required: --out, --teacher, --questions; see `decompose dis"),
+    ],
+    ids=lambda v: str(v)[:40],
+)
+def test_arguments_that_are_not_understood_are_one_line_too(
+    args: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    assert ended.value.code == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    [line] = printed.err.splitlines()
+    assert line.startswith("decompose: ")
+    assert message in line
+
+
 def test_a_real_process_shows_no_traceback_either(decompose: Decompose) -> None:
     for args in (["ask", ""], ["ask", "Why?", "--solver", "gguf:x"], ["ask", "-"]):
         done = decompose(*args, stdin=b"\xff\xfe")

@@ -230,6 +230,15 @@ def test_faults_and_likelihood_are_weighed_against_each_other() -> None:
     assert chosen(Replying(NAMELESS, GOOD, likely=[-4.0, -64.0]), plans=2).text == NAMELESS
 
 
+def test_as_many_lines_as_most_plans_have_speak_for_a_plan() -> None:
+    three = "#1 Who directed it?\n#2 When was #1 born? <- #1\n#3 Was #2 first? <- #2"
+    other = three.replace("directed", "made")
+    assert plan_value(BORN, parse_plan(three)) == plan_value(BORN, parse_plan(NAMELESS))
+    likely = [-4.0, -9.0, -10.0, -10.0]
+    assert chosen(Replying(NAMELESS, three, likely=likely), plans=2).text == NAMELESS
+    assert chosen(Replying(NAMELESS, three, other, other, likely=likely)).text == three
+
+
 def test_a_first_plan_without_faults_is_taken_at_once() -> None:
     engine = Replying(GOOD, NAMELESS, likely=[-30.0, -1.0])
     assert chosen(engine).text == GOOD

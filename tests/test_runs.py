@@ -117,6 +117,9 @@ def test_old_runs_are_forgotten(world: World, capsys: Any, tmp_path: Path) -> No
     assert [row["question"] for row in runs(capsys)] == ["Third?", "Second?"]
     with sqlite3.connect(file) as db:
         assert db.execute("SELECT count(DISTINCT thread_id) FROM checkpoints").fetchone() == (2,)
+    [_, second] = runs(capsys)
+    assert main(["runs", "--delete", second["id"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"forgot": [second["id"]]}
     assert main(["runs", "--delete", "all"]) == 0
     assert runs(capsys) == []
 
