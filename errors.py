@@ -7,6 +7,8 @@ raises is described by `describe_error`, which also says whether trying again ma
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -124,6 +126,11 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     if message.lower().startswith("connection error") and len(chain) > 1:
         # The client's own words are as good as none; the socket's say what happened.
         message = f"can't connect{_to_where(chain)}: {_first_line(chain[-1])}"
+    elif body := re.fullmatch(r"Error code: \d+", message) and getattr(error, "body", None):
+        # What a server says in a form of its own, the client leaves out: FastAPI's `detail`.
+        message += f" - {_said(body)}"
+    if getattr(error, "status_code", None) == 404 and "/v1/" not in _path(error):
+        message += f": no {_path(error)} at{_to_where(chain)[3:]}; most addresses end in /v1"
     return {
         "type": error.name if isinstance(error, RecordedError) else type(error).__name__,
         "message": message[:_MAX_MESSAGE],
@@ -147,6 +154,21 @@ def _to_where(chain: list[BaseException]) -> str:
             continue
         return f" to {url.scheme}://{url.netloc.decode().rpartition('@')[2]}"
     return ""
+
+
+def _said(body: Any) -> str:
+    """The words of an error's body, in one line."""
+    if isinstance(body, Mapping):
+        body = body.get("message") or body.get("detail") or body
+    return " ".join(str(body).split())
+
+
+def _path(error: BaseException) -> str:
+    """The path that a failed HTTP request was for."""
+    try:
+        return str(error.request.url.path)  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):
+        return "/v1/"
 
 
 def _first_line(error: BaseException) -> str:

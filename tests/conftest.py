@@ -62,8 +62,8 @@ def bundled() -> Iterator[ChatGGUF]:
 class RecordingServer:
     """An OpenAI-compatible server on loopback that replays replies and keeps every request.
 
-    A reply is a text, an (HTTP status, error message) with maybe a dict of headers behind, or
-    a function of the request body.
+    A reply is a text, an (HTTP status, error message or whole body) with maybe a dict of headers
+    behind, or a function of the request body.
     """
 
     url: str = ""
@@ -109,7 +109,7 @@ def openai_server() -> Iterator[RecordingServer]:
             if isinstance(reply, str):
                 reply = (200, _completion(reply))
             status, value, *more = reply
-            if status != 200:
+            if status != 200 and isinstance(value, str):
                 value = {"error": {"message": value, "type": "error"}}
             data = json.dumps(value).encode()
             self.send_response(status)

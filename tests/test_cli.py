@@ -198,6 +198,21 @@ def test_what_the_server_said_is_shown(
     done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
     assert (done.code, done.out) == (1, "")
     assert "Incorrect API key provided" in done.err
+    openai_server.default = (422, {"detail": "no such model is served"})
+    done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
+    assert "no such model is served" in done.err
+
+
+def test_an_address_without_its_v1_is_told_what_it_may_lack(
+    decompose: Decompose, openai_server: RecordingServer
+) -> None:
+    openai_server.default = (404, {"detail": "Not Found"})
+    address = openai_server.url.removesuffix("/v1")
+    done = decompose("ask", SEATS, "--solver", f"openai:m@{address}")
+    assert done.err.count("\n") == done.code == 1
+    assert f"Not Found: no /chat/completions at {address}; most addresses end in /v1" in done.err
+    done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
+    assert "most addresses" not in done.err
 
 
 def test_ctrl_c_is_130_at_once(openai_server: RecordingServer) -> None:
