@@ -59,7 +59,8 @@ class Options(TypedDict, total=False):
         review: Interrupt once after planning, for a person to approve, edit or reject the
             plan; needs a checkpointer.
         condense: Let the composer's model rewrite a follow-up message as a full question; if
-            False, the newest message is the question as it stands.
+            False, the newest message is the question as it stands. An earlier question that
+            came as `question` isn't shown to it, only its answer.
         context_schema: Type of the run-scoped context, for solvers that read it.
     """
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from ..errors import BudgetExhaustedError, describe_error
+from ..errors import BudgetExhaustedError, UserError, describe_error
 from ..models.references import ResolvedModel
 from ..plan import Subquestion
 from .replies import Reply
 from .usage import UsageRow, add_usage
+
+_READ = ("id", "text", "answer", "status", "error", "usage", "seconds")
+"""What is read of a row once it is in a state."""
 
 
 class AnswerRow(TypedDict):
@@ -98,6 +101,42 @@ def _without_answer(
         seconds=0.0,
         sources=[],
     )
+
+
+def written(state: Mapping[str, Any], name: str, by: str) -> Any:
+    """What a node of a graph reads that another has written.
+
+    Args:
+        state: The graph's state.
+        name: The field.
+        by: The node that writes it.
+
+    Raises:
+        UserError: If it isn't there.
+    """
+    if state.get(name) is None:
+        raise UserError(
+            f"the state has no {name!r}: run {by} before this node, and give the graph's state "
+            "a field of that name."
+        )
+    return state[name]
+
+
+def given_answers(state: Mapping[str, Any]) -> list[AnswerRow]:
+    """The rows in a state.
+
+    Raises:
+        UserError: If there are none, or some aren't whole.
+    """
+    rows = written(state, "answers", "solver_node")
+    for row in rows:
+        missing = [name for name in _READ if not isinstance(row, Mapping) or name not in row]
+        if missing:
+            raise UserError(
+                f"a row of answers has no {', '.join(missing)}: give it all the fields that "
+                "solver_node writes."
+            )
+    return rows
 
 
 def with_parts(rows: Iterable[AnswerRow]) -> Iterator[tuple[str, AnswerRow]]:

@@ -15,7 +15,7 @@ from ..errors import (
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import without_thinking
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, needed_lines, with_parts
+from .answers import AnswerRow, given_answers, needed_lines, with_parts, written
 from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
@@ -107,7 +107,7 @@ def composer_node(
     budget = limits.budget if limits else None
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        rows: list[AnswerRow] = state["answers"]
+        rows, _ = given_answers(state), written(state, "plan", "decomposer_node")
         if not _needs_composer(state):
             return outcome(state, _last(state), budget=budget)
         try:
@@ -177,7 +177,7 @@ def outcome(
     judged = rows if judged is None else judged
     warnings = [*state.get("warnings", []), *_of_parts(judged), *doubts(judged)]
     status = _status(state, judged, answer)
-    if answer is None and (answer := state.get("asked", {}).get("fallback")) is not None:
+    if answer is None and (answer := _fallback(state)) is not None:
         status = "budget_exhausted" if status == "budget_exhausted" else "partial"
         warnings.append("the answer is what most undivided attempts said")
     total = add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage)
@@ -192,6 +192,10 @@ def outcome(
         "trace": analyse(state, total),
         "messages": [AIMessage(content=said, name="decomposition", id=message_id)],
     }
+
+
+def _fallback(state: Mapping[str, Any]) -> str | None:
+    return Problem.of(state).fallback if state.get("asked") else None
 
 
 def _of_parts(rows: Sequence[AnswerRow]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CutOffReplyError
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, answered, needed_lines
+from .answers import AnswerRow, answered, given_answers, needed_lines
 from .budget import budget_warnings
 from .calls import Call
 from .events import Event
@@ -55,8 +55,10 @@ def verifier_node(
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         if state.get("answer") is None:
             return {}
+        # Somebody else's state may have no more than the answer.
+        state = {"answers": [], "usage": [], "warnings": [], "messages": [], **state}
         problem = Problem.of(state)
-        rows: list[AnswerRow] = [row for row in state["answers"] if row["id"]]
+        rows = [row for row in given_answers(state) if row["id"]]
 
         def judge(answer: str, retry: int) -> Steps[tuple[Verdict, list[UsageRow]]]:
             return verify(problem, problem.question, rows, answer, judging, retry)
@@ -115,5 +117,6 @@ def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, 
     if row["answer"] != state["answer"]:
         # A chat that was shown the first answer is only told of a message that it doesn't know.
         better = AIMessage(content=row["answer"] or "", name="decomposition")
-        update["messages"] = [RemoveMessage(id=state["messages"][-1].id), better]
+        first = [said for said in state["messages"][-1:] if said.name == better.name]
+        update["messages"] = [*(RemoveMessage(id=said.id) for said in first), better]
     return update

@@ -45,7 +45,8 @@ def gate_node(
     """A LangGraph node that ends the question undivided, or says that it is to be split.
 
     If it answers, it writes what the composer writes, `status` among it; otherwise `status`
-    stays `running`.
+    is `running`, whatever an earlier question left there, and `asked` holds what most samples
+    said, should nothing better be found.
 
     Args:
         gate: `never` split, or split on `disagreement`.
@@ -78,7 +79,8 @@ def gate_node(
             return {"answers": rows, **ended}
         usage = add_usage(state.get("usage", []), *(row["usage"] for row in rows))
         asked = replace(problem, fallback=found.answer).asked
-        return {"usage": usage, "trace": {"gate": told}, "asked": asked}
+        begun = {"answers": [], "answer": None, "status": "running"}
+        return {**begun, "usage": usage, "trace": {"gate": told}, "asked": asked}
 
     return as_runnable("gate", undivided if gate == "never" else unless_agreed, limits)
 

@@ -141,8 +141,9 @@ class Journal:
         return checkpoint, {"source": "update", "step": -1, "parents": {}}, {}
 
     def _signed(self, key: str, reply: Any) -> Any:
-        """A passing failure with the node that met it."""
-        return {**reply, "node": self._node} if key.startswith(PASSING) else reply
+        """A failure with the node that met it."""
+        failed = key.startswith(PASSING) or "error" in reply
+        return {**reply, "node": self._node} if failed else reply
 
     def _entry(self, key: str) -> str:
         """Checkpointers keep the first write of a name; a retry's reply needs another name."""
@@ -164,7 +165,7 @@ class Journal:
         passing = key.startswith(PASSING)
         if passing or (failed and self._retry_failed):
             # What another node met, its own update has told.
-            if not passing or reply.get("node", self._node) == self._node:
+            if reply.get("node", self._node) == self._node:
                 self.failed += taken
             return
         if not (failed and key in self._replies):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UserError
@@ -56,17 +56,19 @@ class Problem:
             return cls(value)
         if not isinstance(value, Mapping):
             raise UserError("ask with a text, or with a state that has a question.")
-        # Somebody else's state may have a field of that name, too.
-        ours = "run_id" in value or "question" not in value
-        own = value["asked"] if ours and isinstance(value.get("asked"), Mapping) else None
-        asked = own or value
-        question, context = asked.get("question"), asked.get("context")
-        if not isinstance(question, str) or not isinstance(context or "", str):
+        # In a state of somebody else's, what was asked may be another question, or no question.
+        asked = value["asked"] if isinstance(value.get("asked"), Mapping) else {}
+        ours = bool(asked) and ("run_id" in value or "question" not in value)
+        texts = asked if ours else value
+        question, context = texts.get("question"), texts.get("context") or ""
+        if not isinstance(question, str) or not isinstance(context, str):
             raise UserError("a question is a text, and so is its context.")
-        if not own:  # What a graph noted of the question is in its own state alone.
-            return cls(question, context or "")
-        noted = {name: own.get(name) for name in ("hints", "attempt", "fallback") if own.get(name)}
-        return cls(question, context or "", **noted)
+        problem = cls(question, context)
+        about = asked.get("question"), asked.get("context") or ""
+        if ours or about == (problem.question, problem.context):
+            names = ("hints", "attempt", "fallback")
+            problem = replace(problem, **{name: asked[name] for name in names if asked.get(name)})
+        return problem
 
     @property
     def asked(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -28,14 +29,26 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
     """
     if retriever is None:
         return []
-    found = yield Do(
-        lambda config: retriever.invoke(query, config),
-        lambda config: retriever.ainvoke(query, config),
-        bounded=True,
-    )
-    if isinstance(found, str) or not isinstance(found, Iterable):
-        raise TypeError(f"a retriever returns a list of documents, not {type(found).__name__}")
-    return [_source(document) for document in islice(found, _MOST_PASSAGES)]
+
+    def blocking(config: Any) -> dict[str, Any]:
+        return _found(retriever.invoke(query, config))
+
+    async def awaitable(config: Any) -> dict[str, Any]:
+        return _found(await retriever.ainvoke(query, config))
+
+    # Kept, since a resumed run that is shown other passages would ask the solver anew.
+    asked = f"{retriever.get_name()} {query}".encode()
+    key = f"retrieved-{hashlib.sha256(asked).hexdigest()}"
+    found = yield Do(blocking, awaitable, bounded=True, key=key)
+    return found["sources"]
+
+
+def _found(documents: Any) -> dict[str, Any]:
+    """What a retriever returned, in the form of a reply."""
+    if isinstance(documents, str) or not isinstance(documents, Iterable):
+        raise TypeError(f"a retriever returns a list of documents, not {type(documents).__name__}")
+    sources = [_source(document) for document in islice(documents, _MOST_PASSAGES)]
+    return {"sources": sources, "usage": []}
 
 
 def _source(document: Any) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class Session:
             self.meter.paid(self.journal.usage, counted=False)
         return self
 
+    def kept(self, key: str) -> Any:
+        """What an earlier attempt kept under a key; None if there is nothing, or no key."""
+        return self.journal.get(key) if self.journal and key else None
+
     def keep(self, key: str, reply: Any) -> None:
         """Write a reply or failure into the journal, if there is one."""
         if self.journal and _counts(key, reply):
@@ -105,4 +109,4 @@ def _spent(state: Mapping[str, Any], journal: Journal | None) -> list[UsageRow]:
     if state.get("status", "running") != "running":
         return usage
     # The solver's usage joins the state's sum only when the composer ends the question.
-    return [*usage, *(u for row in state.get("answers") or () for u in row["usage"])]
+    return [*usage, *(u for row in state.get("answers") or () for u in row.get("usage") or ())]

@@ -34,12 +34,15 @@ T = TypeVar("T")
 class Do:
     """Something that waits and isn't a model: how to do it blocking, and how to await it.
 
-    If it is bounded, the call's timeout and the budget's seconds hold for it too.
+    If it is bounded, the call's timeout and the budget's seconds hold for it too. If it has a
+    key, what comes of it is kept as a reply is, in whose form it must be: JSON-native, with
+    its `usage`.
     """
 
     blocking: Callable[[Any], Any]
     awaitable: Callable[[Any], Awaitable[Any]]
     bounded: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,7 @@ def run(
         if isinstance(step, Event):
             return emit(step, config)
         if isinstance(step, Do):
-            with session.in_time(bounded=step.bounded) as seconds:
-                return wait_within(seconds, lambda: step.blocking(config))
+            return _do(step, config, session)
         if isinstance(step, InOrder):
             return _in_order(step, config, session)
         return _together(step, config, session)
@@ -121,8 +123,7 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         if isinstance(step, Event):
             return await aemit(step, config)
         if isinstance(step, Do):
-            with session.in_time(bounded=step.bounded) as seconds:
-                return await await_within(seconds, lambda: step.awaitable(config))
+            return await _ado(step, config, session)
         if isinstance(step, InOrder):
             return await _ain_order(step, config, session)
         roles = [arun(role, config, session) for role in step.roles]
@@ -141,6 +142,26 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         return stop.value
     finally:
         steps.close()
+
+
+def _do(step: Do, config: Any, session: Session) -> Any:
+    if (kept := session.kept(step.key)) is not None:
+        return kept
+    with session.in_time(bounded=step.bounded) as seconds:
+        done = wait_within(seconds, lambda: step.blocking(config))
+    if step.key:
+        session.keep(step.key, done)
+    return done
+
+
+async def _ado(step: Do, config: Any, session: Session) -> Any:
+    if (kept := session.kept(step.key)) is not None:
+        return kept
+    with session.in_time(bounded=step.bounded) as seconds:
+        done = await await_within(seconds, lambda: step.awaitable(config))
+    if step.key:
+        await session.akeep(step.key, done)
+    return done
 
 
 def changed(steps: Steps[T], change: Callable[[Any], Any]) -> Steps[T]:

@@ -38,7 +38,8 @@ def understanding_node(
     """A LangGraph node that finds the core question and the useful facts.
 
     Whoever comes after it sees them as part of the problem, but for models trained for this
-    project, whose prompts have no place for them. If a call fails, the question
+    project, whose prompts have no place for them. It writes them into `asked`, which a state of
+    your own needs a field for, as it does for `usage` and `warnings`. If a call fails, the question
     goes on as it was, with a warning.
 
     Args:

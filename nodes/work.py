@@ -15,7 +15,7 @@ from langgraph.errors import GraphInterrupt
 from ..errors import BudgetExhaustedError, UserError
 from ..models.references import ResolvedModel
 from ..plan import Plan, PlanError, Subquestion
-from .answers import AnswerRow, failed
+from .answers import AnswerRow, failed, written
 from .attempts import voted_row
 from .decomposer import Decomposition, OnLines
 from .events import Event
@@ -260,9 +260,10 @@ def given_plan(state: Mapping[str, Any]) -> Plan:
     """The plan in a state, read as untrusted input.
 
     Raises:
-        UserError: If it can't be run.
+        UserError: If there is none, or it can't be run.
     """
+    rows = written(state, "plan", "decomposer_node")
     try:
-        return Plan.from_rows(state["plan"], final=state.get("final", "compose"))
+        return Plan.from_rows(rows, final=state.get("final", "compose"))
     except PlanError as error:
         raise UserError(f"the plan can't be run: {error}.") from None

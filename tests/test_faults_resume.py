@@ -102,6 +102,20 @@ def test_lines_that_failed_for_good_are_asked_again_only_on_demand(
 
 
 @both
+@pytest.mark.parametrize("options", [{}, {"verify": "answer"}])
+def test_what_failed_for_good_is_counted_once_and_by_one_node(
+    how: str, options: Any, tmp_path: Path
+) -> None:
+    with LatencyServer(Script("#1 A?\n#2 B? <- #1", A=[REFUSED], whole="RIGHT")) as server:
+        runs = Runs(how, server, tmp_path)
+        runs.ask(**options)
+        mended = runs.again(retry_failed=True, **options)
+        assert mended["status"] == "ok"
+        # Nothing was found at first, so nobody composed or verified.
+        assert calls(mended) == len(server.calls)
+
+
+@both
 def test_what_was_mended_in_the_end_stays_mended(how: str, tmp_path: Path) -> None:
     with LatencyServer(Script(A=[REFUSED, REFUSED])) as server:
         runs = Runs(how, server, tmp_path)

@@ -26,6 +26,7 @@ LIBRARY = {
     "Spielberg": Document("Spielberg married Kate Capshaw.", metadata={"page": 9}),
 }
 ANSWERS: Any = {"now: Who directed": "Steven Spielberg", "now: Who married": "Kate Capshaw"}
+THREAD: Any = {"configurable": {"thread_id": "1"}}
 both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
@@ -44,8 +45,10 @@ class Library(BaseRetriever):
         return [found for word, found in self.documents.items() if word in query]
 
 
-def run(how: str, graph: Any, value: Any = ASKED) -> Any:
-    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
+def run(how: str, graph: Any, value: Any = ASKED, config: Any = None) -> Any:
+    if how == "sync":
+        return graph.invoke(value, config)
+    return asyncio.run(graph.ainvoke(value, config))
 
 
 def always(text: str) -> ScriptedChatModel:
@@ -140,6 +143,27 @@ def test_an_async_retriever_is_awaited(how: str) -> None:
         assert rows[0]["sources"][0]["metadata"] == {"page": 7}
     else:
         assert rows[0]["status"] == "failed"
+
+
+@both
+@pytest.mark.parametrize("strategy", ["dag", "sequential", "recursive"])
+def test_a_resumed_run_is_shown_the_passages_of_before(how: str, strategy: Any) -> None:
+    found: list[str] = []
+
+    def search(query: str) -> list[str]:
+        found.append(query)
+        return [f"the news of day {len(found)}"]
+
+    stops: Any = ["Steven Spielberg", UserError("the key has run out."), "Kate Capshaw"]
+    solver = ScriptedChatModel(replies=stops)
+    roles = {"decomposer": ScriptedChatModel(replies=[PLAN], default="atomic")}
+    asked = graph(search, solver, strategy=strategy, checkpointer=InMemorySaver(), **roles)
+    with pytest.raises(UserError, match="run out"):
+        run(how, asked, config=THREAD)
+    result = run(how, asked, None, THREAD)
+    assert found == ["Who directed Jaws?", "Who married Steven Spielberg?"]
+    assert [row["sources"][0]["text"][-1] for row in result["answers"]] == ["1", "2"]
+    assert len(solver.prompts) == 3, "the line that was answered isn't paid for again"
 
 
 CIRCLE: list[Any] = []

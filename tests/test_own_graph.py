@@ -1,0 +1,183 @@
+"""The exported nodes in a graph, and with a state, of somebody else's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph_decompose import (
+    Budget,
+    UserError,
+    composer_node,
+    decomposer_node,
+    gate_node,
+    solver_node,
+    understanding_node,
+    verifier_node,
+)
+from langgraph_decompose.nodes.session import Limits
+from langgraph_decompose.testing import ScriptedChatModel
+from typing_extensions import TypedDict
+
+PLAN = "#1 A?\n#2 B?"
+PARTS: Any = [{"id": 1, "text": "A?", "needs": []}]
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+both = pytest.mark.parametrize("how", ["sync", "async"])
+
+
+class Notes(TypedDict, total=False):
+    """A state of one's own, with a field for all that the nodes tell each other."""
+
+    question: str
+    asked: dict[str, Any]
+    plan: list[Any]
+    plan_source: str
+    final: str
+    answers: list[Any]
+    answer: str | None
+    status: str
+    usage: list[Any]
+    warnings: list[str]
+    trace: dict[str, Any]
+    spent: bool
+    messages: Annotated[list[Any], add_messages]
+
+
+class Few(TypedDict, total=False):
+    """A state with no more than the nodes can't do without."""
+
+    question: str
+    plan: list[Any]
+    answers: list[Any]
+    answer: str | None
+
+
+def always(text: str) -> ScriptedChatModel:
+    return ScriptedChatModel(replies=[], default=text)
+
+
+def nodes(limits: Limits | None = None) -> dict[str, Any]:
+    return {
+        "decomposer": decomposer_node(always(PLAN), limits=limits),
+        "solver": solver_node(always("solved"), limits=limits),
+        "composer": composer_node(always("composed"), limits=limits),
+    }
+
+
+def chain(state: Any, saver: Any = None, **named: Any) -> Any:
+    """A graph of nodes, one after the other; a gate that has answered ends it."""
+    builder: Any = StateGraph(state)
+    for (name, node), following in zip(named.items(), [*list(named)[1:], END], strict=True):
+        builder.add_node(name, node)
+        if name != "gate":
+            builder.add_edge(name, following)
+            continue
+        ends = {"running": following}
+        builder.add_conditional_edges(name, lambda now, ends=ends: ends.get(now["status"], END))
+    builder.add_edge(START, next(iter(named)))
+    return builder.compile(checkpointer=saver)
+
+
+def run(how: str, graph: Any, value: Any) -> Any:
+    if how == "sync":
+        return graph.invoke(value, THREAD)
+    return asyncio.run(graph.ainvoke(value, THREAD))
+
+
+def calls(result: Any) -> dict[str, int]:
+    return {row["role"]: row["calls"] for row in result["usage"]}
+
+
+@both
+def test_a_gate_that_lets_a_question_pass_leaves_no_earlier_answer(how: str) -> None:
+    samples = ScriptedChatModel(replies=["same"] * 3 + ["1", "2", "3"])
+    gate = gate_node("disagreement", samples, samples=3)
+    graph = chain(Notes, InMemorySaver(), gate=gate, **nodes())
+    first = run(how, graph, {"question": "First?"})
+    second = run(how, graph, {"question": "Second?"})
+    assert [first["answer"], second["answer"]] == ["same", "composed"]
+    assert calls(second) == {"solver": 8, "decomposer": 1, "composer": 1}
+
+
+@both
+def test_what_was_understood_is_seen_by_the_nodes_behind(how: str) -> None:
+    seen: list[str] = []
+
+    def model(text: str) -> Any:
+        return ScriptedChatModel(replies=lambda prompt: seen.append(prompt) or text)
+
+    understanding = understanding_node(ScriptedChatModel(replies=["the core", "the facts"]))
+    named = {
+        "decomposer": decomposer_node(model(PLAN)),
+        "solver": solver_node(model("solved")),
+        "composer": composer_node(model("composed")),
+    }
+    run(how, chain(Notes, understanding=understanding, **named), {"question": " What? "})
+    assert len(seen) == 4
+    assert all("the core" in prompt and "the facts" in prompt for prompt in seen)
+
+
+@both
+def test_what_was_noted_of_another_question_is_not_this_one_s(how: str) -> None:
+    noted = {"context": "", "hints": "the HINT", "fallback": "an old answer"}
+    decomposer, failing = always(PLAN), ScriptedChatModel(replies=lambda _: ValueError("no"))
+    named = nodes() | {"decomposer": decomposer_node(decomposer), "solver": solver_node(failing)}
+    graph = chain(Notes, **named)
+    same = run(how, graph, {"question": "Old?", "asked": {"question": "Old?", **noted}})
+    other = run(how, graph, {"question": "New?", "asked": {"question": "Old?", **noted}})
+    assert ["HINT" in prompt for prompt in decomposer.prompts] == [True, False]
+    assert [same["answer"], other["answer"]] == ["an old answer", None]
+
+
+BEGUN: Any = {"answers": [], "usage": [], "warnings": [], "trace": {}, "status": "running"}
+
+
+@both
+def test_a_question_counts_alone_if_the_state_is_cleared_with_it(how: str) -> None:
+    """As docs/guide.md says."""
+    limits = Limits(Budget(max_calls=4))
+    graph = chain(Notes, InMemorySaver(), **nodes(limits))
+    for question in ("First?", "Second?"):
+        result = run(how, graph, {"question": question, **BEGUN, "spent": False})
+        assert calls(result) == {"decomposer": 1, "solver": 2, "composer": 1}
+        assert (result["status"], result["answer"]) == ("ok", "composed")
+
+
+@both
+def test_an_answer_is_verified_in_a_state_without_usage_or_messages(how: str) -> None:
+    judge = ScriptedChatModel(replies=["WRONG: calculation: no", "RIGHT"])
+    verifier = verifier_node(judge, solver=always("better"))
+    graph = chain(Few, **nodes(), verifier=verifier)
+    assert run(how, graph, {"question": "What?"})["answer"] == "better"
+
+
+def test_a_better_answer_takes_the_place_of_no_message_but_the_first_answer_s() -> None:
+    verifier = verifier_node(always("WRONG: calculation: no"), solver=always("better"))
+    state = {"question": "What?", "answer": "4", "messages": [HumanMessage("What?", id="1")]}
+    assert [said.text for said in verifier.invoke(state)["messages"]] == ["better"]
+    state["messages"] = [AIMessage("4", name="decomposition", id="2")]
+    removed, better = verifier.invoke(state)["messages"]
+    assert (removed.id, better.text) == ("2", "better")
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "said"),
+    [
+        ("solver", {}, "the state has no 'plan': run decomposer_node before"),
+        ("composer", {"plan": PARTS}, "the state has no 'answers': run solver_node before"),
+        ("composer", {"answers": []}, "the state has no 'plan'"),
+        (
+            "composer",
+            {"plan": PARTS, "answers": [{"id": 1, "text": "A?", "answer": "a", "status": "ok"}]},
+            "a row of answers has no error, usage, seconds: give it all the fields",
+        ),
+    ],
+)
+def test_what_a_node_needs_and_the_state_lacks_is_named(node: str, state: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        nodes()[node].invoke({"question": "What?", **state})
