@@ -68,7 +68,7 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
 def _judge(roles: Roles) -> Verifier:
     """Who judges a single attempt: the verifier, or else the solver itself, as in ADaPT."""
-    judge = roles.verifier or Verifier(roles.solver, roles.prompts, None)
+    judge = roles.verifier or Verifier(roles.solvers.writer, roles.prompts, None)
     if judge.model.speaks_contract("solver"):
         raise UserError(
             "a single attempt is judged by a verifier, and "
@@ -79,7 +79,8 @@ def _judge(roles: Roles) -> Verifier:
 
 
 def _several(problem: Problem, roles: Roles) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
-    rows = yield from attempts(problem, roles.attempts, start=ATTEMPT_START, **roles.solving)
+    solving = roles.solving(problem)
+    rows = yield from attempts(problem, roles.attempts, start=ATTEMPT_START, **solving)
     found = agreement(rows)
     return rows, {"votes": found.votes, "samples": found.samples, "split": not found.enough}
 
@@ -87,7 +88,7 @@ def _several(problem: Problem, roles: Roles) -> Steps[tuple[list[AnswerRow], dic
 def _one(
     problem: Problem, roles: Roles, judge: Verifier
 ) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
-    [row] = yield from attempts(problem, 1, start=ATTEMPT_START, **roles.solving)
+    [row] = yield from attempts(problem, 1, start=ATTEMPT_START, **roles.solving(problem))
     if row["answer"] is None:
         return [row], {"samples": 1, "split": True}
     shown = row.get("reply", row["answer"])

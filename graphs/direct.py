@@ -35,13 +35,8 @@ def build_direct(
     refuse_prose(roles.solver, name or style)
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        answer, row = yield from undivided_row(
-            Problem.of(state),
-            model=roles.solver,
-            prompts=roles.prompts,
-            style=style,
-            retriever=roles.retriever,
-        )
+        problem = Problem.of(state)
+        answer, row = yield from undivided_row(problem, style=style, **roles.solving(problem))
         return undivided_outcome(state, answer, row, roles.limits.budget)
 
     graph = new_graph(roles, name or style, first="solver")

@@ -139,7 +139,7 @@ def _solving(roles: Roles) -> Any:
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         if plan.atomic:
-            _, row = yield from unsplit_row(problem, style="direct", **roles.solving)
+            _, row = yield from unsplit_row(problem, style="direct", **roles.solving(problem))
             return {"answers": [row]}
         line, rows = plan.subquestions[-1], state["answers"]
         known: dict[int, AnswerRow] = {k: rows[k - 1] for k in ancestors(plan, line.id)}

@@ -135,8 +135,8 @@ def _roles_of(rung: Rung, roles: Roles) -> Roles:
     if rung.solver is None:
         return found
     solvers = Solvers(rung.solver, max_concurrency=roles.max_concurrency)
-    own = roles.composer is roles.solver
-    return replace(found, solvers=solvers, composer=solvers.first if own else roles.composer)
+    own = roles.composer is roles.solvers.writer
+    return replace(found, solvers=solvers, composer=solvers.writer if own else roles.composer)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _alike(rung: Rung, climbed: list[_Climbed]) -> _Climbed | None:
 def _climb(
     problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None, base: int
 ) -> Steps[_Climbed]:
-    known = earlier.rows if earlier else []
+    known, solving = earlier.rows if earlier else [], roles.solving(problem)
     start = base + len(known)
     plan = earlier.plan if earlier else None
     count = max(rung.samples - len(known), 0)
@@ -186,13 +186,13 @@ def _climb(
             rows = [failed(whole_question(problem), error, roles.decomposer)]
     else:
         style: Any = rung.strategy
-        rows = yield from attempts(problem, count, style=style, start=start, **roles.solving)
+        rows = yield from attempts(problem, count, style=style, start=start, **solving)
     agreed = agreement([*known, *rows][: rung.samples])
     planned = plan.usage if plan and not earlier else []
     usage = add_usage(planned, *(row["usage"] for row in rows))
     told = {
         "strategy": rung.strategy,
-        "solver": roles.solver.name,
+        "solver": solving["model"].name,
         "samples": rung.samples,
         "answer": agreed.answer,
         "votes": agreed.votes,

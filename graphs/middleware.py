@@ -62,7 +62,8 @@ class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]
             how the agent is told).
 
     Raises:
-        UserError: If a reference, a file or the cap is wrong; nothing is loaded or called yet.
+        UserError: If a reference, a file, `when` or the cap is wrong; nothing is loaded or
+            called yet.
 
     Example:
         >>> from langchain.agents import create_agent
@@ -86,6 +87,8 @@ class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]
         prompts: str | Path | Prompts | None = None,
     ) -> None:
         super().__init__()
+        if when is not None and not callable(when):
+            raise UserError(f"when= is a function of the message's text, not {when!r}.")
         texts = load_prompts(prompts)
         self._prompt, self._when = texts["middleware"], when
         self._graph = _split_and_solve(solver, decomposer, max_subquestions, texts)

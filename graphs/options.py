@@ -24,7 +24,7 @@ class Options(TypedDict, total=False):
 
     Attributes:
         decomposer: Writes the plan: a model reference or a chat model ("bundled").
-        composer: Merges the answers; the solver if None.
+        composer: Merges the answers; the solver if None, of several one that writes in words.
         strategy: How a question is answered (`dag`); docs/strategies.md describes each.
         max_subquestions: Most lines a plan may have, 1 to 64 (8).
         samples: Samples of `self_consistency`, 1 to 64 (5).
@@ -49,9 +49,9 @@ class Options(TypedDict, total=False):
         call_timeout: Seconds for one call; the model table's timeout if None.
         max_concurrency: Most calls at once to each solver; the model's own limit if None.
         route: With a dict of named solvers: a function from a `Subquestion` to the name of
-            the solver that answers it. Without it, the dict holds `SolverOption`s, and each
-            subquestion gets the one that makes the plan's success likeliest within
-            `Budget.max_cost`.
+            the solver that answers it; a question that isn't split is a line, too, with id 0.
+            Without it, the dict holds `SolverOption`s, and each subquestion gets the one that
+            makes the plan's success likeliest within `Budget.max_cost`.
         retriever: A LangChain retriever (or a function from a text to documents) that is
             asked for each subquestion; what it finds is shown to the solver and kept under
             `sources`.

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..nodes.answer_cache import AnswerCache
-from ..nodes.budget import Budget
+from ..nodes.budget import Budget, Meter
 from ..nodes.decomposer import check_cap
 from ..nodes.session import Limits
 from ..nodes.solvers import Solvers
@@ -40,7 +40,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
     _check_ranges(options)
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
     given = options.get("composer")
-    composer = solvers.first if given is None else resolve_model(given, "solver")
+    composer = solvers.writer if given is None else resolve_model(given, "solver")
     if options.get("condense") and composer.speaks_contract("solver"):
         raise UserError(
             f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
@@ -53,7 +53,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
             "or strategy dag, sequential, attempt_first or recursive."
         )
     # Self-Ask has one model for both, unless another is named.
-    usual = solvers.first if strategy == "dynamic" else "bundled"
+    usual = solvers.writer if strategy == "dynamic" else "bundled"
     return Roles(
         decomposer=resolve_model(options.get("decomposer", usual), "decomposer"),
         solvers=solvers,
@@ -63,7 +63,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         limits=Limits(
             _instance(options, "budget", Budget),
             _timeout(options.get("call_timeout")),
-            options.get("shared_meter"),
+            _instance(options, "shared_meter", Meter),
         ),
         retriever=_retriever(options.get("retriever")),
         answer_cache=_instance(options, "answer_cache", AnswerCache),
@@ -72,7 +72,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         attempts=options.get("attempts", 3),
         gate=options.get("gate", "model"),
         dup=bool(options.get("dup")),
-        verifier=_verifier(options, solvers.first, texts),
+        verifier=_verifier(options, solvers.writer, texts),
         max_depth=options.get("max_depth", 2),
         max_total=options.get("max_total", 64),
         max_concurrency=options.get("max_concurrency"),

@@ -59,7 +59,7 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """The state at the start of a question.
 
     Raises:
-        UserError: If there is no question.
+        UserError: If there is no new question, or one that is more than text.
     """
     question = state.get("question")
     if question is None:
@@ -90,8 +90,20 @@ def read_question(state: Mapping[str, Any], strategy: str) -> dict[str, Any]:
 def _last_human_text(messages: list[AnyMessage]) -> str:
     for message in reversed(messages):
         if isinstance(message, HumanMessage):
-            return str(message.text)
+            return _text_alone(message)
+        if isinstance(message, AIMessage) and message.name == "decomposition":
+            raise UserError("the newest question has its answer already; ask something new.")
     raise UserError("the input has neither a question nor a human message; ask something.")
+
+
+def _text_alone(message: HumanMessage) -> str:
+    more = {block["type"] for block in message.content_blocks} - {"text"}
+    if more:
+        raise UserError(
+            f"a question is text, and this one holds more ({', '.join(sorted(more))}): "
+            "say in words what is in it."
+        )
+    return str(message.text)
 
 
 def _earlier_turns(state: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from langgraph.graph import StateGraph
 
 from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..models.references import ResolvedModel
 from ..nodes.answers import AnswerRow, answered
 from ..nodes.composer import found_so_far
 from ..nodes.decomposer import Decomposition, decompose
@@ -78,10 +79,14 @@ class _Level:
     within: tuple[int, ...] = ()
 
     @property
+    def models(self) -> list[ResolvedModel]:
+        """Whom it asks besides the solver."""
+        return [self.roles.decomposer, self.roles.composer]
+
+    @property
     def key(self) -> list[Any]:
         """What its answers depend on besides the solver, for the answer cache."""
-        roles = self.roles
-        return [roles.decomposer.identity, roles.composer.identity, self.depth, roles.max_depth]
+        return [*(model.identity for model in self.models), self.depth, self.roles.max_depth]
 
     def __call__(
         self,

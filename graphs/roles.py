@@ -14,7 +14,9 @@ from ..nodes.composer import composer_node
 from ..nodes.decomposer import decomposer_node
 from ..nodes.final_verifier import verifier_node
 from ..nodes.gate import Gate, gate_node
+from ..nodes.problem import Problem
 from ..nodes.session import Limits
+from ..nodes.solver import whole_question
 from ..nodes.solvers import Solvers
 from ..nodes.understanding import understanding_node
 from ..nodes.verifier import Verifier
@@ -54,13 +56,17 @@ class Roles:
 
     @property
     def solver(self) -> ResolvedModel:
-        """The solver of undivided questions."""
+        """Who is asked where nobody is chosen, and must be able to do what the strategy asks."""
         return self.solvers.first
 
-    @property
-    def solving(self) -> dict[str, Any]:
+    def solver_of(self, problem: Problem) -> ResolvedModel:
+        """Who answers a question undivided."""
+        return self.solvers.choose(whole_question(problem)).model
+
+    def solving(self, problem: Problem) -> dict[str, Any]:
         """What functions that solve the question undivided take by keyword."""
-        return {"model": self.solver, "prompts": self.prompts, "retriever": self.retriever}
+        model = self.solver_of(problem)
+        return {"model": model, "prompts": self.prompts, "retriever": self.retriever}
 
     @property
     def planning(self) -> dict[str, Any]:
@@ -124,7 +130,7 @@ def new_graph(roles: Roles, strategy: str, *, first: str) -> StateGraph[Any, Any
         graph.add_edge("read_question", following)
     if roles.dup:
         options: Any = {"prompts": roles.prompts, "limits": roles.limits}
-        graph.add_node("understanding", understanding_node(roles.solver, **options))
+        graph.add_node("understanding", understanding_node(roles.solvers.writer, **options))
         graph.add_edge("understanding", first)
     return graph
 
@@ -133,7 +139,7 @@ def _gate(roles: Roles) -> Any:
     gate: Any = roles.gate
     return gate_node(
         gate,
-        roles.solver,
+        roles.solvers,
         samples=roles.attempts,
         prompts=roles.prompts,
         retriever=roles.retriever,
@@ -158,7 +164,7 @@ def finish(graph: Any, roles: Roles, *last: str) -> StateGraph[Any, Any, Any, An
         assert roles.verifier
         judging = verifier_node(
             roles.verifier.model,
-            solver=roles.solver,
+            solver=roles.solvers.writer,
             retries=roles.verifier.retries,
             prompts=roles.prompts,
             limits=roles.limits,

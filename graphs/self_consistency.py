@@ -31,7 +31,8 @@ def build_self_consistency(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """All samples at once, then the vote; a sample that fails has no vote."""
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        rows = yield from attempts(Problem.of(state), roles.samples, **roles.solving)
+        problem = Problem.of(state)
+        rows = yield from attempts(problem, roles.samples, **roles.solving(problem))
         found, answered = agreement(rows), {**state, "answers": rows}
         if found.answer is None:
             return {"answers": rows, **outcome(answered, None, budget=roles.limits.budget)}

@@ -38,21 +38,18 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
-        models: Any = {"model": roles.solver, "prompts": roles.prompts}
+        solving = roles.solving(problem)
         answer: str | None = None
         budget = roles.limits.budget
         if plan.atomic:
-            undivided = unsplit_row(problem, style="direct", retriever=roles.retriever, **models)
-            answer, row = yield from undivided
+            answer, row = yield from unsplit_row(problem, style="direct", **solving)
             return undivided_outcome(state, answer, row, budget)
         try:
-            answer, row = yield from solve_static(
-                problem, plan, retriever=roles.retriever, **models
-            )
+            answer, row = yield from solve_static(problem, plan, **solving)
         except Exception as error:
             if must_be_raised(error) or isinstance(error, PromptTooLongError):
                 raise
-            row = failed(whole_question(problem), error, roles.solver)
+            row = failed(whole_question(problem), error, solving["model"])
         return undivided_outcome(state, answer, row, budget)
 
     graph = new_graph(roles, "static", first="decomposer")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langgraph.graph import StateGraph
@@ -33,6 +33,7 @@ from ..nodes.problem import Problem
 from ..nodes.replies import Reply
 from ..nodes.retrieval import retrieve, with_passages
 from ..nodes.solver import whole_question
+from ..nodes.solvers import Solvers
 from ..nodes.steps import Do, Steps, as_runnable
 from ..nodes.usage import add_usage
 from ..nodes.voting import normalise
@@ -96,7 +97,10 @@ def build_symbolic(
     bounds = _Bounds(seconds, megabytes)
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        found, row = yield from _row(Problem.of(state), roles, bounds)
+        problem = Problem.of(state)
+        chosen = replace(roles, solvers=Solvers(roles.solver_of(problem)))
+        _refuse_expressions(chosen)
+        found, row = yield from _row(problem, chosen, bounds)
         told = {**(state.get("trace") or {}), "symbolic": {"script": found.script}}
         state = {**state, "trace": told}
         if found.unique is False:

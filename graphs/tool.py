@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_core.runnables import RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.pregel.protocol import PregelProtocol
 from pydantic import BaseModel, Field, field_validator
 
 from ..errors import UserError, describe_error, must_be_raised
-from ..models.references import innermost
+from ..models.objects import innermost
 from ..nodes.problem import Problem
 from .factory import create_decomposition_graph
 from .state import RESULT_VERSION
@@ -108,6 +110,17 @@ def _independent(graph: Any, options: Mapping[str, Any]) -> Any:
         raise UserError(f"the tool takes a graph or options for one ({names}), not both.")
     elif not isinstance(innermost(graph), PregelProtocol):
         raise UserError(f"a tool is made of a compiled graph, not of {graph!r}; or use solver=...")
+    return _without_checkpointer(graph)
+
+
+def _without_checkpointer(graph: Any) -> Any:
+    """The graph without one of its own, with the same retries or fallbacks around it."""
+    if isinstance(graph, RunnableBindingBase):
+        return graph.model_copy(update={"bound": _without_checkpointer(graph.bound)})
+    if isinstance(graph, RunnableWithFallbacks):
+        others = [_without_checkpointer(other) for other in graph.fallbacks]
+        first = _without_checkpointer(graph.runnable)
+        return graph.model_copy(update={"runnable": first, "fallbacks": others})
     if getattr(graph, "checkpointer", None) is None:
         return graph
     return graph.copy(update={"checkpointer": None})

@@ -15,7 +15,6 @@ or, in Python, a chat model, a Runnable, a compiled graph or a function.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from ..settings import ModelTable, load_settings
 from .bundled import Role, bundled_model_path
 from .gguf_file import Contract, read_contract
 from .limiter import Limiter, limiter_for
+from .objects import innermost, is_configurable, object_identity, object_name
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -60,6 +60,8 @@ class ResolvedModel:
         timeout: Seconds for one call; None if the model keeps its own time.
         identity: Tells its replies from those of others in journals and caches, also after a
             restart: the name alone isn't enough, since a table's meaning may change.
+        configurable: Whether a call's config may choose another model, which the identity
+            doesn't tell.
         limiter: Bounds the calls at once.
     """
 
@@ -73,6 +75,7 @@ class ResolvedModel:
     timeout: float | None = None
     limiter: Limiter = field(default_factory=lambda: Limiter(_HOSTED_CONCURRENCY))
     identity: str = ""
+    configurable: bool = False
 
     def __post_init__(self) -> None:
         if not self.identity:
@@ -236,7 +239,6 @@ def _download(spec: str) -> str:
 
 
 def _from_object(obj: Any) -> ResolvedModel:
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import Runnable, RunnableLambda
 
     if not isinstance(obj, Runnable):
@@ -245,38 +247,12 @@ def _from_object(obj: Any) -> ResolvedModel:
                 f"a model is a reference, a chat model, a Runnable or a function, not {obj!r}."
             )
         obj = RunnableLambda(obj)
-    inner = innermost(obj)
+    inner, configurable = innermost(obj), is_configurable(obj)
+    identity = object_identity(obj)
     from .chat_gguf import ChatGGUF
 
-    if isinstance(inner, ChatGGUF):
+    if isinstance(inner, ChatGGUF) and not configurable:
         contract, name = read_contract(inner.model_path), Path(inner.model_path).stem
         local = _local(ModelTable(name))
-        return ResolvedModel(name, obj, contract, accepts_grammar=True, **local)
-    name = inner.get_name()
-    if isinstance(inner, BaseChatModel):
-        name = str(inner._get_ls_params().get("ls_model_name") or name)  # pyright: ignore[reportPrivateUsage]
-    return ResolvedModel(name, obj, identity=f"{name} {_configuration(inner)}".strip())
-
-
-def _configuration(model: Any) -> str:
-    """How a LangChain object is configured, keys left out; empty if it can't tell for sure."""
-    from langchain_core.load import dumps
-
-    try:
-        text = dumps(model, sort_keys=True) if model.is_lc_serializable() else ""
-    except Exception:
-        return ""
-    # What isn't serializable within is written with its address, which changes.
-    return "" if "not_implemented" in text else hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def innermost(runnable: Any) -> Any:
-    """What `bind`, `with_config`, `with_retry` and `with_fallbacks` were put around."""
-    from langchain_core.runnables import RunnableWithFallbacks
-    from langchain_core.runnables.base import RunnableBindingBase
-
-    while isinstance(runnable, RunnableBindingBase | RunnableWithFallbacks):
-        wrapped: Any = runnable
-        inner = wrapped.runnable if isinstance(runnable, RunnableWithFallbacks) else wrapped.bound
-        runnable = inner
-    return runnable
+        return ResolvedModel(name, obj, contract, accepts_grammar=True, identity=identity, **local)
+    return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)

@@ -37,8 +37,9 @@ class AnswerCache:
     as "Who directed Jaws?", `across_questions=True` leaves the question out, so that other
     questions about the same context find the answer too.
 
-    Solvers and retrievers are known by their names. Two functions without one, such as two
-    lambdas, look the same: name them, as in `RunnableLambda(function, name="search")`.
+    Solvers are known by their names and, where LangChain tells them, their settings; retrievers
+    by their names. Two functions without one, such as two lambdas, look the same: name them, as
+    in `RunnableLambda(function, name="search")`.
 
     Args:
         path: The SQLite file, made if it isn't there; `":memory:"` for one that isn't kept.
@@ -54,6 +55,8 @@ class AnswerCache:
     """
 
     def __init__(self, path: str | Path = ":memory:", *, across_questions: bool = False) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise UserError(f"an answer cache is the path of a file or ':memory:', not {path!r}.")
         self.across_questions = across_questions
         self._lock = threading.Lock()
         self._name = name = str(path) if str(path) == ":memory:" else str(Path(path).expanduser())

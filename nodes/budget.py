@@ -64,6 +64,9 @@ class Meter:
         seconds: Seconds that they took.
         shared: The meter of many questions, which counts what this one takes as well.
 
+    Raises:
+        UserError: If the budget isn't one.
+
     Example:
         >>> Meter(Budget(max_calls=2)).seconds_left() is None
         True
@@ -76,6 +79,8 @@ class Meter:
         seconds: float = 0.0,
         shared: Meter | None = None,
     ) -> None:
+        if not isinstance(budget, Budget | None):
+            raise UserError(f"a Meter takes Budget(...), not {budget!r}.")
         self.budget = budget or Budget()
         self.calls, self.tokens, self.cost = 0, 0, 0.0
         self.kept_for_composer = 0

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..models.references import ResolvedModel, resolve_model
+from ..errors import UserError
 from ..prompts import Prompts, load_prompts
 from .attempts import GATE_START, Agreement, agreement, attempts, voters
 from .composer import outcome, undivided_outcome
 from .events import Event
 from .problem import Problem
 from .session import Limits
-from .solver import undivided_row
+from .solver import undivided_row, whole_question
+from .solvers import Solvers
 from .steps import Steps, as_runnable
 from .usage import add_usage
 
@@ -50,25 +51,33 @@ def gate_node(
 
     Args:
         gate: `never` split, or split on `disagreement`.
-        solver: A model reference, chat model, Runnable or compiled graph.
+        solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
         samples: How many samples must agree under `disagreement`.
         prompts: Folder with prompts of one's own.
         retriever: A LangChain retriever that is asked for the question.
         limits: Budget for the question and timeout for a call.
+
+    Raises:
+        UserError: If the gate is none of these.
     """
-    model: ResolvedModel = resolve_model(solver, "solver")
-    options: Any = {"model": model, "prompts": load_prompts(prompts), "retriever": retriever}
+    if gate not in ("never", "disagreement"):
+        raise UserError(f"a gate node's gate is 'never' or 'disagreement', not {gate!r}.")
+    solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
+    options: Any = {"prompts": load_prompts(prompts), "retriever": retriever, "style": "direct"}
     budget = limits.budget if limits else None
 
     def undivided(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
-        answer, row = yield from undivided_row(Problem.of(state), style="direct", **options)
+        problem = Problem.of(state)
+        model = solvers.choose(whole_question(problem)).model
+        answer, row = yield from undivided_row(problem, model=model, **options)
         yield Event("gate", {"gate": gate, "split": False})
         traced = {**state, "trace": {"gate": {"gate": gate, "split": False}}}
         return undivided_outcome(traced, answer, row, budget)
 
     def unless_agreed(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
-        rows = yield from attempts(problem, samples, style="direct", start=GATE_START, **options)
+        model = solvers.choose(whole_question(problem)).model
+        rows = yield from attempts(problem, samples, model=model, start=GATE_START, **options)
         found = agreement(rows)
         told = _told(found)
         yield Event("gate", told)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import BudgetExhaustedError, must_be_raised
+from ..errors import BudgetExhaustedError, UserError, must_be_raised
 from ..plan import Subquestion
 from ..prompts import Prompts
 from .answer_cache import AnswerCache, from_cache
@@ -36,6 +36,16 @@ class Settings:
     verifier: Verifier | None = None
     answer: Answerer | None = None
     """Answers a line in place of the solver alone; skipping, cache and verifier stay around it."""
+
+    def __post_init__(self) -> None:
+        asked = [*self.solvers.models.values(), *getattr(self.answer, "models", ())]
+        if self.verifier:
+            asked.append(self.verifier.model)
+        if self.cache and (found := next((m.name for m in asked if m.configurable), None)):
+            raise UserError(
+                f"answer_cache= can't tell apart what {found!r} answers under different configs: "
+                "leave the cache out, or name a model that no config changes."
+            )
 
 
 def solve_line(

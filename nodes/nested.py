@@ -50,8 +50,8 @@ def solve_plan(
 
     def line(place: int) -> Steps[AnswerRow]:
         subquestion = plan.subquestions[place]
-        needed = _needed(plan, subquestion, settings, rows)
         choice = chosen or settings.solvers.choose(subquestion)
+        needed = _needed(plan, subquestion, settings, choice, rows)
         drawn = replace(choice, sample=choice.sample + sample)
         steps = solve_line(problem, subquestion, needed, drawn, settings)
         row = yield from nested_events(steps, within)
@@ -65,10 +65,14 @@ def solve_plan(
 
 
 def _needed(
-    plan: Plan, line: Subquestion, settings: Settings, rows: dict[int, AnswerRow]
+    plan: Plan,
+    line: Subquestion,
+    settings: Settings,
+    choice: Choice,
+    rows: dict[int, AnswerRow],
 ) -> dict[int, AnswerRow]:
     known = set(ancestors(plan, line.id))
-    carry_all = not settings.solvers.first.speaks_contract("solver")
+    carry_all = not choice.model.speaks_contract("solver")
     if settings.one_at_a_time and carry_all:
         known |= {k for k, row in rows.items() if row["status"] == "ok" and k < line.id}
     return {k: rows[k] for k in sorted(known)}
@@ -178,15 +182,14 @@ def divided_samples(
     Returns:
         The plan, and a row each with id 0, as of `attempts`.
     """
-    model, prompts = settings.solvers.first, settings.prompts
+    prompts, whole = settings.prompts, whole_question(problem)
     found = found or (yield from decompose(problem, **planning))
     plan = found.plan
     if plan.atomic:
+        model = settings.solvers.choose(whole).model
         options: Any = {"prompts": prompts, "retriever": settings.retriever, "style": "direct"}
         undivided = attempts(problem, count, model=model, start=start, **options)
         return found, (yield from undivided)
-
-    whole = whole_question(problem)
 
     def sample(number: int) -> Steps[AnswerRow]:
         path = [f"sample {number}"]
@@ -199,7 +202,7 @@ def divided_samples(
         except Exception as error:
             if must_be_raised(error):
                 raise
-            return failed(whole, error, model)
+            return failed(whole, error, settings.solvers.first)
 
     found_rows = yield Together([sample(start + number) for number in range(count)])
     for row in found_rows:

@@ -10,7 +10,13 @@ from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError, ReplyE
 from ..plan import without_thinking
 from .usage import UsageRow
 
-_CUT_OFF = {"length", "max_tokens", "MAX_TOKENS"}
+_ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
+"""Where providers write why a reply ended; OpenAI's Responses say it in `incomplete_details`."""
+_CUT_OFF = {
+    "length", "max_tokens", "max_output_tokens", "model_length",
+    "model_context_window_exceeded", "incomplete",
+}  # fmt: skip
+_FILTERED = {"content_filter", "content_filtered", "safety", "refusal"}
 MAX_REPLY_CHARS = 1_000_000
 
 
@@ -42,24 +48,46 @@ def read_output(output: Any, name: str) -> Output:
         TypeError: If it is none of these.
     """
     text, messages = _text_of(output)
+    endings = _endings(messages[-1]) if messages else set[str]()
     problem: ReplyError | None = None
-    if text is None:
+    if tool := _tool_asked_for(output):
+        # What it says beside is not the answer, but that it is going to look for it.
+        problem = ReplyError(
+            f"{name} asked for the tool {tool!r} instead of answering; "
+            "make a model with tools an agent: create_agent(model, tools)"
+        )
+    elif endings & _FILTERED:
+        problem = CutOffReplyError(f"{name}'s reply was stopped by a content filter")
+    elif text is None:
         problem = FailedGraphError(f"{name} found no answer")
     elif len(text) > MAX_REPLY_CHARS:
         problem = CutOffReplyError(f"{name} replied with {len(text):,} characters")
     elif not (text := whole_characters(without_thinking(text)).strip()):
         problem = EmptyReplyError(f"{name} gave an empty reply")
-    finish = getattr(messages[-1], "response_metadata", {}) if messages else {}
-    reasons = {finish.get(key) for key in ("finish_reason", "stop_reason", "done_reason")}
     return Output(
         text=text or "",
         messages=messages,
-        cut_off=bool(reasons & _CUT_OFF),
+        cut_off=bool(endings & _CUT_OFF),
         message_id=getattr(messages[-1], "id", None) if messages else None,
         sources=_sources_of(output),
         nested=_usage_of(output),
         problem=problem,
     )
+
+
+def _endings(message: Any) -> set[str]:
+    """Why a reply ended, in the words of its provider."""
+    told = getattr(message, "response_metadata", None) or {}
+    words = [told.get(key) for key in _ENDINGS]
+    if isinstance(details := told.get("incomplete_details"), Mapping):
+        words.append(details.get("reason"))
+    return {word.lower() for word in words if isinstance(word, str)}
+
+
+def _tool_asked_for(output: Any) -> str | None:
+    """The name of a tool that a model wants called; a graph calls its own."""
+    calls = getattr(output, "tool_calls", None)
+    return str(calls[0]["name"]) if calls else None
 
 
 def whole_characters(text: str) -> str:
@@ -114,6 +142,7 @@ class Heard:
         self._usage: Any = None
         self._metadata: dict[str, Any] = {}
         self._id: str | None = None
+        self._tool_calls: list[Any] = []
 
     def add(self, chunk: Any) -> None:
         """Take in a chunk; the listener is told the whole text so far."""
@@ -123,6 +152,10 @@ class Heard:
             from langchain_core.messages.ai import add_usage
 
             self._usage = add_usage(self._usage, chunk.usage_metadata)
+        parts = getattr(chunk, "tool_call_chunks", None) or chunk.tool_calls
+        # Who was called is told once; how, in pieces that nobody needs.
+        names = [part["name"] for part in parts if part["name"]]
+        self._tool_calls += [{"name": name, "args": {}, "id": None} for name in names]
         content = chunk.content
         more = content if isinstance(content, str) else str(chunk.text)
         if not more:
@@ -142,4 +175,5 @@ class Heard:
             id=self._id,
             usage_metadata=self._usage,
             response_metadata=self._metadata,
+            tool_calls=self._tool_calls,
         )

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..models.references import innermost
+from ..models.objects import innermost, is_chosen_later
 
 if TYPE_CHECKING:
     from .calls import Call
@@ -25,7 +25,8 @@ def _kinds() -> tuple[Any, Any, Any]:
 
 def streams(call: Call) -> bool:
     """Whether the call's text is wanted as it comes, from a model that can give it so."""
-    return call.on_text is not None and isinstance(innermost(call.model.runnable), _kinds()[0])
+    model = innermost(call.model.runnable)
+    return call.on_text is not None and (isinstance(model, _kinds()[0]) or is_chosen_later(model))
 
 
 def call_input(call: Call) -> Any:
@@ -33,7 +34,7 @@ def call_input(call: Call) -> Any:
     _, language_model, graph = _kinds()
     rows = [dict(row) for row in call.messages]
     model = innermost(call.model.runnable)
-    if isinstance(model, language_model):
+    if isinstance(model, language_model) or is_chosen_later(model):
         return rows
     text = "\n\n".join(row["content"] for row in rows)
     if isinstance(model, graph):

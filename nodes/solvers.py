@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,14 +125,22 @@ class Solvers:
 
     @property
     def first(self) -> ResolvedModel:
-        """The solver of undivided questions: the only one, or the likeliest to be right."""
+        """Who is asked where nobody is chosen: the only one, or the likeliest to be right.
+
+        Under a rule of the user's it is the first that writes in words.
+        """
         if not self.allocates:
-            return next(iter(self.models.values()))
+            return _writing(self.models.values())
         fixed = {n: o.success for n, o in self._options.items() if not callable(o.success)}
         return self.models[max(fixed or self.models, key=lambda n: fixed.get(n, 0.0))]
 
+    @property
+    def writer(self) -> ResolvedModel:
+        """Who composes, judges and rewrites if nobody is named for it: one that writes in words."""
+        return _writing([self.first, *self.models.values()])
+
     def choose(self, line: Subquestion) -> Choice:
-        """The solver for a line by the user's rule, or the only one.
+        """The solver for a line, or the whole question (id 0), by the user's rule; or the only one.
 
         Raises:
             UserError: If the rule names no solver.
@@ -142,7 +150,8 @@ class Solvers:
         name = self._route(line)
         if not isinstance(name, str) or name not in self.models:
             known = ", ".join(self.models)
-            raise UserError(f"route chose {name!r} for #{line.id}; the solvers are {known}.")
+            asked = f"#{line.id}" if line.id else "the whole question"
+            raise UserError(f"route chose {name!r} for {asked}; the solvers are {known}.")
         return Choice(self.models[name])
 
     def allocate(self, lines: Sequence[Subquestion], meter: Meter) -> Allocated:
@@ -171,6 +180,12 @@ class Solvers:
                 worth = Option(math.log(right), option.cost * samples)
                 offers.append((Choice(self.models[name], samples), worth))
         return offers
+
+
+def _writing(models: Iterable[ResolvedModel]) -> ResolvedModel:
+    """The first that writes in words; if none does, the very first."""
+    known = list(models)
+    return next((model for model in known if not model.speaks_contract("solver")), known[0])
 
 
 @dataclass(frozen=True)

@@ -119,22 +119,22 @@ class Work:
             self._allocate(plan.subquestions)
 
     def _solve_undivided(self) -> None:
-        question, model, samples = whole_question(self._problem), self._first, 1
+        question = whole_question(self._problem)
         if self._settings.solvers.allocates:
             self._allocate([question])
             if self._refused:
-                self._undivided = failed(question, self._refused, model)
+                self._undivided = failed(question, self._refused, self._first)
                 return
-            model, samples = self._choices[question.id].model, self._choices[question.id].samples
+        choice = self._choice(question)
         options: Any = {
-            "model": model,
+            "model": choice.model,
             "prompts": self._settings.prompts,
             "retriever": self._settings.retriever,
             "style": "direct",
         }
         steps = unsplit_row(self._problem, **options)
-        if samples > 1:
-            steps = voted_row(self._problem, samples, **options)
+        if choice.samples > 1:
+            steps = voted_row(self._problem, choice.samples, **options)
         self._new.append(Job(steps, self._take_undivided, self._raise))
 
     def _take_undivided(self, result: tuple[str | None, AnswerRow]) -> None:

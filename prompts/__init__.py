@@ -72,6 +72,8 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
     prompts = dict(_bundled())
     if folder is None:
         return prompts
+    if not isinstance(folder, str | os.PathLike):
+        raise UserError(f"prompts= is the path of a folder, not {folder!r}.")
     own = Path(os.path.expanduser(folder))
     if not str(folder) or not own.is_dir():
         raise UserError(f"there is no prompts folder {str(folder)!r}.")

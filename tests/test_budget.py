@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from langgraph_decompose import Budget, UserError, create_decomposition_graph
+from langgraph_decompose import Budget, Meter, UserError, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 PLAN = "#1 A?\n#2 B?\n#3 C?"
@@ -196,3 +196,11 @@ def test_calls_and_tokens_are_whole(cap: str) -> None:
 def test_a_budget_is_a_budget() -> None:
     with pytest.raises(UserError, match=r"budget= takes Budget\(\.\.\.\), not {'max_calls': 3}"):
         create_decomposition_graph(budget={"max_calls": 3})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("wrong", [Budget(max_calls=5), 5, {"max_calls": 5}])
+def test_a_meter_is_a_meter_and_counts_against_a_budget(wrong: Any) -> None:
+    with pytest.raises(UserError, match=r"shared_meter= takes Meter\(\.\.\.\), not "):
+        create_decomposition_graph(shared_meter=wrong)
+    with pytest.raises(UserError, match=r"a Meter takes Budget\(\.\.\.\), not 'x'"):
+        Meter("x")  # type: ignore[arg-type]

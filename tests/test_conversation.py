@@ -86,6 +86,41 @@ def test_without_a_human_s_question_there_is_none(how: str, messages: Any) -> No
         run(how, Talk().graph, messages)
 
 
+@both
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"qusetion": "Who directed Alien?"},
+        {"question": None},
+        {"messages": []},
+        [SystemMessage("Be kind.")],
+    ],
+)
+@pytest.mark.parametrize("first", [{"messages": TURNS[:1]}, {"question": "Who directed Jaws?"}])
+def test_an_answered_question_is_not_asked_and_paid_for_again(
+    how: str, value: Any, first: Any
+) -> None:
+    talk = Talk(checkpointer=InMemorySaver())
+    run(how, talk.graph, first, THREAD)
+    with pytest.raises(UserError, match="the newest question has its answer already; ask some"):
+        run(how, talk.graph, value, THREAD)
+    assert len(talk.decomposer.prompts) == 1
+    run(how, talk.graph, [FOLLOW_UP], THREAD)
+    assert talk.planned == FOLLOW_UP.content, "the thread goes on"
+
+
+@both
+def test_a_picture_is_refused_rather_than_left_out(how: str) -> None:
+    talk = Talk()
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    seen = HumanMessage([{"type": "text", "text": "What is this?"}, picture])
+    with pytest.raises(UserError, match=r"a question is text, and this one holds more \(image\)"):
+        run(how, talk.graph, [seen])
+    run(how, talk.graph, [seen, AIMessage("A shark."), HumanMessage("Who directed Jaws?")])
+    assert talk.planned == "Who directed Jaws?", "an earlier one doesn't matter"
+
+
 @pytest.mark.parametrize("kept_in", ["memory", "sqlite"])
 def test_two_questions_on_one_thread_do_not_mix(kept_in: str, tmp_path: Path) -> None:
     with SqliteSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as on_disk:

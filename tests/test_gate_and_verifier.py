@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
-from langgraph_decompose import AnswerCache, Budget, UserError, create_decomposition_graph
+from langgraph_decompose import (
+    AnswerCache,
+    Budget,
+    UserError,
+    create_decomposition_graph,
+    gate_node,
+)
 from langgraph_decompose.nodes.verifier import Verdict
 from langgraph_decompose.plan import PlanError, parse_next
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
@@ -275,6 +281,12 @@ def test_any_reply_is_a_next_line_the_end_or_a_plan_error(text: str, number: int
 def test_a_mistake_is_told_when_the_graph_is_made(options: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         create_decomposition_graph(**options)
+
+
+@pytest.mark.parametrize("gate", ["sometimes", "always", "model", None])
+def test_a_gate_node_is_one_that_may_answer(gate: Any) -> None:
+    with pytest.raises(UserError, match="a gate node's gate is 'never' or 'disagreement', not"):
+        gate_node(gate, "bundled")
 
 
 @pytest.mark.parametrize("reply", ["The question can be answered now.", "", "```\n```"])

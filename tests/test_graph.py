@@ -253,6 +253,7 @@ def test_a_server_s_error_is_in_the_result(openai_server: RecordingServer, strat
         ({"strategy": "cot"}, "needs a solver that reasons in words"),
         ({"strategy": "static"}, "needs a solver that reasons in words"),
         ({"prompts": "nowhere"}, "no prompts folder 'nowhere'"),
+        ({"prompts": 5}, "prompts= is the path of a folder, not 5"),
     ],
 )
 def test_mistakes_are_told_when_the_graph_is_built(arguments: Any, message: str) -> None:

@@ -150,6 +150,27 @@ def test_a_graph_s_own_checkpointer_is_not_shared_by_calls(saver: Any) -> None:
 
 
 @both
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda graph: graph.with_retry(),
+        lambda graph: graph.bind(),
+        lambda graph: graph.with_config(tags=["mine"]),
+        lambda graph: graph.with_fallbacks([graph]),
+        lambda graph: graph.with_retry().with_fallbacks([graph.bind()]),
+    ],
+)
+def test_nor_is_one_that_something_was_put_around(anyhow: Any, wrap: Any) -> None:
+    solver = Scripted(replies=["solved"])
+    graph = create_decomposition_graph(
+        solver, decomposer=Scripted(replies=["atomic"]), checkpointer=InMemorySaver()
+    )
+    tool = create_decomposition_tool(wrap(graph))
+    assert anyhow(tool, {"question": "One?"}) == "solved"
+    assert len(solver.asked) == 1
+
+
+@both
 def test_gaps_and_failures_are_said_in_words(anyhow: Any) -> None:
     def ask(solver: Any, decomposer: Any = None) -> ToolMessage:
         planner = decomposer or Scripted(replies=[PLAN])
@@ -184,6 +205,7 @@ def test_the_user_s_mistakes_are_raised() -> None:
         lambda: create_decomposition_tool(build_decomposition_graph()),
         lambda: create_decomposition_tool(strategy="guess"),
         lambda: DecompositionMiddleware(solver="bundled", max_subquestions=0),
+        lambda: DecompositionMiddleware(solver="bundled", when=5),  # type: ignore[arg-type]
     ):
         with pytest.raises(UserError):
             wrong()

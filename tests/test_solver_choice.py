@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from langgraph_decompose import Budget, SolverOption, Subquestion, UserError
 from langgraph_decompose import create_decomposition_graph as create
+from langgraph_decompose.graphs.factory import STRATEGIES
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+
+from .symbolic_puzzles import formalised
 
 PLAN = "#1 What is 6 * 7?\n#2 Who wrote Emma?\n#3 How long is it? <- #2"
 ASKED = {"question": "All?"}
@@ -66,6 +69,56 @@ def test_a_rule_that_names_nobody_is_the_user_s_mistake(how: str, named: Any) ->
     solvers = {"reader": always("x"), "calculator": always("x")}
     with pytest.raises(UserError, match=r"route chose .* for #1; the solvers are reader, calc"):
         run(how, graph(solvers, route=lambda line: named))
+
+
+@both
+@pytest.mark.parametrize(
+    "options",
+    [*({"strategy": name} for name in STRATEGIES), {"gate": "never"}, {"gate": "disagreement"}],
+    ids=lambda options: " ".join(options.values()),
+)
+def test_a_rule_is_asked_for_a_question_that_is_not_split(how: str, options: Any) -> None:
+    lines = set[tuple[int, str]]()
+
+    def rule(line: Subquestion) -> str:
+        lines.add((line.id, line.text))
+        return "reader"
+
+    reply = "Answer: read"
+    if options.get("strategy") == "symbolic":
+        pytest.importorskip("z3")
+        reply = formalised("(declare-const x Int)", "(assert (= x 7))", "{x}")
+    plan = "done" if options.get("strategy") == "dynamic" else "atomic"
+    solvers = {"calculator": "bundled", "reader": always(reply)}
+    result = run(how, create(solvers, route=rule, decomposer=always(plan), **options))
+    assert (result["status"], result["warnings"]) == ("ok", [])
+    assert {row["model"] for row in result["usage"] if row["role"] == "solver"} == {
+        "ScriptedChatModel"
+    }
+    assert lines == {(0, "All?")}
+
+
+def test_a_rule_that_names_nobody_for_the_whole_question_says_so() -> None:
+    with pytest.raises(UserError, match="route chose None for the whole question"):
+        graph({"reader": always("x")}, "atomic", route=lambda line: None).invoke(ASKED)
+
+
+@both
+@pytest.mark.parametrize("chosen_by", ["rule", "cost"])
+def test_of_several_solvers_one_that_writes_in_words_composes(how: str, chosen_by: str) -> None:
+    models = {"calculator": "bundled", "reader": always("read")}
+    if chosen_by == "rule":
+        asked = create(models, route=by_kind, decomposer=always(PLAN))
+    else:
+        options = {
+            name: SolverOption(model, cost=0, success=lambda line, kind=name: kind == by_kind(line))
+            for name, model in models.items()
+        }
+        asked = create(options, decomposer=always(PLAN))
+    result = run(how, asked)
+    assert [row["answer"] for row in result["answers"]] == ["42", "read", "read"]
+    assert (result["status"], result["answer"]) == ("ok", "read")
+    assert "What was found" in models["reader"].prompts[-1]
 
 
 OPTION = SolverOption(lambda _: "x", cost=1, success=0.5)
