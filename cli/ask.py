@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, is_transient
 from ..nodes.problem import Problem
 from ..settings import Settings
 from ..storage import locked
@@ -103,7 +103,12 @@ def answer_saved(
             graph = make_graph(settings, checkpointer=saver, review=review)
             return await drive(graph, given, place, run.problem, watch)
 
-    result = to_end(leg, given)
+    try:
+        result = to_end(leg, given)
+    except Exception as error:
+        if not isinstance(error, UnansweredError) and not is_transient(error):
+            store.update(run, status="failed")  # Not just interrupted.
+        raise
     answers = [row for row in result["answers"] if row["status"] == "ok"]
     store.update(run, status=result["status"], answered=len(answers))
     return result

@@ -57,8 +57,8 @@ def run(args: Namespace) -> int:
     return _summary(args, rows, results, left, spent)
 
 
-def _check(args: Namespace, out: Path) -> dict[int, dict[str, Any]]:
-    """The results of an earlier batch that are to be kept, by row; none without one."""
+def _check(args: Namespace, out: Path) -> dict[str, dict[str, Any]]:
+    """The results of an earlier batch that are to be kept, by key; none without one."""
     if args.concurrency < 1:
         raise UserError(f"--concurrency is a number from 1, not {args.concurrency}.")
     if not out.parent.is_dir():
@@ -72,19 +72,19 @@ def _check(args: Namespace, out: Path) -> dict[int, dict[str, Any]]:
 
 
 def _results(
-    out: Path, rows: list[Row], settings: Settings, good: dict[int, dict[str, Any]]
+    out: Path, rows: list[Row], settings: Settings, good: dict[str, dict[str, Any]]
 ) -> Results:
     kept = {k: v for k, v in asdict(settings).items() if k not in _NOT_RESULTS}
     roles = (settings.decomposer, settings.solver, settings.composer, settings.verifier)
     roles += tuple(r.get("solver") for r in settings.ladder or () if isinstance(r, dict))
     kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
+    if others := results.leave_out_others(rows, good):
+        _say(f"warning: {others} results are left out: the input has their questions no more")
+    about = ("row", "id", "question")
     for row in rows:
-        if row.key not in results.done and row.problem and row.number in good:
-            result = good[row.number]
-            if result.pop("question", None) == row.problem.question:
-                result.pop("id", None)
-                results.add(row, result)
+        if row.key not in results.done and row.problem and row.key in good:
+            results.add(row, {k: v for k, v in good[row.key].items() if k not in about})
     return results
 
 
@@ -202,7 +202,7 @@ def _summary(
         "left": len(left),
         "calls": meter.calls,
         "tokens": meter.tokens,
-        "cost": meter.cost,
+        "cost": None if any(u["cost"] is None for u in _all_usage(results)) else meter.cost,
     }
     for warning in budget_warnings(meter.budget, _all_usage(results)):
         _say(f"warning: {warning}")
@@ -216,8 +216,10 @@ def _summary(
             f"the budget is spent: {len(left)} rows are left; give the same command with a "
             "larger one to go on"
         )
-    whole = not left and set(done) - {s for s, n in done.items() if not n} <= {"ok"}
-    return 0 if whole else 3
+    found = {status for status, count in done.items() if count}
+    if found <= {"ok"} and not left:
+        return 0
+    return 3 if left or found & {"ok", "partial"} else 1
 
 
 def _say_failures(results: Results, *, retried: bool) -> None:

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,21 @@ _MAX_LINE = 40_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the input; `problem` is None, and `error` says why, if it can't be asked."""
+    """A line of the input; `problem` is None, and `error` says why, if it can't be asked.
+
+    `earlier` is how many rows before it ask the same.
+    """
 
     number: int
     name: Any
     problem: Problem | None
     error: str = ""
+    earlier: int = 0
 
     @property
     def key(self) -> str:
-        """What the row's result depends on, for resuming."""
-        asked = [self.number, self.problem.question, self.problem.context] if self.problem else []
+        """What the row's result is found by: what is asked, wherever the row stands."""
+        asked = [self.earlier, self.problem.question, self.problem.context] if self.problem else []
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:24]
 
 
@@ -48,7 +53,17 @@ def read_rows(name: str) -> list[Row]:
     rows = [_row(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise UserError(f'{name!r} holds no questions; a line is {{"question": "..."}}.')
-    return rows
+    return _numbered(rows)
+
+
+def _numbered(rows: list[Row]) -> list[Row]:
+    """The rows, those that ask the same told apart."""
+    seen: Counter[str] = Counter()
+    found: list[Row] = []
+    for row in rows:
+        found.append(replace(row, earlier=seen[row.key]))
+        seen[row.key] += 1
+    return found
 
 
 def _row(number: int, line: bytes) -> Row:
@@ -61,8 +76,7 @@ def _row(number: int, line: bytes) -> Row:
             value = {"question": value}
         if not isinstance(value, dict) or "question" not in value:
             raise ValueError('it has no "question"')
-        name = value.get("id")
-        json.dumps(name, ensure_ascii=False).encode()
+        name = _written(value.get("id"))
         asked = {"question": value["question"], "context": value.get("context")}
         return Row(number, name, Problem.of(asked))
     except UnicodeError:
@@ -70,6 +84,16 @@ def _row(number: int, line: bytes) -> Row:
     except (ValueError, RecursionError) as error:
         reason = "it isn't JSON" if isinstance(error, json.JSONDecodeError) else str(error)
         return Row(number, name, None, reason)
+
+
+def _written(name: Any) -> Any:
+    """An id, if it can be written as JSON."""
+    try:
+        json.dumps(name, allow_nan=False)
+    except ValueError:
+        raise ValueError('its "id" is a number that JSON has no word for') from None
+    json.dumps(name, ensure_ascii=False).encode()
+    return name
 
 
 class Results:
@@ -95,6 +119,26 @@ class Results:
         else:
             open_private(self.part)
         self._file = self.part.open("a", encoding="utf-8")
+
+    def leave_out_others(self, rows: list[Row], good: Iterable[str]) -> int:
+        """Drop results of questions that the input has no more; returns how many.
+
+        Args:
+            rows: The input.
+            good: Keys of further results, those of an earlier batch.
+
+        Raises:
+            UserError: If none is left: it's another input, whose results would replace these.
+        """
+        found = {*self.done, *good}
+        others = found - {row.key for row in rows if row.problem}
+        if others and others == found:
+            raise UserError(
+                f"{str(self.out)!r} was begun with other questions; use the same, or name "
+                "another --out."
+            )
+        self.done = {key: result for key, result in self.done.items() if key not in others}
+        return len(others)
 
     def begin(self) -> None:
         """Say with which settings; before that, they may still turn out to be wrong."""
@@ -159,18 +203,19 @@ class Results:
             if row.problem is None:
                 result: dict[str, Any] = {"status": "invalid", "error": row.error, "answer": None}
             else:
-                result = {"question": row.problem.question, **self.done[row.key]}
+                asked = {"key": row.key, "question": row.problem.question}
+                result = {**asked, **self.done[row.key]}
             yield json.dumps({**about, **result}, ensure_ascii=False)
 
 
-def good_results(out: Path) -> dict[int, dict[str, Any]]:
-    """Results with status ok of a finished file, by row.
+def good_results(out: Path) -> dict[str, dict[str, Any]]:
+    """Results with status ok of a finished file, by the key of their row.
 
     Raises:
         UserError: If it isn't the result of a batch.
     """
     try:
         entries = [json.loads(line) for line in out.read_text(encoding="utf-8").split("\n")[:-1]]
-        return {e.pop("row"): e for e in entries if e["status"] == "ok"}
+        return {e.pop("key"): e for e in entries if e["status"] == "ok"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{str(out)!r} isn't the result of a batch.") from None

@@ -7,12 +7,13 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 from ..models.hosted import without_credentials
-from ..settings import load_settings
+from ..settings import Settings, load_settings
 from .arguments import read_json_file
 from .drive import loading
 from .progress import QuestionsProgress
@@ -25,6 +26,7 @@ def run(args: Namespace) -> int:
         from ..evals.experiments import experiment_names
 
     mine = load_settings()
+    _say_unused(mine)
     args.decomposer = args.decomposer or [mine.decomposer]
     args.solver = args.solver or [mine.solver]
     if args.fit_ladder:
@@ -36,11 +38,24 @@ def run(args: Namespace) -> int:
     shown = _beside_published(table, args, summary, out) if table else _lines(summary)
     print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
     for row in summary["systems"]:
-        if row["n"] and row["failures"] == row["n"]:
+        if _all_failed(row):
             where = out / "samples.jsonl"
             _say(f"warning: every item of {row['system']} failed; {where} says why")
     _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
-    return 0
+    return 1 if all(map(_all_failed, summary["systems"])) else 0
+
+
+def _all_failed(row: Mapping[str, Any]) -> bool:
+    return bool(row["n"]) and row["failures"] == row["n"]
+
+
+def _say_unused(mine: Settings) -> None:
+    """A comparison goes by its flags alone; who has set something else is to know."""
+    heeded = ("decomposer", "solver", "models", "save_runs", "keep_runs_days")
+    names = [field.name for field in fields(Settings) if field.name not in heeded]
+    usual = Settings()
+    if unused := [name for name in names if getattr(mine, name) != getattr(usual, name)]:
+        _say(f"warning: your settings of {', '.join(unused)} don't hold here, only flags do")
 
 
 def _settings(args: Namespace, systems: Mapping[str, Any]) -> Any:
@@ -73,8 +88,6 @@ def _fit_ladder(args: Namespace) -> int:
     for doubt in ladder_samples.warnings_about(choice, len(evaluation.keys) // len(compared)):
         _say(f"warning: {doubt}")
     _run(evaluation, out, resume=args.resume)
-    if failures := ladder_samples.failed_in_passing(out / SAMPLES):
-        _say(f"warning: {failures} questions failed in passing; --resume asks them again")
     found = fit_ladder(ladder_samples.read_drawn(out / SAMPLES, choice), choice, out)
     print(json.dumps(found, ensure_ascii=False, indent=1) if args.json else ladder_text(found))  # noqa: T201
     return 0
@@ -124,7 +137,8 @@ def _ways(args: Namespace) -> dict[str, Any]:
     found = {n: getattr(args, n) for n in ("gate", "attempts", "dup", "verify", "verifier")}
     ladder = read_json_file(args.ladder, "ladder")
     found["ladder"] = None if ladder is None else read_ladder(ladder)
-    return {name: value for name, value in found.items() if value not in (None, "none", False)}
+    # A number of 0 is refused later; it isn't the same as not said.
+    return {n: v for n, v in found.items() if not (v is None or v is False or v == "none")}
 
 
 def _of_table(name: str, args: Namespace) -> dict[str, Any]:
@@ -150,16 +164,22 @@ def _of_table(name: str, args: Namespace) -> dict[str, Any]:
 
 def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
     """Run it with a bar on the terminal; returns the summary."""
+    passing = 0
     with QuestionsProgress(len(evaluation.keys), 0) as progress:
 
         def sample_done(sample: Mapping[str, Any], before: int) -> None:
+            nonlocal passing
+            passing += bool(sample["transient"])
             progress.begin_at(before)
             progress.meter.paid(sample["usage"], counted=False)
             progress.question_done(sample)
 
         # A server's address may hold a password.
         command = shlex.join(["decompose", *map(without_credentials, sys.argv[1:])])
-        return evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
+        found = evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
+    if passing:
+        _say(f"warning: {passing} questions failed in passing; --resume asks them again")
+    return found
 
 
 def _beside_published(name: str, args: Namespace, summary: Any, out: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from ..errors import UserError
 from ..nodes.answers import with_parts
 from ..nodes.journal import RETRY_FAILED
 from ..settings import Settings, load_settings
@@ -27,6 +28,12 @@ def run(args: Namespace) -> int:
     busy = f"run {run.id} is being worked on by another process; wait for it to end."
     with locked(store.path, run.id, busy), resumable(run):
         settings, review = _settings(run, args)
+        asked_by = run.settings.get("strategy", settings.strategy)
+        if settings.strategy != asked_by:
+            raise UserError(
+                f"run {run.id} was asked with the strategy {asked_by!r}; go on with that one, or "
+                "ask the question anew."
+            )
         result = _resume(store, run, settings, review, args.retry_failed)
     return report(result, run.problem, args, run.id)
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..errors import UserError
+from ..models.hosted import without_credentials
 from ..models.references import resolve_model
 from ..storage import locked
 from .about import about, hash_of, identity_of, prompt_texts
@@ -156,7 +157,8 @@ class Evaluation:
             before = len(file)
             asyncio.run(self._ask(file, lambda sample: on_sample(sample, before)))
             file.finish(self.keys)
-            for replies in out.glob("samples.replies*.jsonl"):
+            # What other calls of a question said isn't paid for again when it is asked again.
+            for replies in () if file.passing else out.glob("samples.replies*.jsonl"):
                 replies.unlink()
             return self._summary(out, command)
 
@@ -198,7 +200,12 @@ class Evaluation:
         return {
             "version": __version__,
             "tasks": tasks,
-            "models": {ref: identity_of(ref) for s in systems for ref in s.models if ref != GOLD},
+            "models": {
+                without_credentials(ref): identity_of(ref)
+                for s in systems
+                for ref in s.models
+                if ref != GOLD
+            },
             "prompts": hash_of([prompt_texts(folder) for folder in sorted(folders)]),
             "limit": self.settings.limit,
             "seed": self.settings.seed,

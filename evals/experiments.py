@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..models.hosted import without_credentials
 from .systems import NO_MODEL, PLANNING, System
 
 EXPERIMENTS = Path(__file__).parent / "experiments"
@@ -141,7 +142,7 @@ def beside_published(
         summary: Of the run.
     """
     lines = [f"# {experiment.name}: {experiment.title}", "", *_table(experiment, models, summary)]
-    given = [f"- {role}: `{ref}`" for role, ref in sorted(models.items())]
+    given = [f"- {role}: `{without_credentials(ref)}`" for role, ref in sorted(models.items())]
     text = "Measured here with its 95 % interval, the paper's figure in brackets."
     return "\n".join([*lines, "", text, experiment.note, "", *given]) + "\n"
 

@@ -158,8 +158,3 @@ def _spend(usage: Sequence[Mapping[str, Any]]) -> Spend:
 
 def _both(read: float | None, written: float | None) -> float | None:
     return None if read is None or written is None else read + written
-
-
-def failed_in_passing(samples: Path) -> int:
-    """Of how many questions a call failed that `--resume` would make again."""
-    return sum(bool(row["transient"]) for row in read_samples(samples))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..plan import Plan, depth, width
 from .grounding import ungrounded
-from .statistics import Interval, bootstrap_mean, wilson
+from .statistics import Interval, bootstrap_mean, mean, wilson
 
 _WORD = re.compile(r"#\d+|\w+(?:[.,'’]\w+)*", re.UNICODE)
 _REFERENCE = re.compile(r"#[1-9]\d?(?!\w)")
@@ -112,26 +112,27 @@ def measure_plans(scores: Sequence[PlanScore]) -> dict[str, Interval]:
     def share(values: Iterable[bool]) -> Interval:
         return wilson(sum(values), len(scores))
 
-    def mean(values: Iterable[float]) -> Interval:
+    def count(values: Iterable[float]) -> Interval:
+        # No share, even where all of them are 0 or 1.
         return bootstrap_mean([*values])
 
     return {
         "valid": share(s.valid for s in scores),
         "atomic": share(s.atomic for s in scores),
         "split right": share(s.split_right for s in scores),
-        "count error": mean(s.count_error for s in scores),
-        "|count error|": mean(abs(s.count_error) for s in scores),
+        "count error": count(s.count_error for s in scores),
+        "|count error|": count(abs(s.count_error) for s in scores),
         "same needs": share(s.same_needs for s in scores),
-        "needs F1": mean(s.needs_f1 for s in scores),
-        "ROUGE-L": mean(s.rouge_l for s in scores),
-        "ROUGE-L by line": mean(s.line_rouge_l for s in scores),
+        "needs F1": mean([s.needs_f1 for s in scores]),
+        "ROUGE-L": mean([s.rouge_l for s in scores]),
+        "ROUGE-L by line": mean([s.line_rouge_l for s in scores]),
         "complete": share(s.complete for s in scores),
         "grounded": share(s.grounded for s in scores),
         "distinct": share(s.distinct for s in scores),
         "alike": share(s.alike for s in scores),
         "good": share(s.good for s in scores),
-        "depth": mean(s.depth for s in scores),
-        "width": mean(s.width for s in scores),
+        "depth": count(s.depth for s in scores),
+        "width": count(s.width for s in scores),
     }
 
 

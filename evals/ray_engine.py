@@ -125,8 +125,9 @@ class _Slot:
 
         async def work() -> None:
             for job in waiting:
-                self._kept(await self._answer(job))
-                if self._actor is not None:
+                sample = await self._answer(job)
+                self._kept(sample)
+                if self._actor is not None and not sample["transient"]:
                     self._actor.forget.remote(job)
 
         await asyncio.gather(*(work() for _ in range(min(len(jobs), self._running.concurrency))))

@@ -1,8 +1,8 @@
 """Every system answers every item: so many at once, each sample kept as it comes.
 
 Each question runs on a thread of its own, whose replies are in a file beside the samples until
-its sample is written: what a killed evaluation has paid for isn't paid again, and no system
-ever sees what another was told.
+its sample is written: what a killed evaluation has paid for isn't paid again, nor what a
+question has paid of which a call failed in passing; and no system ever sees what another was told.
 """
 
 from __future__ import annotations
@@ -106,8 +106,10 @@ async def answers(
                 return
             done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                yield task.result()
-                asker.forget(asked.pop(task))
+                sample, job = task.result(), asked.pop(task)
+                yield sample
+                if not sample["transient"]:
+                    asker.forget(job)
     finally:
         for task in asked:
             task.cancel()

@@ -25,6 +25,9 @@ class SampleFile:
         settings: What the samples depend on.
         resume: Go on with what is there; what failed in passing is asked again.
 
+    Attributes:
+        passing: How many were added that failed in passing, as a whole or in part.
+
     Raises:
         UserError: If samples are there and `resume` is False, or if they were begun with other
             settings, or the directory can't be written.
@@ -34,6 +37,7 @@ class SampleFile:
         self, directory: Path, settings: Mapping[str, Any], *, resume: bool = False
     ) -> None:
         self.path = directory / SAMPLES
+        self.passing = 0
         self._places: dict[Key, int] = {}
         try:
             self._begin(directory / SETTINGS, dict(settings), resume)
@@ -99,6 +103,7 @@ class SampleFile:
         self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
         self._places[_key(row)] = at
+        self.passing += bool(row["transient"])
 
     def rows(self, keys: Iterable[Key]) -> Iterator[dict[str, Any]]:
         """Samples in the order of the keys."""
@@ -113,6 +118,8 @@ class SampleFile:
     def finish(self, keys: Iterable[Key]) -> None:
         """Put the samples into the order of the keys, at once or not at all."""
         new = self.path.with_name(f".{SAMPLES}.new")
+        new.unlink(missing_ok=True)
+        open_private(new)
         with new.open("wb") as file:
             file.writelines(self._lines(keys))
             file.flush()

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..nodes.usage import UsageRow
 from .cells import Cell
 from .comparing import Comparison, compare_marks, corrected
 from .spending import mixture
 
 _MAX_LINE = 20_000_000
+_USAGE = UsageRow.__annotations__.keys()
 Tasks = Mapping[str, Mapping[str, Any]]
 
 
@@ -87,9 +89,11 @@ def _sample(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
         texts = [row[name] for name in ("system", "task", "id")]
-        if all(isinstance(text, str) for text in texts) and isinstance(row["metrics"], dict):
+        counted = all(usage.keys() >= _USAGE for usage in row["usage"])
+        good = all(isinstance(text, str) for text in texts) and isinstance(row["metrics"], dict)
+        if good and counted and row["seconds"] >= 0:
             return row
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise UserError(f"{where} is no sample; run the evaluation again.")
 

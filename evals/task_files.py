@@ -165,7 +165,10 @@ def _check_ids(items: list[Item], source: str) -> None:
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
-            raise UserError(f"{source}: two questions have the id {item.id!r}; rename one.")
+            raise UserError(
+                f"{source}: two questions have the id {item.id!r}, maybe since a row without one "
+                "goes by its number; rename one."
+            )
         seen.add(item.id)
 
 

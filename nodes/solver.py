@@ -24,6 +24,11 @@ from .voting import majority
 _FINAL_ANSWER = re.compile(
     r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
 )
+_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
+_STATED = re.compile(
+    r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
+)
+_TAG = re.compile(r"</?\w{1,40}>")
 
 
 def solve_subquestion(
@@ -218,16 +223,24 @@ def refuse_prose(model: ResolvedModel, strategy: str) -> None:
 
 
 def final_answer(text: str) -> str:
-    r"""What follows the last "Answer:", or the last line of a reply without one.
+    r"""What follows the last "Answer:"; else what is boxed, else the last line with a word.
+
+    One of the last two lines that begins with "The answer is" is taken for what follows it: the
+    other may only bid farewell.
 
     Example:
-        >>> final_answer("6 * 7 is 42.\n**Answer:** 42")
-        '42'
+        >>> final_answer("6 * 7 is 42.\n**Answer:** 42"), final_answer("\\[\n\\boxed{42}\n\\]")
+        ('42', '42')
     """
     marked: list[Any] = _FINAL_ANSWER.findall(text)
     if marked and marked[-1].strip(" *_"):
         return str(marked[-1]).strip(" *_")
-    return text.strip().splitlines()[-1].strip()
+    if boxed := _BOXED.findall(text):
+        return str(boxed[-1]).strip()
+    lines = [line.strip() for line in text.strip().splitlines()]
+    said = [line for line in lines if re.search(r"\w", _TAG.sub("", line))] or lines
+    stated = [match[1].replace("**", "") for line in said[-2:] if (match := _STATED.match(line))]
+    return stated[-1] if stated else said[-1]
 
 
 def whole_question(problem: Problem) -> Subquestion:

@@ -12,7 +12,11 @@ from decimal import Decimal
 _NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _AROUND_A_NUMBER = re.compile(r"[\s$€£¥%*_.]*")
 _SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\d)")
-_WORD = re.compile(r"(?:(?<![\w.])-)?\d+(?:\.\d+)?|\w+")
+# Signs that tell answers apart: 1/2 from 1-2, A+ from A, 5 > 3 from 5 < 3.
+_WORD = re.compile(
+    r"(?:(?<![\w.])-)?\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|\w+(?:[+#]{1,2}(?!\w))?"
+    r"|(?:(?<=\w)|(?<=\w\s))[<>≤≥≠]"
+)
 _ARTICLES = {"a", "an", "the"}
 
 

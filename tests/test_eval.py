@@ -107,7 +107,7 @@ def test_a_solver_that_fails_is_counted_as_failed(
 ) -> None:
     out = tmp_path / "out"
     arguments = ["eval", str(questions), *flags(server, out, "broken"), "--strategy", "direct"]
-    assert main([*arguments, "--limit", "4", "--json"]) == 0
+    assert main([*arguments, "--limit", "4", "--json"]) == 1
     told = capsys.readouterr()
     (row,) = json.loads(told.out)["systems"]
     assert (row["n"], row["failures"]) == (4, 4)

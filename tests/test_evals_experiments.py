@@ -39,7 +39,8 @@ def data(tmp_path: Path) -> Path:
 def test_a_table_is_printed_beside_the_published_one(data: Path, capsys: Any) -> None:
     out = data / "out"
     with LatencyServer(reply) as server:
-        models = [f"{name}=openai:{name}@{server.url}" for name in ("large", "small")]
+        url = server.url.replace("//", "//me:secret@")
+        models = [f"{name}=openai:{name}@{url}" for name in ("large", "small")]
         arguments = ["eval", "table1", "--model", *models, "--data", str(data), "--out", str(out)]
         assert main([*arguments, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
@@ -47,6 +48,7 @@ def test_a_table_is_printed_beside_the_published_one(data: Path, capsys: Any) ->
     assert len(accuracy) == 6  # Rows with distilled models weren't run.
     assert {row["task"] for row in summary["systems"]} == {"gsm8k"}  # The other sets aren't there.
     lines = (out / "table1.md").read_text().splitlines()
+    assert "secret" not in "".join(lines)
     table = [line for line in lines if line.startswith("|")][2:]
     assert len(table) == len(load_experiment("table1").rows)
     assert "50" in table[0]

@@ -281,7 +281,7 @@ def test_a_chosen_letter(prediction: str | None, right: int) -> None:
         ("numeric", "Ulm", "'Ulm' is no number"),
         ("gsm8k", "1/3", "'1/3' is no number"),
         ("letter", "b", "'b' is none of A, B, C, D, E"),
-        ("yes_no", "True", "'True' is none of yes, no"),
+        ("yes_no", "perhaps", "'perhaps' is none of yes, no"),
     ],
 )
 def test_a_gold_answer_that_nothing_could_equal_is_refused(

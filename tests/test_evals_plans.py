@@ -99,6 +99,12 @@ def test_every_metric_has_an_interval_around_it() -> None:
     assert all(m.low <= m.value <= m.high and m.n == 3 for m in measured.values())
 
 
+def test_two_plans_with_one_mark_are_not_certain() -> None:
+    needs = measure_plans([score(GOLD)] * 2)["needs F1"]
+    assert (needs.value, needs.high) == (1.0, 1.0)
+    assert needs.low < 0.5
+
+
 def test_wilson_agrees_with_published_values() -> None:
     # Newcombe (1998), table I: 81 of 263, and 0 of 20.
     some, none = wilson(81, 263), wilson(0, 20)

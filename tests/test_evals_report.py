@@ -244,6 +244,18 @@ def test_where_only_plans_are_judged_no_answers_are_compared(
     assert "Examples" not in text
 
 
+def test_of_two_that_do_and_take_the_same_none_is_called_the_better(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    direct = [row for row in rows if row["strategy"] == "direct"]
+    same = {"system": "dag · bundled · bundled", "strategy": "dag", "decomposer": "bundled"}
+    text = (
+        report_of([*direct, *(row | same for row in direct)], tmp_path) / "report.md"
+    ).read_text()
+    assert "no system does better" in text
+    assert "the best is direct" not in text
+
+
 def test_strategies_with_several_solvers_go_by_their_full_names(
     rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -281,6 +293,24 @@ def test_the_front_is_marked_and_joined() -> None:
     assert len(drawn(points, lambda e: "best" in marked(e))) == 2
     [line] = drawn(points, lambda e: marked(e) == "front")
     assert line.get("d", "").count("L") == 1
+
+
+def test_whoever_equals_one_of_the_front_is_on_it() -> None:
+    points = [point("direct", 10, 0.4), point("cot", 10, 0.4), point("dag", 90, 0.6, False)]
+    assert len(drawn(points, lambda e: "best" in marked(e))) == 3
+
+
+def test_long_names_are_cut_where_they_are_alike() -> None:
+    names = [f"dag · {'x' * 60} · {model}" for model in ("small", "large")]
+    points = [point(name, 10 + k, 0.4) for k, name in enumerate(names)]
+    labels = drawn(points, lambda e: (e.text or "").startswith("dag"))
+    assert [(e.text or "")[-5:] for e in labels] == ["small", "large"]
+
+
+@pytest.mark.parametrize(("most", "tick"), [(2e6, "1,000,000"), (5e-5, "0.00002")])
+def test_the_axis_has_plain_numbers(most: float, tick: str) -> None:
+    points = [point("direct", most / 50, 0.4), point("dag", most, 0.6)]
+    assert drawn(points, lambda e: e.text == tick)
 
 
 @example([(5e-324, 0.0)])

@@ -239,7 +239,11 @@ def test_texts_of_samples_are_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", "7", '{"system": "a", "task": "t"}', '{"a": ' * 5000, "\x00"]
+    "line",
+    [
+        *("{", "[]", "7", '{"system": "a", "task": "t"}', '{"a": ' * 5000, "\x00"),
+        '{"system": "a", "task": "t", "id": "1", "metrics": {}, "seconds": 1, "usage": [{}]}',
+    ],
 )
 def test_a_line_that_is_no_sample_is_named(tmp_path: Path, line: str) -> None:
     path = write_samples(tmp_path / "samples.jsonl", rows_of("direct", 2))

@@ -443,12 +443,12 @@ def test_another_seed_gives_another_subset(tmp_path: Path) -> None:
     ("answers", "scoring", "metric"),
     [
         ([18, "1,800", "$3.50", "-3"], "numeric", "accuracy"),
-        ([18, "Ulm"], "squad", "f1"),
-        ([True, False], "squad", "f1"),
+        ([18, "Ulm"], "mixed", "f1"),
+        ([True, "no"], "yes_no", "accuracy"),
         ([["Ulm", "Ulm on Danube"]], "squad", "f1"),
     ],
 )
-def test_own_answers_are_judged_as_numbers_if_all_are(
+def test_own_answers_are_judged_as_what_they_are(
     tmp_path: Path, answers: list[Any], scoring: str, metric: str
 ) -> None:
     path = write(tmp_path / "mine.jsonl", *({"question": "Q?", "answer": a} for a in answers))

@@ -43,7 +43,7 @@ class World:
 
     def reply(self, prompt: str, body: dict[str, Any]) -> Any:
         if body["model"] == "decomposer":
-            return PLAN
+            return self.faults.get("plan") or PLAN
         if body["model"] == "composer":
             return self.composing
         return self.faults.get(step(prompt)) or f"answer to {step(prompt)}"
@@ -179,6 +179,24 @@ def test_what_failed_can_be_asked_again(world: World, capsys: Any) -> None:
     assert main(["resume", row["id"], "--retry-failed"]) == 0
     assert world.steps()[before:] == ["B?", "D?"]
     assert runs(capsys)[0]["state"] == "answered"
+
+
+def test_a_question_that_can_t_be_planned_has_failed(world: World, capsys: Any) -> None:
+    world.faults["plan"] = ServerReply("no such model", status=404)
+    assert main(["ask", "All?", *world.flags]) == 1
+    [row] = runs(capsys)
+    assert row["state"] == "failed, not planned yet"
+    world.faults.clear()
+    assert main(["resume", row["id"]]) == 0
+    assert runs(capsys)[0]["state"] == "answered"
+
+
+def test_a_run_keeps_its_strategy(world: World, capsys: Any) -> None:
+    assert main(["ask", "All?", *world.flags]) == 0
+    [row] = runs(capsys)
+    assert main(["resume", row["id"], "--strategy", "cot"]) == 2
+    assert "was asked with the strategy 'dag'; go on with that one" in capsys.readouterr().err
+    assert main(["resume", row["id"], "--strategy", "dag"]) == 0
 
 
 def test_a_composer_that_failed_is_asked_again(world: World, capsys: Any) -> None:

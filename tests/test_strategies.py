@@ -132,6 +132,25 @@ def test_the_answer_that_most_samples_agree_on_wins(how: str) -> None:
     assert result["messages"][-1].content == result["answer"]
 
 
+LAST_WORDS = [
+    "It is 42.\n\\[\n\\boxed{42}\n\\]",
+    "So:\n```\n42\n```",
+    "<answer>\n42\n</answer>",
+    "Six by seven.\n\n**42**\n\n---",
+    "The final answer is 42.\nHope that helps!",
+]
+
+
+@pytest.mark.parametrize("reply", LAST_WORDS)
+def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> None:
+    for strategy in ("cot", "static"):
+        graph = create_decomposition_graph(
+            always(reply), decomposer=always("#1 A?\n#2 B? <- #1"), strategy=strategy
+        )
+        assert "42" in graph.invoke(ASKED)["answer"]
+    assert run("async", sampled(drawn(reply, "Answer: 42", "Answer: 7"), 3))["answer"]
+
+
 @both
 def test_without_a_majority_there_is_a_warning(how: str) -> None:
     result = run(how, sampled(drawn("Answer: 1", "Answer: 2", "Answer: 2", "Answer: 3"), 4))
@@ -194,6 +213,10 @@ def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
         ("9" * 400, "8" * 400),
         ("1914-1918", "19141918"),
         ("+", "-"),
+        ("1/2", "1-2"),
+        ("A+", "A"),
+        ("C++", "C"),
+        ("5 > 3", "5 < 3"),
     ],
 )
 def test_different_answers_stay_different(one: str, other: str) -> None:

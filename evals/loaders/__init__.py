@@ -51,7 +51,7 @@ FORMATS = {
     "gsm_hard": Format(arithmetic.gsm_hard, scorings=_NUMBERS),
     "hotpotqa": Format(multihop.hotpotqa),
     "musique": Format(multihop.musique),
-    "own": Format(own, scorings=(*_NUMBERS, "letter", "yes_no")),
+    "own": Format(own, scorings=(*_NUMBERS, "letter", "mixed", "yes_no")),
     "strategyqa": Format(multihop.strategyqa, scorings=("yes_no",)),
     "svamp": Format(arithmetic.svamp, scorings=_NUMBERS),
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from ...errors import UserError
 from ...plan import Plan, PlanError
 from ..items import Item
+from ..metrics.mixed import kind_of
 from ..metrics.numbers import plain_number
 from .fields import Row, id_of, text_of
 
@@ -19,7 +21,7 @@ def own(row: Row, number: int) -> Item:
     acceptable. `plan` is a list of `{"id", "text", "needs"}`, empty for a question that isn't
     to be split, each maybe with its `answer`. Without an answer, plans alone are judged.
     """
-    gold = _gold(row["answers"] if "answers" in row else row.get("answer"))
+    gold = _gold(row.get("answer") if row.get("answers") is None else row["answers"])
     plan, steps = _plan(row["plan"]) if row.get("plan") is not None else (None, {})
     if not gold and plan is None:
         raise ValueError('it has no "answer"')
@@ -31,7 +33,9 @@ def own(row: Row, number: int) -> Item:
 
 
 def own_scoring(items: Sequence[Item], name: str) -> str:
-    """How own items are judged: as numbers if all gold answers are, else by EM and F1.
+    """How own items are judged: as numbers, yes or no, or words, if all gold answers are such.
+
+    Else each gold answer is judged as what it is.
 
     Raises:
         UserError: If some have an answer and some don't.
@@ -48,7 +52,8 @@ def own_scoring(items: Sequence[Item], name: str) -> str:
         raise UserError(
             f"{name}: question {without!r} has no answer while others have; answer it too."
         )
-    return "numeric" if all(plain_number(text) is not None for text in golds) else "squad"
+    kinds = {kind_of(text) for text in golds}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
 def _gold(value: Any) -> list[str]:
@@ -63,10 +68,14 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, str | int | float):
         raise ValueError("an answer is a text, a number, true or false")
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is no answer")
     return str(value).strip()
 
 
 def _plan(rows: Any) -> tuple[Plan, dict[str, str]]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("'plan' is no list of lines")
     try:
         plan = Plan.from_rows(
             [{"id": r["id"], "text": r["text"], "needs": list(r.get("needs", []))} for r in rows]

@@ -8,6 +8,7 @@ from typing import Any
 
 from .choice import letter, yes_no
 from .drop import drop
+from .mixed import mixed
 from .numbers import PAL_TOLERANCE, gsm8k, numeric
 from .spans import bamboogle, hotpotqa, squad
 
@@ -17,6 +18,7 @@ _SCORERS = {
     "gsm8k": gsm8k,
     "hotpotqa": hotpotqa,
     "letter": letter,
+    "mixed": mixed,
     "numeric": numeric,
     "numeric_close": partial(numeric, tolerance=PAL_TOLERANCE),
     "squad": squad,
@@ -28,6 +30,7 @@ METRICS = {
     "gsm8k": ("flexible", "strict"),
     "hotpotqa": ("f1", "em"),
     "letter": ("accuracy",),
+    "mixed": ("f1", "em"),
     "numeric": ("accuracy",),
     "numeric_close": ("accuracy",),
     "squad": ("f1", "em"),

@@ -21,8 +21,11 @@ _LETTER = re.compile(
     r"(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+is\b)(?!\.g)",
     re.IGNORECASE,
 )
+# Behind a mark alone: "A 36 km ride" begins a sentence.
+_WITH_VALUE = re.compile(r"\W{0,10}([A-E])\s+\(?[$€£]?\d")
+_SEVERAL = re.compile(r"\W{0,10}[A-E](?:\W{1,4}(?:(?:and|or)\W{1,3})?[A-E]){1,4}\W{0,10}")
 _NAMED, _NAMED_SMALL = (
-    re.compile(rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)|\b(?:[Oo]ption|[Cc]hoice) ({b})\b")
+    re.compile(rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)|\b(?:[Oo]ption|[Cc]hoice)(?: is)? ({b})\b")
     for a, b in (("[A-E]", "[A-E]"), ("[a-e]", "[b-e]"))  # "Option a" begins a sentence.
 )
 
@@ -41,8 +44,16 @@ def yes_no(prediction: str, gold: Sequence[str]) -> dict[str, float]:
     Raises:
         ValueError: If a gold answer is neither yes nor no.
     """
-    _check(gold, ("yes", "no"))
-    return {"accuracy": float(_said(final_answer(prediction)) in gold)}
+    for answer in gold:
+        if not is_yes_or_no(answer):
+            raise ValueError(f"{answer!r} is none of yes, no")
+    meant = [_YES_NO[answer.lower()] for answer in gold]
+    return {"accuracy": float(_said(final_answer(prediction)) in meant)}
+
+
+def is_yes_or_no(answer: str) -> bool:
+    """Whether a gold answer is yes or no, or true or false, capital or not."""
+    return answer.lower() in _YES_NO
 
 
 def letter(prediction: str, gold: Sequence[str]) -> dict[str, float]:
@@ -59,19 +70,17 @@ def letter(prediction: str, gold: Sequence[str]) -> dict[str, float]:
     Raises:
         ValueError: If a gold answer is no letter from A to E.
     """
-    _check(gold, _LETTERS)
+    if odd := [answer for answer in gold if answer not in [*_LETTERS]]:
+        raise ValueError(f"{odd[0]!r} is none of {', '.join(_LETTERS)}")
     marked = after_mark(prediction)
     text = prediction[-MAX_CHARS:].strip() if marked is None else marked
-    if begins := _LETTER.match(text):
+    if _SEVERAL.fullmatch(text):
+        return {"accuracy": 0.0}
+    if begins := _LETTER.match(text) or (marked and _WITH_VALUE.match(text)):
         return {"accuracy": float(begins[1].upper() in gold)}
     found = _NAMED.findall(text) or _NAMED_SMALL.findall(text)
     named = {"".join(groups).upper() for groups in found}
     return {"accuracy": float(len(named) == 1 and named <= {*gold})}
-
-
-def _check(gold: Sequence[str], choices: Sequence[str]) -> None:
-    if odd := [answer for answer in gold if answer not in [*choices]]:
-        raise ValueError(f"{odd[0]!r} is none of {', '.join(choices)}")
 
 
 def _said(text: str) -> str | None:

@@ -21,6 +21,12 @@ _NUMBER = re.compile(
 _STATED = re.compile(r"[^\w.+−-]{0,5}[-−–]?[$€£\s]{0,3}\.?[0-9]")
 _WORKED_OUT = re.compile(r"[\d\s.,$€£()]{1,100}[-+*/×÷x−][\d\s.,$€£()+\-*/×÷x−]{1,200}=")
 _LATEX = ((r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""))
+_PLAINER = (
+    (re.compile(r"(?<!\d)\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}"), r"\1/\2"),
+    (re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"), ""),  # spaces of thousands
+    (re.compile(r"(?<![\w-])negative (?=[$€£]?\d)", re.IGNORECASE), "-"),
+)
+_UNDER = re.compile(r"/([1-9][0-9]{0,8})(?![\w/]|[.,][0-9])")  # but not in 24/12/1999
 _MAX_DIGITS = 400
 PAL_TOLERANCE = Fraction(1, 1000)
 """How far off an answer may be for GSM-Hard, by the script of its authors."""
@@ -79,7 +85,8 @@ def answer_number(text: str) -> Fraction | None:
 
     With an answer mark: the number right behind it (of "5 + 3 = 8" the last), else the last
     in that line, else the last behind the mark. Without a mark: the last in the text.
-    Currency, thousands commas, markdown and a percent sign are read over.
+    Currency, thousands commas, markdown and a percent sign are read over, and so are words
+    behind the number: "5 million" is 5. 3/4 is one number, and so is its LaTeX.
 
     Example:
         >>> answer_number("The answer is: **$1,800** for 20 days")
@@ -89,6 +96,8 @@ def answer_number(text: str) -> Fraction | None:
     """
     for latex, plain in _LATEX:
         text = text.replace(latex, plain)
+    for pattern, plain in _PLAINER:
+        text = pattern.sub(plain, text)
     marked = after_mark(text)
     if marked is None:
         return _last(text[-MAX_CHARS:])
@@ -102,17 +111,24 @@ def answer_number(text: str) -> Fraction | None:
 
 
 def numbers_in(text: str) -> list[Fraction]:
-    """The numbers of a text with their signs, in order.
+    """The numbers of a text with their signs, in order; a fraction is one.
 
     Example:
         >>> numbers_in("from -3 to 10-15, or 1.2e3")
         [Fraction(-3, 1), Fraction(10, 1), Fraction(15, 1), Fraction(1200, 1)]
     """
-    found = []
-    for sign, digits, exponent in _NUMBER.findall(text):
-        if 0 < len(digits) <= _MAX_DIGITS:
-            value = Fraction(digits.replace(",", "") + exponent)
-            found.append(-value if sign else value)
+    found: list[Fraction] = []
+    end = 0
+    for match in _NUMBER.finditer(text):
+        sign, digits, exponent = match.groups()
+        if not digits or len(digits) > _MAX_DIGITS or match.start() < end:
+            continue
+        value = Fraction(digits.replace(",", "") + exponent)
+        if not text.startswith("/", match.start() - 1) and (
+            under := _UNDER.match(text, match.end())
+        ):
+            value, end = value / int(under[1]), under.end()
+        found.append(-value if sign else value)
     return found
 
 

@@ -1,19 +1,22 @@
 """Answers that are a few words: SQuAD's exact match and F1 with their relatives.
 
-All compare normalised texts: lower case, without ASCII punctuation, then without the articles
-a, an and the, with single spaces. Of a model's text the part that `final_answer` finds counts.
+All compare normalised texts: lower case, without ASCII punctuation and curly quotes, then without
+the articles a, an and the, with single spaces. Of a model's text the part that `final_answer`
+finds counts.
 """
 
 from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 from .text import final_answer
 
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
+# The curly quotes of text that was typeset, too, which the official scripts leave.
+_PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
 _WHOLE = {"yes", "no", "noanswer"}
 
@@ -80,7 +83,8 @@ def normalised(text: str) -> str:
         >>> normalised("The  U.S.A. (an ally)")
         'usa ally'
     """
-    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+    text = unicodedata.normalize("NFC", text).lower()
+    return " ".join(_ARTICLE.sub(" ", text.translate(_PUNCTUATION)).split())
 
 
 def _f1(words: Sequence[str], gold: Sequence[str]) -> float:

@@ -11,8 +11,11 @@ import re
 MAX_CHARS = 20_000
 """Of a longer text the end alone is read: that's where answers are."""
 
+_WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]{0,2000})\}")
 _MARK = re.compile(
     r"\\boxed\s*\{(?P<boxed>(?:[^{}]|\{[^{}]*\}){1,2000})\}"
+    # Of an answer, but none: "I hope the answer is clear", "this answer is the best I have".
+    r"|(?P<none>\b(?:(?:hope|if|whether)\b[^.,;:!?\n]{0,30}?|this |that |your )\banswer[ \t]+is\b)"
     r"|####"
     r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
     r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
@@ -25,7 +28,8 @@ def after_mark(text: str) -> str | None:
     r"""All that follows the last answer mark; None if there is no mark.
 
     Marks are `####`, "the answer is", "answer:" and LaTeX's `\boxed`, of which only what is
-    inside counts. A mark that nothing follows is passed over.
+    inside counts. A mark that nothing follows is passed over, and so is "this answer is" and
+    what is only hoped or supposed of the answer.
 
     Example:
         >>> after_mark("**Answer:** 18 eggs"), after_mark(r"So \boxed{18}."), after_mark("18")
@@ -33,8 +37,8 @@ def after_mark(text: str) -> str | None:
         >>> after_mark(r"First \boxed{5}. The answer is 18")
         '18'
     """
-    text = text[-MAX_CHARS:]
-    marks = [*_MARK.finditer(text)]
+    text = _WRAPPED.sub(r"\1", text[-MAX_CHARS:])
+    marks = [mark for mark in _MARK.finditer(text) if not mark["none"]]
     found = ((mark["boxed"] or text[mark.end() :]).strip(_AROUND) for mark in reversed(marks))
     return next(filter(None, found), "") if marks else None
 
@@ -50,5 +54,5 @@ def final_answer(text: str) -> str:
     """
     marked = after_mark(text)
     if marked is None:
-        return text[-MAX_CHARS:].strip(_AROUND)
+        return _WRAPPED.sub(r"\1", text[-MAX_CHARS:]).strip(_AROUND)
     return marked.partition("\n")[0].strip(_AROUND)

@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 
 _READING = (
     "Intervals hold the true figure 95 times in 100: Wilson's for shares, bootstrap for other "
-    "means.",
+    "means. Of few items a bootstrap is too narrow: of 20 items it holds it 93 times in 100, of 5 "
+    "85 times, of 2 hardly 50.",
     "Systems are compared item by item: McNemar's exact test for marks of 0 and 1, random sign "
     "flips for others. The verdict goes by the p corrected after Holm for all comparisons of "
     "this report; below 0.05 the difference is taken to be real. An interval isn't corrected: it "
@@ -160,7 +161,7 @@ def _at_equal_tokens(
         spend, mark = known[system]
         name, best = names[system], best_within(known, spend)
         head = f"At no more tokens than {name} takes ({spend:,.0f} a question)"
-        if best is None or best == system:
+        if best is None or known[best] == known[system]:
             yield f"{head}, no system does better than its {points(mark)} %."
         else:
             yield (

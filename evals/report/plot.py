@@ -71,17 +71,18 @@ def draw(points: Sequence[Point], spend: str, mark: str) -> str:
     floor = height - _BOTTOM
     x_ticks, x = _spend_axis([p.spend for p in points])
     y_ticks, y = _mark_axis(points, floor)
-    front = pareto({p.name: (p.spend, p.value) for p in points})
-    corners = [(x(p.spend), y(p.value)) for name in front for p in points if p.name == name]
+    places = {p.name: (p.spend, p.value) for p in points}
+    front = {places[name] for name in pareto(places)}  # Whoever equals one of it is on it.
+    corners = [(x(spend), y(value)) for spend, value in sorted(front)]
     parts = [
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
         *(_grid_line(y(tick), f"{100 * tick:g} %") for tick in y_ticks),
-        *(_tick(x(tick), floor, f"{tick:,g}") for tick in x_ticks),
+        *(_tick(x(tick), floor, _plain(tick)) for tick in x_ticks),
         _label(12, 18, mark),
         _label((_LEFT + _RIGHT) / 2, height - 12, spend, "middle"),
         f'<path class="front" d="{_path(corners)}"/>',
         *_labels(points, x, y, floor),
-        *(_point(p, x, y, p.name in front) for p in points),
+        *(_point(p, x, y, (p.spend, p.value) in front) for p in points),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {_WIDTH} {height}" '
@@ -89,6 +90,12 @@ def draw(points: Sequence[Point], spend: str, mark: str) -> str:
         f'aria-label="{escape(visible(mark))} against {escape(spend)}">'
         f"<style>{_style()}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
+
+
+def _plain(tick: float) -> str:
+    """A round number as people write it, however large or small."""
+    text = f"{tick:,.12f}".rstrip("0").rstrip(".")
+    return text if text.strip("0.") or not tick else f"{tick:g}"
 
 
 def _style() -> str:
@@ -185,9 +192,16 @@ def _labels(
     for point, height in zip(ordered, heights, strict=True):
         start = (x(point.spend), y(point.value))
         lead = _path([start, (_RIGHT + 6, height), (_RIGHT + 14, height)])
-        name = point.name if len(point.name) <= _NAME else point.name[: _NAME - 1] + "…"
-        parts += [f'<path class="lead" d="{lead}"/>', _label(_RIGHT + 18, height + 4, name)]
+        label = _label(_RIGHT + 18, height + 4, _cut(point.name))
+        parts += [f'<path class="lead" d="{lead}"/>', label]
     return parts
+
+
+def _cut(name: str) -> str:
+    """A name that fits: its beginning is the strategy, its end the model, which both tell."""
+    if len(name) <= _NAME:
+        return name
+    return f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
 def _spread(wanted: Sequence[float], floor: float) -> list[float]:

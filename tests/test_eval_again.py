@@ -1,0 +1,104 @@
+"""`decompose eval`: what is kept for `--resume`, what may be shared, and what the flags mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_decompose.cli.main import main
+from langgraph_decompose.testing import LatencyServer, ServerReply
+
+
+class World:
+    """A server whose solver can't add for the time being."""
+
+    def __init__(self) -> None:
+        self.down = True
+
+    def reply(self, prompt: str, body: dict[str, Any]) -> Any:
+        if body["model"] == "decomposer":
+            return "#1 What is 3 ?\n#2 What is twice #1 ? <- #1"
+        if self.down and "Step to answer now: What is twice" in prompt:
+            return ServerReply("busy", status=503, headers={"Retry-After": "0"})
+        return "6" if "twice" in prompt.rsplit("\n", 1)[-1] else "3"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[LatencyServer]:
+    with LatencyServer(world.reply) as served:
+        yield served
+
+
+@pytest.fixture
+def command(server: LatencyServer, tmp_path: Path) -> list[str]:
+    questions = tmp_path / "twice.jsonl"
+    questions.write_text('{"question": "What is twice 3 ?", "answer": 6}\n')
+    url = server.url.replace("http://", "http://me:secret@")
+    models = ["--decomposer", f"openai:decomposer@{url}", "--solver", f"openai:solver@{url}"]
+    return ["eval", str(questions), "--strategy", "dag", "--out", str(tmp_path / "out"), *models]
+
+
+def test_what_failed_in_passing_is_asked_again_and_the_rest_is_not(
+    world: World, server: LatencyServer, command: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    main(command)
+    assert "1 questions failed in passing; --resume asks them again" in capsys.readouterr().err
+    assert list((tmp_path / "out").glob("samples.replies*"))
+    world.down, before = False, len(server.calls)
+    assert main([*command, "--resume"]) == 0
+    asked = [call.prompt for call in server.calls[before:]]
+    assert "Step to answer now: What is twice" in asked[0]
+    assert not any("You plan how to answer" in prompt for prompt in asked)
+    assert not any("now: What is 3" in prompt for prompt in asked)
+    assert not list((tmp_path / "out").glob("samples.replies*"))
+    assert "failed in passing" not in capsys.readouterr().err
+
+
+def test_no_file_holds_an_address_s_password(
+    world: World, command: list[str], tmp_path: Path
+) -> None:
+    world.down = False
+    assert main(command) == 0
+    texts = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert [name for name, text in texts.items() if "secret" in text] == []
+    assert (tmp_path / "out" / "samples.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_that_an_evaluation_goes_without_are_named(
+    world: World, command: list[str], monkeypatch: Any, capsys: Any
+) -> None:
+    world.down = False
+    monkeypatch.setenv("DECOMPOSE_COMPOSER", "bundled")
+    monkeypatch.setenv("DECOMPOSE_MAX_SUBQUESTIONS", "4")
+    assert main(command) == 0
+    assert (
+        "warning: your settings of composer, max_subquestions don't hold here, only flags do"
+        in capsys.readouterr().err
+    )
+
+
+def test_no_attempts_at_all_is_a_mistake(command: list[str], capsys: Any) -> None:
+    assert main([*command, "--gate", "disagreement", "--attempts", "0"]) == 2
+    assert "attempts" in capsys.readouterr().err
+
+
+def test_a_sample_that_lacks_something_is_named(
+    world: World, command: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    world.down = False
+    assert main(command) == 0
+    samples = tmp_path / "out" / "samples.jsonl"
+    row = json.loads(samples.read_text())
+    del row["usage"][0]["seconds"]
+    samples.write_text(json.dumps(row) + "\n")
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 2
+    assert "is no sample; run the evaluation again" in capsys.readouterr().err
