@@ -102,21 +102,30 @@ def config_path() -> Path:
     """Where the TOML file is looked for; `DECOMPOSE_CONFIG` names another place."""
     named = os.environ.get("DECOMPOSE_CONFIG")
     if named:
-        return Path(named).expanduser()
+        return _expanded(named)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "langgraph-decompose" / "config.toml"
+    return _expanded(base) / "langgraph-decompose" / "config.toml"
 
 
 def state_folder() -> Path:
     """Where runs are kept; made, for the user alone, if it isn't there."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return _private(Path(base).expanduser() / "langgraph-decompose")
+    return _private(_expanded(base) / "langgraph-decompose")
 
 
 def cache_folder() -> Path:
     """Where cached answers are kept; made, for the user alone, if it isn't there."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return _private(Path(base).expanduser() / "langgraph-decompose")
+    return _private(_expanded(base) / "langgraph-decompose")
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(
+            f"there is no home folder for {path!r}; set HOME or name the whole path."
+        ) from None
 
 
 def _private(folder: Path) -> Path:
@@ -135,11 +144,7 @@ def load_settings() -> Settings:
             holds something that isn't a setting.
     """
     path = config_path()
-    values: dict[str, Any] = {}
-    if path.is_file():
-        values = _read(path)
-    elif os.environ.get("DECOMPOSE_CONFIG"):
-        raise UserError(f"DECOMPOSE_CONFIG names {str(path)!r}, which doesn't exist.")
+    values = _read(path)
     tables = values.pop("models", {})
     if not isinstance(tables, dict):
         raise UserError(f"{path}: models must be tables, as in [models.NAME].")
@@ -150,7 +155,11 @@ def load_settings() -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
+        if os.environ.get("DECOMPOSE_CONFIG"):
+            raise UserError(f"DECOMPOSE_CONFIG names {str(path)!r}, which doesn't exist.") from None
+        return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} isn't valid TOML: {error}.") from None
     except OSError as error:

@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def _config() -> Check:
         return {"name": "configuration", "ok": None, "detail": f"no file at {path}; defaults hold"}
     where = path if path.is_file() else "environment variables"
     detail = f"{where}: solver {settings.solver}, {len(settings.models)} named models"
-    if problem := _unknown_name(settings):
+    if problem := _refused(settings):
         return {"name": "configuration", "ok": False, "detail": f"{detail}; {problem}"}
     missing = [
         table.api_key_env
@@ -130,19 +131,22 @@ def _config() -> Check:
     return {"name": "configuration", "ok": not missing, "detail": detail}
 
 
-def _unknown_name(settings: Settings) -> str | None:
-    """What is wrong with the strategy or a role's model, without asking any of them."""
-    from ..graphs.factory import STRATEGIES
+def _refused(settings: Settings) -> str | None:
+    """Why `decompose ask` would refuse the settings, without asking any model."""
     from ..models.references import resolve_model
+    from .arguments import fitted
+    from .drive import make_graph
 
-    if settings.strategy not in STRATEGIES:
-        return f"there is no strategy {settings.strategy!r}"
     for role in ("decomposer", "solver", "composer", "verifier"):
         if ref := getattr(settings, role):
             try:
-                resolve_model(ref)
+                resolve_model(ref, "decomposer" if role == "decomposer" else "solver")
             except UserError as error:
                 return f"{role}: {error}"
+    try:
+        make_graph(replace(fitted(settings, {}), cache=False))
+    except UserError as error:
+        return str(error)
     return None
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
 from .parser import Parser
+from .streams import prepare_streams, reader_gone
+from .terminal import harmless
 
 _EPILOG = """\
 Models: bundled, gguf:PATH, gguf:hf:REPO/FILE.gguf, transformers:PATH, PROVIDER:MODEL
@@ -40,6 +43,7 @@ _VERIFY = ("none", "subquestions", "answer", "both")
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    prepare_streams()
     parser = _parser()
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["distill"]:  # Its flags come from modules that nobody else imports.
@@ -51,17 +55,16 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         code: int = import_module(f".{args.command}", __package__).run(args)
-        sys.stdout.flush()
+        reader_gone(sys.stdout)
         return code
     except UserError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:
         return _say(f"interrupted{_GO_ON.get(args.command, '')}", 130)
-    except BrokenPipeError:
-        # The reader has gone (`| head`); keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
+        unread = isinstance(error, BrokenPipeError) and reader_gone(sys.stdout)
+        if unread and not reader_gone(sys.stderr):  # What broke may have been an error's message.
+            return 0
         if os.environ.get("DECOMPOSE_DEBUG"):
             raise
         described = describe_error(error)
@@ -69,7 +72,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"decompose: {message}", file=sys.stderr)  # noqa: T201
+    with suppress(BrokenPipeError):
+        print(f"decompose: {harmless(message)}", file=sys.stderr)  # noqa: T201
+    reader_gone(sys.stderr)
     return code
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import ModelFileError, UserError
 from ..models.bundled import WEIGHTS
-from ..models.gguf_file import read_metadata
+from ..models.gguf_file import read_contract, read_metadata
+from ..models.hosted import without_credentials
 from ..models.references import find_gguf
 from ..settings import load_settings
 
@@ -24,7 +25,7 @@ def run(args: Namespace) -> int:
         print(json.dumps(found, ensure_ascii=False, indent=2, default=str))  # noqa: T201
     elif args.file:
         for key, value in found.items():
-            print(f"{key:34} {_short(value)}")  # noqa: T201
+            print(f"{_short(key):34} {_short(value)}")  # noqa: T201
     else:
         _print_list(found)
     return 0
@@ -38,49 +39,56 @@ def _describe(name: str) -> dict[str, Any]:
             raise UserError(f"{name!r} isn't a GGUF file; only those carry metadata.")
         path = source.path
     metadata = read_metadata(path)
-    return {"path": path, "bytes": os.path.getsize(path), **metadata}
+    own = {"path": path, "bytes": os.path.getsize(path)}
+    return {**own, **metadata, **own}  # First, and a file's own words can't replace them.
 
 
 def _list() -> dict[str, Any]:
     bundled = [_entry("bundled", path) for path in sorted(WEIGHTS.glob("*.gguf"))]
-    cached = [_entry(_hub_reference(path), path) for path in _cached()]
-    named = [{"ref": name, "is": table.ref} for name, table in load_settings().models.items()]
-    return {"bundled": bundled, "cached": cached, "named": named}
+    tables = load_settings().models
+    named = [{"ref": name, "is": without_credentials(tables[name].ref)} for name in tables]
+    return {"bundled": bundled, "cached": _cached(), "named": named}
 
 
 def _entry(ref: str, path: Path) -> dict[str, Any]:
     entry: dict[str, Any] = {"ref": ref, "path": str(path), "bytes": path.stat().st_size}
     try:
-        metadata = read_metadata(path)
+        metadata, contract = read_metadata(path), read_contract(path)
     except ModelFileError as error:
         return {**entry, "problem": str(error)}
     entry["architecture"] = metadata.get("general.architecture")
     entry["name"] = metadata.get("general.name")
-    entry["roles"] = metadata.get("decompose.roles", [])
+    entry["roles"] = list(contract.roles) if contract else []
     return entry
 
 
-def _cached() -> list[Path]:
+def _cached() -> list[dict[str, Any]]:
     """GGUF files in the Hugging Face cache, found without importing its library."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
-    return sorted(hub.glob("models--*/snapshots/*/**/*.gguf")) if hub.is_dir() else []
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
+    hub = Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE") or f"{home}/hub"))
+    paths = sorted(hub.glob("models--*/snapshots/*/**/*.gguf")) if hub.is_dir() else []
+    # A link leads nowhere where a download broke off or a blob was deleted.
+    return [
+        _entry(_hub_reference(path.relative_to(hub)), path)
+        for path in paths
+        if os.path.isfile(path)
+    ]
 
 
 def _hub_reference(path: Path) -> str:
-    parts = path.parts
-    at = parts.index("snapshots")
-    repo = parts[at - 1].removeprefix("models--").replace("--", "/", 1)
-    return f"gguf:hf:{repo}/{'/'.join(parts[at + 2 :])}"
+    folder, _, _, *file = path.parts
+    repo = folder.removeprefix("models--").replace("--", "/", 1)
+    return f"gguf:hf:{repo}/{'/'.join(file)}"
 
 
 def _print_list(found: dict[str, Any]) -> None:
     for entry in [*found["bundled"], *found["cached"]]:
         roles = " and ".join(entry.get("roles", [])) or "general"
         detail = _short(entry.get("problem") or f"{entry.get('name')}, {roles}")
-        print(f"{entry['ref']:40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
+        print(f"{_short(entry['ref']):40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
     for entry in found["named"]:
-        print(f"{entry['ref']:40} {'':12}  {entry['is']}")  # noqa: T201
+        print(f"{_short(entry['ref']):40} {'':12}  {_short(entry['is'])}")  # noqa: T201
 
 
 def _short(value: Any) -> str:

@@ -86,7 +86,7 @@ class ChatGGUF(BaseChatModel):
     """Longest reply; None goes on until the context is full."""
     stop: list[str] | None = None
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds for one call, waiting not counted."""
+    """Seconds for one call, without waiting and the chat template, which is the file's program."""
     max_retries: int | None = None
     """Accepted for compatibility; a local model has nothing to retry."""
 

@@ -12,9 +12,10 @@ SPLIT = "\ufdd0"
 def control_pattern(tokens: Iterable[str]) -> re.Pattern[str] | None:
     """Matches any of the tokens, the longest first; None if there is none to match.
 
-    A token of one character can't be split and is left out.
+    A token of one character can't be split and is left out; one with a `SPLIT` of its own never
+    comes about in a text that is split, and splitting it would go on for ever.
     """
-    ordered = sorted({t for t in tokens if len(t) > 1}, key=len, reverse=True)
+    ordered = sorted({t for t in tokens if len(t) > 1 and SPLIT not in t}, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 

@@ -58,7 +58,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     """The key-value pairs of a GGUF file; arrays of over 64 items are left out.
 
     Raises:
-        ModelFileError: If the file is missing, cut off, or no GGUF.
+        ModelFileError: If the file is missing, can't be read, is cut off, or no GGUF.
     """
     try:
         file = Path(path).expanduser()
@@ -109,8 +109,8 @@ def _read_cached(path: str, size: int, _mtime: int) -> dict[str, Any]:
             return _read(stream, path, size)
     except (struct.error, EOFError, MemoryError):
         raise ModelFileError(f"{path!r} is cut off or damaged; download it again.") from None
-    except PermissionError:
-        raise ModelFileError(f"{path!r} can't be read: permission denied.") from None
+    except OSError as error:
+        raise ModelFileError(f"{path!r} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ModelFileError(f"{path!r} is damaged: a name in it isn't text.") from None
 

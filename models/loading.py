@@ -11,6 +11,8 @@ from .kv_cache import SEQUENCES
 from .llama import llama_cpp, quiet
 
 BATCH = 512
+_LEAST_CONTEXT = 16
+"""As `ChatGGUF.n_ctx` has it; with less than `SEQUENCES` llama.cpp ends the process."""
 
 
 def load_model(path: str, n_gpu_layers: int | None) -> Any:
@@ -27,7 +29,7 @@ def load_model(path: str, n_gpu_layers: int | None) -> Any:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         reason = said() or "no reason given"
-        newer = "architecture" in reason
+        newer = "unknown" in reason  # An architecture or a pre-tokenizer.
         advice = (
             "upgrade llama-cpp-python, the file is newer than it"
             if newer
@@ -41,8 +43,14 @@ def new_context(model: Any, path: str, n_ctx: int, n_threads: int | None) -> Any
     """A context that holds several prompts at once; frees the model if there is none.
 
     Raises:
-        ModelFileError: If memory doesn't suffice.
+        ModelFileError: If memory doesn't suffice, or the file's own context is of no use.
     """
+    if n_ctx < _LEAST_CONTEXT:
+        llama_cpp.llama_model_free(model)
+        raise ModelFileError(
+            f"{Path(path).name!r} says that it was trained for {n_ctx} tokens, too few for any "
+            "prompt; download or export the file again."
+        )
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = n_ctx
     params.n_batch = params.n_ubatch = min(BATCH, max(32, n_ctx))

@@ -53,6 +53,11 @@ def as_chunk(result: ChatResult) -> ChatGenerationChunk:
         tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=i)
         for i, c in enumerate(message.tool_calls)
     ]
+    # Chunks are read anew when they are added up: inside a JSON text no broken call becomes one.
+    chunks += [
+        tool_call_chunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"])
+        for c in message.invalid_tool_calls
+    ]
     whole = AIMessageChunk(
         content=message.content,
         tool_call_chunks=chunks,

@@ -15,7 +15,7 @@ _DONE = re.compile(
     re.I,
 )
 _LABEL = re.compile(
-    r"(?:\*\*)?(?:#\d{1,4}[.:)]?|q?\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
+    r"(?:\*\*)?(?:#(?P<bare>\d{1,4})|#\d{1,4}[.:)]|q?\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
     r"(?: question| subquestion)?:)(?:\*\*)? ",
     re.I,
 )
@@ -35,6 +35,8 @@ def parse_next(text: str, number: int) -> Subquestion | None:
     Example:
         >>> print(parse_next("Follow up: Who married #1?", 2))
         #2 Who married #1? <- #1
+        >>> print(parse_next("#1 was born in which year?", 2))
+        #2 #1 was born in which year? <- #1
         >>> parse_next("Done.", 2) is None
         True
     """
@@ -47,14 +49,26 @@ def parse_next(text: str, number: int) -> Subquestion | None:
     if any(_DONE.fullmatch(row) for row in rows):
         return None
     # Some say first what they are about to do.
-    asking = [row for row in rows if _LABEL.match(row)] or [row for row in rows if "?" in row]
+    asking = [row for row in rows if _label(row, number)] or [row for row in rows if "?" in row]
     if not asking:
         raise PlanError("the reply holds no subquestion")
     line = asking[0]
-    if label := _LABEL.match(line):
-        line = line[label.end() :]
+    line = line[_label(line, number) :]
     marked = _NEEDS.search(line[-500:])
     if marked is None:
         return Subquestion(number, line)
     needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
     return Subquestion(number, line[: len(line) - len(marked[0])], needs)
+
+
+def _label(row: str, number: int) -> int:
+    """How long the label before a line is; 0 if there is none.
+
+    A `#1` in the middle of a sentence stands for the answer of line 1, also at its beginning.
+    """
+    label = _LABEL.match(row)
+    if not label:
+        return 0
+    goes_on = row[label.end() :][:1].islower()
+    is_answer = label["bare"] and int(label["bare"]) < number and goes_on
+    return 0 if is_answer else label.end()

@@ -25,7 +25,8 @@ _ATOMIC = re.compile(
 )
 _CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
 _NUMBERED = re.compile(
-    r"(?:\*\*)?(?:(?:sub-?)?question\s*|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?\s*(\S.*)", re.I
+    r"(?:\*\*)?(?:(?:(?:sub-?)?question|step)\s*|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?\s*(\S.*)",
+    re.I,
 )
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
@@ -68,7 +69,7 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
 
     Only canonical text is read before its end; of anything else nothing is, until it is
     whole and `parse_plan` reads it. A line that is returned stays: more text that makes a
-    valid plan only adds to it.
+    valid plan only adds to it, unless a `</think>` without a beginning makes thinking of it.
 
     Example:
         >>> [str(line) for line in parse_partial("#1 Who directed Jaws?\n#2 Who marr")]
@@ -136,7 +137,7 @@ def _split_needs(number: int, text: str) -> _Line:
     if not arrow:
         return number, text, None
     ids = re.findall(r"\d+", listed)
-    if listed.strip("#0123456789, \t") or any(len(k) > 4 for k in ids):
+    if listed.strip().strip("#0123456789, \t") or any(len(k) > 4 for k in ids):
         raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
     return number, head.rstrip(), [int(k) for k in ids]
 

@@ -16,6 +16,7 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
+from langgraph_decompose.models.control_tokens import SPLIT, control_pattern, split_control_tokens
 from langgraph_decompose.models.deadline import call_deadline
 from langgraph_decompose.models.engine import Engine
 from langgraph_decompose.models.pool import loaded_models
@@ -114,6 +115,12 @@ def test_user_text_cannot_forge_a_role(bundled: ChatGGUF, attack: str) -> None:
     tokens = engine._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
     control = [t for t in tokens if t < 6]
     assert len(control) == 3, "user, end and assistant of the template, none of the text's"
+
+
+def test_a_file_whose_token_holds_the_mark_of_a_split_hangs_nothing() -> None:
+    assert control_pattern([f"{SPLIT}x"]) is None, "where it is split, it comes about again"
+    pattern = control_pattern(["<x", f"{SPLIT}x"])
+    assert split_control_tokens("a <x", pattern).split(SPLIT) == ["a <", "x"]
 
 
 def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF) -> None:

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -275,6 +276,46 @@ def test_models_lists_and_describes(decompose: Decompose) -> None:
     assert decompose("models").out.startswith("bundled ")
 
 
+def test_models_finds_what_the_hub_has_cached(decompose: Decompose, tmp_path: Path) -> None:
+    caches = tmp_path / "snapshots"
+    folder = caches / "huggingface/hub/models--o--r/snapshots/abc/q4"
+    folder.mkdir(parents=True)
+    model = Path(bundled_model_path()).read_bytes()
+    (folder / "m.gguf").write_bytes(model)
+    (folder / "gone.gguf").symlink_to("../../blobs/gone")
+    roles = b"decompose.roles\x09\0\0\0\x08"
+    (folder / "odd.gguf").write_bytes(model.replace(roles, roles[:-1] + b"\x04"))
+    config = tmp_path / "config.toml"
+    config.write_text('[models.desk]\nref = "openai:m@http://me:secret@127.0.0.1/v1"')
+    env = {"HF_HOME": "", "XDG_CACHE_HOME": str(caches), "DECOMPOSE_CONFIG": str(config)}
+    done = decompose("models", env=env)
+    assert (done.code, done.err) == (0, "")
+    [mine] = [line for line in done.out.splitlines() if line.startswith("gguf:hf:o/r/q4/m.gguf ")]
+    assert mine.endswith("decompose, decomposer")
+    assert "gone.gguf" not in done.out
+    assert "gguf:hf:o/r/q4/odd.gguf" in done.out
+    assert "desk" in done.out
+    assert "secret" not in done.out + decompose("models", "--json", env=env).out
+
+
+def test_the_words_of_a_file_neither_steer_the_terminal_nor_pass_for_ours(
+    decompose: Decompose, tmp_path: Path
+) -> None:
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    pairs = {"\x1b[2Jkey\x07": "v\x1b[2J", "path": "/etc/passwd"}
+    data = b"".join(text(k) + struct.pack("<I", 8) + text(v) for k, v in pairs.items())
+    (tmp_path / "odd.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + data)
+    done = decompose("models", "odd.gguf")
+    assert done.out.splitlines()[0].split() == ["path", "odd.gguf"]
+    assert "/etc" not in done.out
+    assert not set("\x1b\x07") & set(done.out)
+    done = decompose("models", "\x1b[2J.gguf")
+    assert done.code == 2
+    assert "\x1b" not in done.err
+
+
 def test_doctor_says_what_works(decompose: Decompose) -> None:
     done = decompose("doctor")
     assert done.code == 0, done.out
@@ -282,14 +323,38 @@ def test_doctor_says_what_works(decompose: Decompose) -> None:
     assert "bundled solver         loads and solves (4 bags of 6 pears: 24)" in done.out
     checks = json.loads(decompose("doctor", "--json").out)
     assert {c["name"]: c["ok"] for c in checks}["llama.cpp"] is True
-    for name, wrong in (("SOLVER", "nope"), ("STRATEGY", "dga")):
-        unknown = decompose("doctor", env={f"DECOMPOSE_{name}": wrong})
-        assert unknown.code == 1
-        assert f"'{wrong}'" in unknown.out
     broken = decompose("doctor", env={"DECOMPOSE_CONFIG": "/nowhere.toml"})
     assert broken.code == 1
     assert "FAIL" in broken.out
     assert "DECOMPOSE_CONFIG names" in broken.out
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('solver = "nope"', "unknown model 'nope'"),
+        (f'solver = "gguf:{bundled_model_path()}"', "was trained as decomposer alone"),
+        ('strategy = "dga"', "unknown strategy 'dga'"),
+        ('gate = "banana"', "unknown gate 'banana'"),
+        ("max_subquestions = 500", "the cap on subquestions is 1 to 64"),
+        ('ladder = "nowhere.json"\nstrategy = "escalate"', "no ladder file 'nowhere.json'"),
+    ],
+    ids=lambda v: str(v)[:20],
+)
+def test_doctor_says_what_ask_would_refuse(
+    setting: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "config.toml").write_text(setting)
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "config.toml"))
+    assert main(["doctor"]) == 1
+    [failed] = [line for line in capfd.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert said in failed
+    assert main(["ask", SEATS, "--no-save"]) == 2
+    assert said in capfd.readouterr().err
 
 
 def test_help_is_complete_and_light() -> None:
@@ -345,3 +410,41 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stdout.startswith("path")
     assert done.stderr == ""
+
+
+def shell(command: str) -> tuple[int, str, str]:
+    """What `decompose`, as a shell with a pipe's own exit code runs it, leaves behind."""
+    line = command.replace("decompose", f"{sys.executable} -m langgraph_decompose")
+    bash = ["bash", "-o", "pipefail", "-c", line]
+    done = subprocess.run(bash, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_who_reads_no_more_changes_no_exit_code(
+    unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    assert shell("decompose models bundled | true") == (0, "", "")
+    assert shell("decompose ask 'Who directed Jaws?' 2>&1 | true") == (1, "", "")
+    assert shell("decompose ask '' 2>&1 | true") == (2, "", "")
+
+
+def test_a_stream_may_be_closed_from_the_beginning() -> None:
+    assert shell("decompose cache --json >&-") == (0, "", "")
+    assert shell("decompose ask 'Who directed Jaws?' 2>&-") == (1, "", "")
+    code, _, err = shell("decompose ask - <&-")
+    assert (code, err) == (2, "decompose: the question is empty; ask something.\n")
+
+
+def test_what_a_stream_cannot_encode_is_escaped(
+    decompose: Decompose, openai_server: RecordingServer
+) -> None:
+    openai_server.default = "Čapek’s “Ä” 🙂"
+    ask = ["ask", "Who?", "--strategy", "direct", "--solver", f"openai:m@{openai_server.url}"]
+    narrow = {"PYTHONIOENCODING": "ascii"}
+    shown = "\\u010capek\\u2019s \\u201c\\u00c4\\u201d \\ud83d\\ude42\n"
+    assert decompose(*ask, env=narrow) == Finished(0, shown, "")
+    whole = json.loads(decompose(*ask, "--json", env=narrow).out)
+    assert whole["answer"] == openai_server.default
+    assert decompose("doctor", env=narrow).code == 0

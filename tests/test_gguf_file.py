@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from langgraph_decompose import ChatGGUF, bundled_model_path
 from langgraph_decompose.errors import ModelFileError
 from langgraph_decompose.models.bundled import WEIGHTS
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata
+
+from .conftest import Finished
 
 DATA = Path(bundled_model_path()).read_bytes()
 
@@ -79,6 +82,12 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         read_metadata(tmp_path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_a_file_that_fails_to_be_read_is_named_with_the_reason() -> None:
+    with pytest.raises(ModelFileError, match="'/proc/self/mem' can't be read: Input/output error"):
+        read_metadata("/proc/self/mem")
+
+
 def test_llama_cpp_s_own_reason_reaches_the_user(tmp_path: Path) -> None:
     newer = DATA.replace(b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0qwen3",
                          b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0zzzzz")  # fmt: skip
@@ -86,6 +95,24 @@ def test_llama_cpp_s_own_reason_reaches_the_user(tmp_path: Path) -> None:
         ModelFileError, match="unknown model architecture.*upgrade llama-cpp-python"
     ):
         ChatGGUF(model_path=write(tmp_path, newer)).invoke("hi")
+    pre = b"tokenizer.ggml.pre\x08\0\0\0\x05\0\0\0\0\0\0\0"
+    newer = DATA.replace(pre + b"qwen2", pre + b"qwen9")
+    with pytest.raises(
+        ModelFileError, match="unknown pre-tokenizer type: 'qwen9'; upgrade llama-cpp-python"
+    ):
+        ChatGGUF(model_path=write(tmp_path, newer)).invoke("hi")
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 15])
+def test_a_context_that_llama_cpp_would_die_of_is_refused(
+    tmp_path: Path, decompose: Callable[..., Finished], tokens: int
+) -> None:
+    trained = b"decompose.n_ctx_trained\x04\0\0\0"
+    at = DATA.index(trained) + len(trained)
+    path = write(tmp_path, DATA[:at] + struct.pack("<I", tokens) + DATA[at + 4 :])
+    done = decompose("plan", "Who directed Jaws?", "--decomposer", f"gguf:{path}")
+    assert (done.code, done.out) == (2, "")
+    assert f"'model.gguf' says that it was trained for {tokens} tokens" in done.err
 
 
 def test_a_file_cut_inside_its_last_tensor_is_refused(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ("- Who?\n- When?", "#1 Who?\n#2 When? <- #1"),
         ("**1.** Who?\n**2.** When?", "#1 Who?\n#2 When? <- #1"),
         ("Q1: Who?\nQ2: When?", "#1 Who?\n#2 When? <- #1"),
+        ("Step 1: Who?\n**Step 2:** When?", "#1 Who?\n#2 When? <- #1"),
+        ("#1 A?\r\n#2 B? <- #1\r\n#3 C? <- #2", "#1 A?\n#2 B? <- #1\n#3 C? <- #2"),
         ("```\n#1 Who?\n#2 When?\n```", "#1 Who?\n#2 When?"),
         ("<think>1. no</think>#1 Who?", "#1 Who?"),
         ('["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),

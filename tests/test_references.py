@@ -23,7 +23,7 @@ from langgraph_decompose import (
     resolve_model,
 )
 from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
-from langgraph_decompose.settings import load_settings
+from langgraph_decompose.settings import Settings, load_settings
 
 from .conftest import RecordingServer
 
@@ -99,7 +99,7 @@ def test_a_wrong_reference_is_one_clear_line(
 def config(tmp_path: Path, text: str) -> None:
     path = Path(os.environ["XDG_CONFIG_HOME"]) / "langgraph-decompose" / "config.toml"
     path.parent.mkdir(parents=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def test_a_name_is_looked_up_in_the_user_s_tables(
@@ -161,6 +161,32 @@ def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "nowhere.toml"))
     with pytest.raises(UserError, match="DECOMPOSE_CONFIG names"):
         load_settings()
+
+
+def test_a_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    config(tmp_path, '\ufeffsolver = "a:b"')
+    assert load_settings().solver == "a:b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DECOMPOSE_CONFIG", "~nosuchuser/x", "no home folder for '~nosuchuser/x'; set HOME"),
+        ("XDG_CONFIG_HOME", "~nosuchuser", "no home folder for '~nosuchuser'; set HOME"),
+        ("DECOMPOSE_CONFIG", "/", "/ can't be read: Is a directory"),
+    ],
+)
+def test_a_place_that_can_hold_no_configuration_is_named(
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=message):
+        load_settings()
+
+
+def test_an_empty_device_is_an_empty_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECOMPOSE_CONFIG", os.devnull)
+    assert load_settings() == Settings()
 
 
 SECRETS = {

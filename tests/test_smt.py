@@ -127,7 +127,15 @@ def test_names_of_a_datatype_are_values_and_functions_are_none() -> None:
         f"(declare-const n Int)(assert (and (distinct c Rome) (= (f 1) 2) (= s s)))"
         f"(assert (and (= (* r r) 2.0) (> r 0.0) (= n 1{'0' * 400})))"
     )
-    assert found.values == {"c": "São Paulo", "r": "1.414213"}, "and a number too long to show"
+    assert found.values == {"c": "São Paulo", "r": "1.414214"}, "and a number too long to show"
+
+
+@pytest.mark.parametrize(
+    ("square", "sign", "root"), [("3.0", "<", "-1.732051"), ("0.0005", ">", "0.022361")]
+)
+def test_a_root_is_rounded_to_six_decimals(square: str, sign: str, root: str) -> None:
+    found = solve_smt(f"(declare-const r Real)(assert (= (* r r) {square}))(assert ({sign} r 0.0))")
+    assert found.values == {"r": root}
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path
 from langgraph_decompose.models.tool_calls import read_call, with_tools
 from pydantic import BaseModel
@@ -57,6 +58,15 @@ async def test_a_named_tool_is_the_one_called(model: ChatGGUF, choice: Any) -> N
     chunks = [chunk async for chunk in bound.astream("Oslo?")]
     assert chunks[-1].tool_calls[0]["name"] == "Verdict"
     assert chunks[-1].usage_metadata["output_tokens"] > 0
+
+
+def test_a_call_that_was_cut_off_is_invalid_in_a_stream_too(model: ChatGGUF) -> None:
+    bound = model.bind_tools([weather], tool_choice="any")
+    [chunk] = bound.stream("Oslo?", max_tokens=4)
+    for message in (chunk, chunk + AIMessageChunk("")):
+        assert message.tool_calls == []
+        [broken] = message.invalid_tool_calls
+        assert json.loads(broken["args"]) == message.content
 
 
 def test_no_call_is_made_where_none_is_allowed(model: ChatGGUF) -> None:

@@ -38,7 +38,8 @@ def calculate(expression: str) -> Fraction:
     """
     if len(expression) > MAX_CHARS:
         raise CalculatorError(f"the expression has over {MAX_CHARS} characters")
-    parser = _Parser(_tokens(re.sub(r"[$€£]", "", expression).strip()))
+    # A space for each sign, so that those inside a number divide it: 3$4 isn't 34.
+    parser = _Parser(_tokens(re.sub(r"[$€£]", " ", expression).strip()))
     value = parser.sum(0)
     if parser.next:
         raise CalculatorError(f"{parser.next!r} stands where the expression should end")
@@ -139,7 +140,8 @@ class _Parser:
         negative = self.next == "-"
         if negative:
             self._take()
-        return _raise(base, self._power(depth + 1), negative)
+        exponent = self._power(depth + 1)
+        return _raise(base, -exponent if negative else exponent)
 
     def _number(self, depth: int) -> Fraction:
         read = self._take()
@@ -158,15 +160,15 @@ class _Parser:
         return value
 
 
-def _raise(base: Fraction, exponent: Fraction, negative: bool) -> Fraction:
-    if exponent.denominator != 1 or exponent > _MAX_EXPONENT:
+def _raise(base: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator != 1 or abs(exponent) > _MAX_EXPONENT:
         raise CalculatorError(f"a power is a whole number up to {_MAX_EXPONENT}")
-    if base == 0 and negative:
+    if base == 0 and exponent < 0:
         raise CalculatorError("division by zero")
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if bits * int(exponent) > MAX_BITS:
+    if bits * abs(exponent) > MAX_BITS:
         raise CalculatorError("a number is too large")
-    return base ** (-int(exponent) if negative else int(exponent))
+    return base ** int(exponent)
 
 
 def _bounded(value: Fraction) -> Fraction:

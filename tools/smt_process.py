@@ -13,11 +13,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]{1,5})\}")
 _MOST_CONSTANTS = 5_000
 _MOST_VALUE_CHARS = 300
+_DIGITS = 20
+"""After which Z3 cuts a root off, which is then rounded to six."""
 _SPARE_MEGABYTES = 512
 """Addresses for the libraries and for what Z3's own bound on memory doesn't count."""
 _EFFORT_FOR_ANOTHER = 5_000_000
@@ -140,7 +143,8 @@ def text_of(z3: Any, value: Any) -> str | None:
     elif z3.is_string_value(value):
         text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value.as_string())
     elif z3.is_algebraic_value(value):
-        text = value.as_decimal(6).rstrip("?")
+        cut = value.as_decimal(_DIGITS).rstrip("?")
+        text = f"{Decimal(cut):.6f}"
     elif z3.is_const(value) and value.decl().kind() == z3.Z3_OP_DT_CONSTRUCTOR:
         text = value.decl().name()
     return text if text is None or len(text) <= _MOST_VALUE_CHARS else None
