@@ -76,9 +76,14 @@ def must_be_raised(error: BaseException) -> bool:
     These are the user's own mistakes, which every line would repeat, and LangGraph's control
     flow (an `interrupt` inside a solver graph), which isn't an error at all.
     """
-    if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
+    if waits_for_a_person(error):
         return True
     return isinstance(error, UserError) and not isinstance(error, PromptTooLongError)
+
+
+def waits_for_a_person(error: BaseException) -> bool:
+    """Whether it is LangGraph's control flow, as an `interrupt` is."""
+    return any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__)
 
 
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}

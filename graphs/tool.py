@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.pregel.protocol import PregelProtocol
 from pydantic import BaseModel, Field, field_validator
 
 from ..errors import UserError, describe_error, must_be_raised
 from ..models.objects import innermost
+from ..nodes.namespaces import in_own_namespace
 from ..nodes.problem import Problem
 from .factory import create_decomposition_graph
 from .state import RESULT_VERSION
@@ -76,17 +79,15 @@ def create_decomposition_tool(
     running = _independent(graph, options)
 
     def solve(question: str) -> tuple[str, Result]:
-        # Without a config: LangChain's context holds the tool's own, under which traces nest;
-        # the one that it passes to functions is the caller's.
         try:
-            result = running.invoke({"question": question})
+            result = running.invoke({"question": question}, _config_for(question))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
 
     async def asolve(question: str) -> tuple[str, Result]:
         try:
-            result = await running.ainvoke({"question": question})
+            result = await running.ainvoke({"question": question}, _config_for(question))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
@@ -99,6 +100,15 @@ def create_decomposition_tool(
         args_schema=DecompositionToolInput,
         response_format="content_and_artifact",
     )
+
+
+def _config_for(question: str) -> Any:
+    """The config to answer a question with, so that calls of one node don't share anything.
+
+    LangChain's context holds the tool's own, under which traces nest; the one that it passes to
+    functions is the caller's.
+    """
+    return in_own_namespace(ensure_config(), hashlib.sha256(question.encode()).hexdigest())
 
 
 def _independent(graph: Any, options: Mapping[str, Any]) -> Any:

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from ..errors import BudgetExhaustedError, ReplyError, is_transient
+from ..errors import BudgetExhaustedError, ReplyError, is_transient, waits_for_a_person
 from ..models.references import ResolvedModel
 from .journal import PASSING
+from .namespaces import apart
 from .outputs import Heard, read_output
 from .replies import (
     Reply,
@@ -66,7 +68,7 @@ class Call:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     last: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of everything that the reply depends on."""
         asked = [self.role, self.model.identity, list(self.messages), self.options, self.sample]
@@ -84,7 +86,8 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
 
     def once() -> Any:
         if not streams(call):
-            return runnable.invoke(asked, config, **options)
+            what, how = apart(runnable, config, call.key, again=attempts.made > 1)
+            return what.invoke(asked, how, **options)
         heard = Heard(call.on_text)
         for chunk in runnable.stream(asked, config, **options):
             heard.add(chunk)
@@ -119,7 +122,8 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
 
     async def once() -> Any:
         if not streams(call):
-            return await runnable.ainvoke(asked, config, **options)
+            what, how = apart(runnable, config, call.key, again=attempts.made > 1)
+            return await what.ainvoke(asked, how, **options)
         heard = Heard(call.on_text)
         # Closed at once, whatever ends it: only then is the server free.
         async with aclosing(runnable.astream(asked, config, **options)) as chunks:
@@ -150,7 +154,7 @@ class _Attempts:
 
     def __init__(self, call: Call, session: Session) -> None:
         self._call, self._meter = call, session.meter
-        self._made = 0
+        self.made = 0
         self._start = time.perf_counter()
 
     def begin(self, timeout: float | None) -> float | None:
@@ -160,9 +164,9 @@ class _Attempts:
             BudgetExhaustedError: If the budget doesn't allow it.
         """
         self._meter.before_call(self._call.role, last=self._call.last)
-        if not self._made:  # Waiting for a place isn't the model's time.
+        if not self.made:  # Waiting for a place isn't the model's time.
             self._start = time.perf_counter()
-        self._made += 1
+        self.made += 1
         bounds = (timeout, self._seconds_left())
         return min((bound for bound in bounds if bound is not None), default=None)
 
@@ -184,7 +188,7 @@ class _Attempts:
     def _usage(self, messages: list[Any]) -> UsageRow:
         model = self._call.model
         seconds = time.perf_counter() - self._start
-        usage = no_usage(self._call.role, model.name, self._made, seconds)
+        usage = no_usage(self._call.role, model.name, self.made, seconds)
         usage.update(tokens_used(messages))  # pyright: ignore[reportArgumentType, reportCallIssue]
         usage["cost"] = cost(usage, model.price_in, model.price_out)
         return usage
@@ -195,8 +199,8 @@ class _Attempts:
         here = {"role": self._call.role, "model": self._call.model.name, "seconds": seconds}
         [usage] = add_usage([{**row, **here} for row in rows])  # type: ignore[misc]
         usage["seconds"] = seconds
-        usage["calls"] += self._made - 1
-        self._meter.add_calls(usage["calls"] - self._made)
+        usage["calls"] += self.made - 1
+        self._meter.add_calls(usage["calls"] - self.made)
         return usage
 
     def pause_after(self, error: Exception) -> float | None:
@@ -205,18 +209,22 @@ class _Attempts:
         Raises:
             BudgetExhaustedError: If it was the budget's time that ran out.
         """
+        if waits_for_a_person(error):
+            # It goes on when the run is resumed, and is counted then.
+            self.made -= 1
+            self._meter.add_calls(-1)
         left = self._seconds_left()
         # A model in this process fails the same way again.
         local = self._call.model.is_local
-        pause = None if local else pause_before_retry(error, self._made)
+        pause = None if local else pause_before_retry(error, self.made)
         if pause is not None and (left is None or pause < left):
             return pause
         out_of_time = left is not None and left <= (pause or 0) and is_transient(error)
         if out_of_time:
             error = BudgetExhaustedError("the budget's max_seconds was reached while this ran")
-        if self._made and not (isinstance(error, ReplyError) and error.usage):
+        if self.made and not (isinstance(error, ReplyError) and error.usage):
             seconds = time.perf_counter() - self._start
-            usage = no_usage(self._call.role, self._call.model.name, self._made, seconds)
+            usage = no_usage(self._call.role, self._call.model.name, self.made, seconds)
             self._meter.paid([usage], counted=True)
             error.usage = (usage,)  # type: ignore[attr-defined]
         if out_of_time:

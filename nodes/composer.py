@@ -20,6 +20,7 @@ from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
 from .expression import solve_expression
+from .namespaces import is_chat_model
 from .problem import Problem
 from .replies import Reply
 from .session import Limits
@@ -122,7 +123,9 @@ def composer_node(
             message = f"the composer failed: {describe_error(error)['message']}"
             warned = {**state, "warnings": [*state.get("warnings", []), message]}
             return outcome(warned, None, getattr(error, "usage", ()), budget=budget)
-        return outcome(state, answer, [reply.usage], message_id=reply.message_id, budget=budget)
+        # Of a graph's message, LangGraph has shown the id as the graph's own.
+        known = reply.message_id if is_chat_model(model.runnable) else None
+        return outcome(state, answer, [reply.usage], message_id=known, budget=budget)
 
     return as_runnable("composer", steps, limits)
 

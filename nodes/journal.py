@@ -20,7 +20,7 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 
 # LangGraph has no public name for the checkpointer that a node runs under. Should the key
 # ever change, nothing is kept, and tests/test_crash.py fails.
-_CHECKPOINTER = "__pregel_checkpointer"
+CHECKPOINTER = "__pregel_checkpointer"
 _CHANNEL = "reply"
 NAMESPACE = "journal"
 PASSING = "passing-"
@@ -75,7 +75,7 @@ class Journal:
             answers: How many answers the node's state has.
         """
         configurable = (config or {}).get("configurable") or {}
-        saver, thread = configurable.get(_CHECKPOINTER), configurable.get("thread_id")
+        saver, thread = configurable.get(CHECKPOINTER), configurable.get("thread_id")
         if saver is None or thread is None:
             return None
         retry = bool(configurable.get(RETRY_FAILED))

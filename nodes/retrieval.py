@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from .namespaces import apart
 from .problem import Problem
 from .steps import Do, Steps
 
@@ -30,16 +31,18 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
     if retriever is None:
         return []
 
+    # Kept, since a resumed run that is shown other passages would ask the solver anew.
+    asked = hashlib.sha256(f"{retriever.get_name()} {query}".encode()).hexdigest()
+
     def blocking(config: Any) -> dict[str, Any]:
-        return _found(retriever.invoke(query, config))
+        runnable, config = apart(retriever, config, asked)
+        return _found(runnable.invoke(query, config))
 
     async def awaitable(config: Any) -> dict[str, Any]:
-        return _found(await retriever.ainvoke(query, config))
+        runnable, config = apart(retriever, config, asked)
+        return _found(await runnable.ainvoke(query, config))
 
-    # Kept, since a resumed run that is shown other passages would ask the solver anew.
-    asked = f"{retriever.get_name()} {query}".encode()
-    key = f"retrieved-{hashlib.sha256(asked).hexdigest()}"
-    found = yield Do(blocking, awaitable, bounded=True, key=key)
+    found = yield Do(blocking, awaitable, bounded=True, key=f"retrieved-{asked}")
     return found["sources"]
 
 

@@ -17,6 +17,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import waits_for_a_person
 from .calls import Call, aask, ask
 from .events import Event, aemit, emit
 from .replies import Reply
@@ -96,7 +97,7 @@ def run(
             return _do(step, config, session)
         if isinstance(step, InOrder):
             return _in_order(step, config, session)
-        return _together(step, config, session)
+        return _or_interrupt(_together(step, config, session))
 
     try:
         step = next(steps)
@@ -127,7 +128,7 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         if isinstance(step, InOrder):
             return await _ain_order(step, config, session)
         roles = [arun(role, config, session) for role in step.roles]
-        return await asyncio.gather(*roles, return_exceptions=True)
+        return _or_interrupt(await asyncio.gather(*roles, return_exceptions=True))
 
     try:
         step = next(steps)
@@ -206,7 +207,7 @@ def _in_order(step: InOrder, config: Any, session: Session) -> list[Any]:
         try:
             return run(step.role(place), config, session)
         except BaseException as error:
-            if not _waits_for_a_person(error):
+            if not waits_for_a_person(error):
                 stop.set()
             raise
 
@@ -233,7 +234,7 @@ async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
         while left:
             done, left = await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
             # Those beside one that waits for a person go on: their replies are being paid for.
-            if any((error := t.exception()) and not _waits_for_a_person(error) for t in done):
+            if any((error := t.exception()) and not waits_for_a_person(error) for t in done):
                 break
         return _results([t.exception() or t.result() for t in tasks if t.done()])
     finally:
@@ -242,17 +243,28 @@ async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _waits_for_a_person(error: BaseException) -> bool:
-    return any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__)
-
-
 def _results(found: list[Any]) -> list[Any]:
     """The results, unless one is an exception; those that it stopped aren't the cause."""
     errors = [result for result in found if isinstance(result, BaseException)]
     causes = [error for error in errors if not isinstance(error, CancelledError)]
-    for kind in ([e for e in causes if not _waits_for_a_person(e)], causes, errors):
-        if kind:
-            raise kind[0]
+    for error in [e for e in causes if not waits_for_a_person(e)]:
+        raise error
+    for error in [*_or_interrupt(causes), *errors]:
+        raise error
+    return found
+
+
+def _or_interrupt(found: list[Any]) -> list[Any]:
+    """Results, unless some wait for a person: all of these are raised as one.
+
+    LangGraph then wants to be told which reply is whose; of one alone, it isn't told, and who
+    asks first when the run is resumed would take the reply.
+    """
+    from langgraph.errors import GraphInterrupt
+
+    waiting = [error for error in found if isinstance(error, GraphInterrupt)]
+    if waiting:
+        raise GraphInterrupt([each for error in waiting for each in error.args[0]])
     return found
 
 

@@ -57,12 +57,12 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
         TimeoutError: If it took longer.
     """
     if seconds is None:
-        return await _not_cancelled_within(work)
+        return await not_cancelled_within(work)
     bound = asyncio.timeout(seconds)
     before = call_deadline.set(_end_after(seconds))
     try:
         async with bound:
-            return await _not_cancelled_within(work)
+            return await not_cancelled_within(work)
     except TimeoutError:
         if bound.expired():
             raise TimeoutError(f"no reply within {seconds:.3g} s") from None
@@ -81,7 +81,7 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-async def _not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:
+async def not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:
     """A library that cancels itself isn't somebody who cancels us."""
     try:
         return await work()

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command, interrupt
 from langgraph_decompose import Budget, Meter, UserError, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
@@ -89,6 +91,24 @@ def test_retries_are_calls_too(how: str) -> None:
         result = run(how, graph(solver, Budget(max_calls=2), strategy="direct"))
     assert len(server.calls) == calls(result) == 2
     assert (result["answer"], result["status"]) == (None, "budget_exhausted")
+
+
+@both
+def test_a_call_that_waits_for_a_person_is_one_call(how: str) -> None:
+    def solver(text: str) -> str:
+        return interrupt("Which?")
+
+    asked = graph(solver, Budget(max_calls=5), checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+
+    def turn(value: Any) -> Any:
+        if how == "sync":
+            return asked.invoke(value, thread)
+        return asyncio.run(asked.ainvoke(value, thread))
+
+    waiting = turn(ASKED)["__interrupt__"]
+    result = turn(Command(resume={i.id: "this" for i in waiting}))
+    assert (result["status"], calls(result)) == ("ok", 5)
 
 
 @both

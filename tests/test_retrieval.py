@@ -15,6 +15,7 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command, interrupt
 from langgraph_decompose import UserError, create_decomposition_graph
 from langgraph_decompose.testing import ScriptedChatModel
 from pydantic import Field
@@ -130,6 +131,26 @@ def test_a_function_or_an_empty_shelf_will_do(how: str) -> None:
 def test_a_retriever_that_cannot_be_asked_is_refused() -> None:
     with pytest.raises(UserError, match="a retriever is a LangChain retriever or a function"):
         graph("chroma")
+
+
+@both
+def test_what_a_person_finds_goes_to_the_line_that_it_was_sought_for(how: str) -> None:
+    def search(query: str) -> list[str]:
+        return [interrupt(query)]
+
+    plan = always("#1 Who directed Jaws?\n#2 Who married Kate Capshaw?")
+    asked = graph(search, always("x"), decomposer=plan, checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+
+    def turn(value: Any) -> Any:
+        if how == "sync":
+            return asked.invoke(value, thread)
+        return asyncio.run(asked.ainvoke(value, thread))
+
+    waiting = turn(ASKED)["__interrupt__"]
+    result = turn(Command(resume={i.id: f"about {i.value}" for i in waiting}))
+    found = [row["sources"][0]["text"] for row in result["answers"]]
+    assert found == ["about Who directed Jaws?", "about Who married Kate Capshaw?"]
 
 
 @both

@@ -1,9 +1,11 @@
-"""The scheduler under pressure: tiny pools, crashes in the middle, solvers with their own state."""
+"""The scheduler under pressure: tiny pools, crashes in the middle, solvers with their own state,
+and solvers that ask a person."""
 
 from __future__ import annotations
 
 import asyncio
 import operator
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -11,9 +13,13 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import Command, Interrupt, interrupt
 from langgraph_decompose import UserError, create_decomposition_graph, solver_node
+from langgraph_decompose.nodes.steps import InOrder, Together, arun, run
 from typing_extensions import TypedDict
 
 PLAN = "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #2 #3"
@@ -205,3 +211,189 @@ async def test_a_solver_that_cancels_itself_is_a_failure_and_no_end() -> None:
     result = await graph(RunnableLambda(solver), plan="#1 A?").ainvoke(ASKED)
     assert result["status"] == "failed"
     assert "cancelled its own call" in result["answers"][0]["error"]["message"]
+
+
+class Lost(ConnectionError):
+    """A lost connection to a server that asks to be asked again at once."""
+
+    response = SimpleNamespace(headers={"retry-after": "0"})
+
+
+class Person:
+    """Solvers that ask a person two things about their step; some fail in passing, once."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails = fails
+
+    def answer(self, text: str) -> str:
+        first = interrupt(f"Who is {step(text)}")
+        if self.fails:
+            self.fails = ""
+            raise Lost("gone")
+        return f"{first} then {interrupt(f'Since when is {step(text)}')}"
+
+    def graph(self) -> Any:
+        def think(state: MessagesState) -> None:
+            if self.fails:
+                self.fails = ""
+                raise Lost("gone")
+
+        def ask(state: MessagesState) -> dict[str, Any]:
+            return {"messages": [AIMessage(self.answer(last(state)))]}
+
+        builder = StateGraph(MessagesState).add_sequence([think, ask])
+        return builder.add_edge(START, "think").compile()
+
+    def chain(self) -> Any:
+        return RunnableLambda(messages) | self.graph() | RunnableLambda(last)
+
+    def calling(self) -> Any:
+        async def awaited(text: str) -> str:
+            return last(await self.graph().ainvoke(messages(text)))
+
+        return RunnableLambda(lambda text: last(self.graph().invoke(messages(text))), awaited)
+
+
+def messages(text: str) -> dict[str, Any]:
+    return {"messages": [("user", text)]}
+
+
+def last(state: Any) -> str:
+    return state["messages"][-1].text
+
+
+def solver_of(kind: str, fails: str = "") -> Any:
+    person = Person(fails)
+    return person.answer if kind == "function" else getattr(person, kind)()
+
+
+def driven(how: str, solver: Any, **options: Any) -> tuple[Any, list[str]]:
+    """The result when a person answers each question in its own words, and the questions."""
+    told: list[str] = []
+    thread: Any = {"configurable": {"thread_id": "1"}}
+
+    def replies(result: Any) -> Any:
+        waiting = result.get("__interrupt__", ())
+        told.extend(i.value for i in waiting)
+        return Command(resume={i.id: f"({i.value})" for i in waiting}) if waiting else None
+
+    async def awaited() -> Any:
+        async with AsyncSqliteSaver.from_conn_string(":memory:") as saver:
+            asked, value = graph(solver, checkpointer=saver, **options), ASKED
+            while value:
+                result = await asked.ainvoke(value, thread)
+                value = replies(result)
+            return result
+
+    if how == "async":
+        return asyncio.run(awaited()), told
+    with SqliteSaver.from_conn_string(":memory:") as saver:
+        asked, value = graph(solver, checkpointer=saver, **options), ASKED
+        while value:
+            result = asked.invoke(value, thread)
+            value = replies(result)
+        return result, told
+
+
+kinds = pytest.mark.parametrize("kind", ["function", "graph", "chain", "calling"])
+
+
+@kinds
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("strategy", ["dag", "sequential", "recursive"])
+def test_what_a_person_says_goes_to_the_line_that_asked(strategy: Any, how: str, kind: str) -> None:
+    result, told = driven(how, solver_of(kind), strategy=strategy)
+    assert result["status"] == "ok"
+    assert [row["answer"] for row in result["answers"]] == [
+        f"(Who is {x}?) then (Since when is {x}?)" for x in "ABCD"
+    ]
+    assert len(told) == len(set(told)) == 8
+
+
+@kinds
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_after_a_failure_in_passing_a_person_isn_t_asked_again(how: str, kind: str) -> None:
+    result, told = driven(how, solver_of(kind, fails="once"), plan="#1 A?")
+    assert result["answers"][0]["answer"] == "(Who is A?) then (Since when is A?)"
+    assert told == ["Who is A?", "Since when is A?"]
+
+
+def test_every_sample_that_waits_for_a_person_is_told() -> None:
+    def solver(text: str) -> str:
+        return f"Answer: {interrupt('Which?')}"
+
+    asked = graph(solver, strategy="self_consistency", samples=3, checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    waiting = asked.invoke(ASKED, thread)["__interrupt__"]
+    votes = dict(zip([i.id for i in waiting], ["red", "blue", "red"], strict=True))
+    result = asked.invoke(Command(resume=votes), thread)
+    assert (result["answer"], len(votes)) == ("red", 3)
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize(
+    "at_once",
+    [
+        lambda roles: Together([role() for role in roles]),
+        lambda roles: InOrder([() for _ in roles], lambda k: roles[k]()),
+    ],
+    ids=["Together", "InOrder"],
+)
+def test_roles_that_wait_for_a_person_wait_together(how: str, at_once: Any) -> None:
+    def waiting(name: str) -> Any:
+        def role() -> Any:
+            yield from ()
+            raise GraphInterrupt([Interrupt(name)])
+
+        return role
+
+    def steps() -> Any:
+        return (yield at_once([waiting("first"), waiting("second")]))
+
+    with pytest.raises(GraphInterrupt) as raised:
+        run(steps()) if how == "sync" else asyncio.run(arun(steps()))
+    assert [i.value for i in raised.value.args[0]] == ["first", "second"]
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_who_waits_for_a_person_hides_no_failure(how: str) -> None:
+    def role(error: Exception) -> Any:
+        yield from ()
+        raise error
+
+    def steps() -> Any:
+        errors = [GraphInterrupt([Interrupt("first")]), UserError("no such solver.")]
+        return (yield InOrder([(), ()], lambda k: role(errors[k])))
+
+    with pytest.raises(UserError, match="no such solver"):
+        run(steps()) if how == "sync" else asyncio.run(arun(steps()))
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("strategy", ["dag", "sequential"])
+def test_after_a_crash_a_graph_in_a_function_goes_on_with_its_own_line(
+    strategy: Any, how: str
+) -> None:
+    dying = [True]
+
+    def reply(state: MessagesState) -> dict[str, Any]:
+        text = step(last(state))
+        if text == "B?" and dying:
+            dying.clear()
+            raise KeyboardInterrupt
+        return {"messages": [AIMessage(f"answer to {text}")]}
+
+    inner = StateGraph(MessagesState).add_sequence([reply]).add_edge(START, "reply").compile()
+    solver = RunnableLambda(messages) | inner | RunnableLambda(last)
+    asked = graph(solver, strategy=strategy, checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+
+    def go(value: Any) -> Any:
+        if how == "sync":
+            return asked.invoke(value, thread)
+        return asyncio.run(asked.ainvoke(value, thread))
+
+    with pytest.raises(KeyboardInterrupt):
+        go(ASKED)
+    rows = go(None)["answers"]
+    assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]

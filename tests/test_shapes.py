@@ -16,6 +16,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphInterrupt
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 from langgraph_decompose import UserError, build_decomposition_graph, create_decomposition_graph
 from langgraph_decompose.graphs.middleware import DecompositionMiddleware
@@ -253,6 +255,44 @@ def test_a_solver_may_interrupt_the_agent(make: Any, pauses: int, anyhow: Any) -
     assert result["messages"][-1].content == "Done."
     told = str(result["messages"]) + str(agent.get_state(THREAD).values)
     assert "This it is" in told
+
+
+@both
+def test_calls_of_one_node_are_resumed_with_their_own_replies(anyhow: Any) -> None:
+    def solver(text: str) -> str:
+        return f"{text[-2:]} {interrupt(text[-2:])}"
+
+    tool = create_decomposition_tool(solver=solver, strategy="direct")
+    orders = iter([["A?", "B?"], ["B?", "A?"]])
+
+    def update(order: list[str], found: list[Any]) -> dict[str, Any]:
+        """As LangGraph's `ToolNode` does, which may come to its calls in another order."""
+        waiting = [i for error in found if isinstance(error, GraphInterrupt) for i in error.args[0]]
+        if waiting:
+            raise GraphInterrupt(waiting)
+        told = [f"{question} {text}" for question, text in zip(order, found, strict=True)]
+        return {"messages": [AIMessage(text) for text in sorted(told)]}
+
+    def ask(state: MessagesState) -> dict[str, Any]:
+        order, found = next(orders), list[Any]()
+        for question in order:
+            try:
+                found.append(tool.invoke({"question": question}))
+            except GraphInterrupt as error:
+                found.append(error)
+        return update(order, found)
+
+    async def aask(state: MessagesState) -> dict[str, Any]:
+        order = next(orders)
+        calls = [tool.ainvoke({"question": question}) for question in order]
+        return update(order, await asyncio.gather(*calls, return_exceptions=True))
+
+    builder = StateGraph(MessagesState).add_node("ask", RunnableLambda(ask, aask))
+    graph = builder.add_edge(START, "ask").compile(checkpointer=InMemorySaver())
+    waiting = anyhow(graph, {"messages": []}, THREAD)["__interrupt__"]
+    replies = {i.id: f"is {i.value}" for i in waiting}
+    messages = anyhow(graph, Command(resume=replies), THREAD)["messages"]
+    assert [m.content for m in messages] == ["A? A? is A?", "B? B? is B?"]
 
 
 class Runs(BaseCallbackHandler):

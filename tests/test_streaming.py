@@ -7,7 +7,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
@@ -149,6 +153,43 @@ def test_an_answer_that_nobody_composes_is_shown_once(how: str, kind: str, strat
     assert [type(part) for part in parts] == [AIMessage]
     whole = strategy in ("dag", "direct", "static")
     assert parts[0].content == ("secret work\nAnswer: 7" if whole else "7")
+
+
+ROLES: dict[str, Any] = {
+    "agent": lambda text: create_agent(always(text), tools=[]),
+    "chain": lambda text: RunnableLambda(str) | always(text),
+    "texts": lambda text: RunnableLambda(str) | always(text) | StrOutputParser(),
+    "function": lambda text: lambda prompt: always(text).invoke(prompt).text,
+}
+
+
+@both
+@pytest.mark.parametrize("kind", ROLES)
+@pytest.mark.parametrize("strategy", ["dag", "static", "direct", "dynamic"])
+def test_of_roles_that_are_no_models_a_chat_sees_the_answer_alone(
+    how: str, kind: str, strategy: str
+) -> None:
+    made = ROLES[kind]
+    graph = decomposition(
+        solver=made("the end"),
+        decomposer=made("none" if strategy == "dynamic" else PLAN),
+        composer=made("the end"),
+        strategy=strategy,
+    )
+    assert [part.content for part, _ in stream(how, graph, "messages")] == ["the end"]
+    parts = stream(how, graph, "messages", subgraphs=True)
+    assert [part.content for place, (part, _) in parts if not place] == ["the end"]
+
+
+@both
+@pytest.mark.parametrize("mode", ["updates", "tasks", "messages"])
+def test_a_checkpointer_adds_nothing_to_the_stream_of_a_function(how: str, mode: str) -> None:
+    def parts(saver: Any) -> int:
+        graph = decomposition(solver=lambda text: "x", checkpointer=saver)
+        config = {"configurable": {"thread_id": "1"}}
+        return len(stream(how, graph, mode, config=config, subgraphs=True))
+
+    assert parts(InMemorySaver()) == parts(None)
 
 
 @both

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import ScriptedChatModel
@@ -38,6 +40,7 @@ def traced(how: str, graph: Any, value: Any = ASKED) -> Run:
     tracer = Tracer()
     config: Any = {"callbacks": [tracer], "run_name": "my run", "tags": ["mine"]}
     config["metadata"] = {"user": "me"}
+    config["configurable"] = {"thread_id": "1"}
     graph.invoke(value, config) if how == "sync" else asyncio.run(graph.ainvoke(value, config))
     [root] = tracer.roots
     return root
@@ -148,6 +151,23 @@ def test_what_a_solver_graph_does_is_nested_under_its_line(how: str) -> None:
     line = calls(traced(how, graph(solver=agent)))
     [first] = [run for run in line if run.name == "#1 Who directed Jaws?"]
     assert [run.run_type for run in below(first)].count("llm") == 1
+
+
+class Plain(Runnable[str, str]):
+    """A Runnable of one's own that passes no config on."""
+
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> str:  # noqa: A002
+        return always("x").invoke(input).text
+
+
+@both
+@pytest.mark.parametrize("solver", [Plain(), RunnableLambda(Plain().invoke)])
+def test_a_checkpointer_adds_nothing_to_the_trace_of_a_function(how: str, solver: Any) -> None:
+    def names(**options: Any) -> list[list[str]]:
+        root = traced(how, graph(solver=solver, **options))
+        return sorted([run.name, *sorted(r.name for r in below(run))] for run in below(root))
+
+    assert names(checkpointer=InMemorySaver()) == names()
 
 
 @both
