@@ -10,21 +10,29 @@ import json
 import sys
 from argparse import Namespace
 
+from ..errors import BudgetExhaustedError
 from ..models.references import ResolvedModel, check_role, find_gguf, resolve_model
+from ..nodes.budget import Meter
 from ..nodes.decomposer import Decomposition, check_cap, decompose
 from ..nodes.engine_calls import open_gguf
 from ..nodes.problem import Problem
+from ..nodes.session import Session
 from ..nodes.steps import Steps
 from ..nodes.steps import run as run_steps
 from ..plan import depth, width
 from ..prompts import load_prompts
 from ..settings import Settings
 from .arguments import read_problem, settings_from
+from .drive import budget_of
 
 
 def run(args: Namespace) -> int:
     """Plan and print; returns the exit code."""
-    found = _plan(read_problem(args), settings_from(args))
+    try:
+        found = _plan(read_problem(args), settings_from(args))
+    except BudgetExhaustedError as error:
+        print(f"decompose: {error}", file=sys.stderr)  # noqa: T201
+        return 3
     for warning in found.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if args.json:
@@ -52,9 +60,11 @@ def _plan(problem: Problem, settings: Settings) -> Decomposition:
             problem, model=model, prompts=texts, max_subquestions=settings.max_subquestions
         )
 
+    session = Session(Meter(budget_of(settings)), call_timeout=settings.call_timeout)
     source = find_gguf(settings.decomposer)
     if source is None:
-        return run_steps(steps(resolve_model(settings.decomposer, "decomposer")))
+        model = resolve_model(settings.decomposer, "decomposer")
+        return run_steps(steps(model), session=session)
     check_role(source.name, source.contract, "decomposer")
-    with open_gguf(source) as (model, asking):
+    with open_gguf(source, session) as (model, asking):
         return run_steps(steps(model), asking=asking)

@@ -1,4 +1,4 @@
-"""More questions from one: other names, things and numbers, in question and plan alike.
+"""More questions from one: other names and things, in question and plan alike.
 
 A few thousand written plans teach a small model the style; seen many times over with the same
 names they would teach it the names. What is swapped can only be copied. After the
@@ -9,15 +9,12 @@ arXiv 2109.05052).
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from random import Random
 from typing import cast
 
 from ..evals.grounding import ungrounded_lines
-from ..tools.calculator import CalculatorError, calculate, format_number
 from .generate import names
 from .records import Example, Line
 
@@ -25,10 +22,7 @@ _NAME = re.compile(
     r"(?<![\w#])[A-Z][\w'’.-]*[\w](?:(?: (?:of|the|de|von|al|du|la)){0,2} [A-Z0-9][\w'’.-]*\w|"
     r" \([A-Z0-9][^)]{1,30}\)| [A-Z](?!\w))*"
 )
-_NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
-_IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
 _ADJECTIVE = re.compile(r"(?:ian|ish|ese|ican|ench|man|utch|ek|iss)$")
-_UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
 _NOT_NAMES = frozenset(
     """What Which Who Whom Whose When Where Why How Is Are Was Were Do Does Did Can Could Has Have Had
     If In On At The A An Of For From To By With And Or But Then There They He She It His Her Their
@@ -133,16 +127,27 @@ def swap_names(example: Example, rng: Random) -> Example:
     """
     swaps: dict[str, str] = {}
     texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
+    calculated = "expr" in example.meta or any("expr" in line for line in example.plan)
     for found in _NAME.findall(example.problem):
         name = _without_first_word(found)
+        if calculated:  # "It takes David 10 minutes": a number to calculate with is no name's.
+            name = re.sub(r" \(?\d.*", "", name)
         if name not in swaps and _is_name(name, texts) and rng.random() < 0.85:
-            swaps[name] = _like(name, rng)
+            swaps[name] = _nobody_else(name, "\n".join([texts, *swaps.values()]), rng)
     if not swaps:
         return example
     longest_first = sorted(swaps, key=len, reverse=True)
     pattern = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
     swapped = rewritten(example, lambda text: pattern.sub(lambda m: swaps[m[1]], text))
     return example if _made_up(swapped) > _made_up(example) else swapped
+
+
+def _nobody_else(name: str, texts: str, rng: Random) -> str:
+    """A new name that the texts don't have yet."""
+    new = _like(name, rng)
+    while re.search(rf"(?<!\w){re.escape(new)}(?!\w)", texts):
+        new = _like(name, rng)
+    return new
 
 
 def _made_up(example: Example) -> int:
@@ -177,74 +182,6 @@ def _like(name: str, rng: Random) -> str:
     kind = (names.person, names.person, names.title, names.organisation, names.place)
     new = rng.choice(kind)(rng).strip('"')
     return new.removeprefix("the ")[0].upper() + new.removeprefix("the ")[1:]
-
-
-def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example | None:
-    """The arithmetic example with other numbers and the answers that follow; None if none fit.
-
-    Numbers of the question that no expression uses stay. Answers keep their kind: whole
-    stays whole, positive stays positive, and nothing grows beyond three times its digits.
-    """
-    found = _NUMBER.findall(example.question)
-    used = Counter(n for row in example.plan for n in _IN_EXPRESSION.findall(row.get("expr", "")))
-    stated = [n for n in dict.fromkeys(found) if n in used and not _is_constant(n, found, used)]
-    if not stated or not all("expr" in line for line in example.plan):
-        return None
-    for _ in range(attempts):
-        swaps = {n: _near(n, rng) for n in stated}
-        if len(set(swaps.values())) < len(swaps):
-            continue
-        swapped = rewritten(
-            example,
-            lambda text, s=swaps: _NUMBER.sub(lambda m: s.get(m[0], m[0]), text),
-            lambda text, s=swaps: _IN_EXPRESSION.sub(lambda m: s.get(m[0], m[0]), text),
-        )
-        if recalculated := _recalculated(swapped, example):
-            return recalculated
-    return None
-
-
-def _is_constant(number: str, stated: list[str], used: Counter[str]) -> bool:
-    """Whether an expression may mean the minutes of an hour and not the question's number."""
-    return number in ("1", "100") or (number in _UNITS and used[number] > stated.count(number))
-
-
-def _near(number: str, rng: Random) -> str:
-    """Another number of about that size and kind."""
-    if "." in number:
-        value = float(number) * rng.uniform(0.5, 2.0)
-        return f"{max(value, 0.01):.{len(number.split('.')[1])}f}"
-    n = int(number)
-    if n > 20 and n % 10 == 0:
-        scale = 10 ** (len(number) - len(number.rstrip("0")))
-        return str(scale * rng.randint(max(1, n // scale // 2), 2 * n // scale + 1))
-    return str(rng.randint(max(2, n // 2), 2 * n + 3))
-
-
-def _recalculated(example: Example, before: Example) -> Example | None:
-    values: dict[int, str] = {}
-    lines: list[Line] = []
-    for line, old in zip(example.plan, before.plan, strict=True):
-        expression = line.get("expr", "")
-        shown = re.sub(r"#(\d+)", lambda m: f"({values.get(int(m[1]), '0/0')})", expression)
-        try:
-            value = calculate(shown)
-            was = calculate(old.get("answer", ""))
-        except CalculatorError:
-            return None
-        if not _alike(value, was):
-            return None
-        values[line["id"]] = format_number(value)
-        lines.append({**line, "answer": values[line["id"]]})
-    if not lines:
-        return None
-    answer = values[lines[-1]["id"]]
-    return replace(example, plan=tuple(lines), answer=answer, predicted="", solution="")
-
-
-def _alike(value: Fraction, was: Fraction) -> bool:
-    whole = value.denominator == 1 or (was.denominator != 1 and 1000 % value.denominator == 0)
-    return whole and (value > 0) == (was > 0) and abs(value) < 1000 * max(abs(was), 1)
 
 
 def rewritten(

@@ -18,10 +18,11 @@ REPLIES = "replies.jsonl"
 
 _NAME = "manifest.json"
 _NOT_RESULTS = {
-    *("call_timeout", "concurrency", "max_calls", "max_cost"),
+    *("call_timeout", "concurrency", "max_calls", "max_cost", "identity"),
     *("compile", "gradient_checkpointing", "log_every", "micro_tokens", "save_every", "threads"),
 }
-"""Settings that say how a step is done and not what comes of it: they may change on the way."""
+"""Settings that say how a step is done and not what comes of it: they may change on the way.
+What a teacher's name stands for, `identity`, is compared by `collect` itself."""
 
 
 def fingerprint(settings: Mapping[str, Any], inputs: Iterable[Path]) -> str:

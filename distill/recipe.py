@@ -26,6 +26,7 @@ from .export.export import ExportSettings, export
 from .export.gguf_tensors import architecture_of
 from .export.hf_model import read_json
 from .records import Example, read_examples
+from .screen.contamination import repeated_questions
 from .sources import ExampleSource, make_source, source_inputs
 from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
@@ -161,6 +162,8 @@ def run_recipe(
     }
     done: dict[str, Any] = {"sources": {name: str(path) for name, path in files.items()}}
     if "train" in steps:
+        if not manifest.read_manifest(out / "train").get("finished"):
+            _tell_what_is_repeated(recipe, files, say)
         done["train"] = train(recipe.training(files), out / "train", say)
     if "export" in steps:
         how = checked(ExportSettings, {"name": recipe.name, **recipe.export}, _EXPORT)
@@ -168,6 +171,21 @@ def run_recipe(
     if "check" in steps:
         done["check"] = _check(recipe, files, out, say)
     return done
+
+
+def _tell_what_is_repeated(
+    recipe: Recipe, files: dict[str, Path], say: Callable[[str], None]
+) -> None:
+    """Say so if held-out questions are trained on: what is measured on them means little."""
+    settings, checked_with = recipe.training(files), recipe.checking(files)[1]
+    held_out = {*checked_with.values(), *(Path(source.path) for source in settings.eval_data)}
+    training = {Path(source.path) for stage in settings.stages for source in stage.data}
+    repeated, all_of_them = repeated_questions(held_out, training)
+    if repeated:
+        say(
+            f"{repeated} of {all_of_them} held-out questions are trained on as well; name their "
+            "file under 'evaluation' of the sources' 'screen'"
+        )
 
 
 def _check_student(name: str, export: Mapping[str, Any]) -> None:

@@ -102,7 +102,9 @@ class Example:
         kept = {k: v for k, v in row.items() if k in known}
         if not {"id", "question"} <= kept.keys():
             raise ValueError("'id' or 'question' is missing")
-        kept["plan"] = tuple(kept.get("plan") or ())
+        if kept.get("plan") is None:  # Taken for atomic, it would teach never to split.
+            raise ValueError("'plan' is missing; it is [] where nothing is to be split")
+        kept["plan"] = tuple(kept["plan"])
         return cls(**kept)
 
 

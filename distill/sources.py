@@ -116,8 +116,8 @@ def make_source(
     anew = unfinished or manifest.holds_replies(directory)
     if not manifest.begin(directory, "source", settings, inputs, anew):
         return path
-    broken: list[str] = []
-    examples = _examples(source, data, directory, say, broken)
+    left_out: list[str] = []
+    examples = _examples(source, data, directory, say, left_out)
     if source.split:
         examples = (example for example in examples if split_of(example.id) == source.split)
     if source.screen is not None:
@@ -127,7 +127,7 @@ def make_source(
     plans = [0]
     count = write_examples(path, _counting_plans(examples, plans))
     if not count:
-        why = f" ({len(broken)} broken rows, {broken[0]})" if broken else ""
+        why = f" ({len(left_out)} rows are left out, {left_out[0]})" if left_out else ""
         raise UserError(
             f"the source {source.name!r} has no examples{why}; look at its data and split."
         )
@@ -136,8 +136,8 @@ def make_source(
     counts = {
         "examples": count,
         "plans": plans[0],
-        "broken": len(broken),
-        "broken_lines": broken[:_SHOWN],
+        "left_out": len(left_out),
+        "left_out_lines": left_out[:_SHOWN],
     }
     manifest.finish(directory, "source", settings, inputs, counts)
     return path
@@ -198,7 +198,7 @@ def _examples(
     data: Path,
     directory: Path,
     say: Callable[[str], None],
-    broken: list[str],
+    left_out: list[str],
 ) -> Iterable[Example]:
     options = source.checked_options()
     if isinstance(options, GenerateOptions):
@@ -211,15 +211,26 @@ def _examples(
                 "what came is kept, run the same again to ask for the rest."
             )
         return read_examples(directory / "collect" / "examples.jsonl")
-    noted = None if options.refuse_broken else broken
+    noted = None if options.refuse_broken else left_out
     path = data_path(options.path, data)
     if isinstance(options, ExamplesOptions):
         return read_examples(path, noted)
     rows = read_dataset(options.kind, path, data_dir=data, broken=noted)
     if isinstance(options, SolutionOptions):
         turn = solver_lines if options.solver_lines else from_solution
-        return (found for row in rows if (found := turn(row)))
+        return _turned(rows, turn, left_out)
     return rows
+
+
+def _turned(
+    rows: Iterable[Example], turn: Callable[[Example], Example | None], left_out: list[str]
+) -> Iterator[Example]:
+    """What worked solutions teach; those that can't be turned are noted, and never refused."""
+    for row in rows:
+        if found := turn(row):
+            yield found
+        else:
+            left_out.append(f"{row.id}: a step of its solution can't be worded or traced")
 
 
 def _evaluation(name: str, data: Path) -> str:

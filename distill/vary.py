@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import UserError
-from .augment import swap_names, swap_numbers, swap_things
+from ..nodes.given_numbers import given_numbers
+from ..tools.calculator import numbers
+from .augment import swap_names, swap_things
 from .made_up_words import swap_words
+from .other_numbers import swap_numbers
 from .records import Example
 
 
@@ -41,17 +45,41 @@ class Vary:
             )
 
 
+_DRAWS = 3
+
+
 def varied(examples: Iterable[Example], vary: Vary) -> Iterator[Example]:
-    """Copies of examples, some with other names and numbers, the same for the same seed."""
+    """Copies of examples, some with other names and numbers, the same for the same seed.
+
+    A copy whose expressions would need a number that its text no longer gives, as when
+    "quarters" have become "posters", is drawn again, or else left as the example is.
+    """
     rng = random.Random(vary.seed)
     for example in examples:
         for _ in range(vary.copies):
-            changed = swap_names(example, rng) if rng.random() < vary.names else example
-            if rng.random() < vary.things:
-                changed = swap_things(changed, rng)
-            # Without them nothing is drawn, so that a recipe's other copies stay as they were.
-            if vary.words and rng.random() < vary.words:
-                changed = swap_words(changed, rng)
-            if rng.random() < vary.numbers:
-                changed = swap_numbers(changed, rng) or changed
-            yield changed
+            drawn = (_copy(example, vary, rng) for _ in range(_DRAWS))
+            yield next((one for one in drawn if not _lost_a_number(one, example)), example)
+
+
+def _copy(example: Example, vary: Vary, rng: random.Random) -> Example:
+    changed = swap_names(example, rng) if rng.random() < vary.names else example
+    if rng.random() < vary.things:
+        changed = swap_things(changed, rng)
+    # Without them nothing is drawn, so that a recipe's other copies stay as they were.
+    if vary.words and rng.random() < vary.words:
+        changed = swap_words(changed, rng)
+    if rng.random() < vary.numbers:
+        changed = swap_numbers(changed, rng) or changed
+    return changed
+
+
+def _lost_a_number(copy: Example, example: Example) -> bool:
+    missing = _missing_numbers(copy)
+    return missing > 0 and missing > _missing_numbers(example)
+
+
+def _missing_numbers(example: Example) -> int:
+    """How many numbers of its expressions an example doesn't give."""
+    expressions = [line.get("expr", "") for line in example.plan]
+    used = re.sub(r"#\d+", " ", " ".join([*expressions, str(example.meta.get("expr", ""))]))
+    return len({*numbers(used)} - given_numbers([example.problem])) if used.strip() else 0

@@ -59,6 +59,8 @@ def identity_of(ref: str) -> dict[str, str | None]:
     found = find_gguf(ref), find_gguf(ref, "solver")
     paths = dict.fromkeys(source.path for source in found if source)
     meant = without_credentials(resolve_model(ref).identity)
+    if found[0] and found[0].table.ref != "bundled":
+        meant = found[0].table.ref  # Wherever the file lies now: its hash says which it is.
     return {"meant": meant, "sha256": " ".join(_file_hash(Path(p)) for p in paths) or None}
 
 

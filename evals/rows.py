@@ -56,7 +56,7 @@ def json_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
     Raises:
         UserError: If the file can't be read, or a line is broken and `broken` is None.
     """
-    listed = _starts_with_bracket(path)
+    listed = is_json_list(path)
     rows = enumerate(read_json(path)) if listed else _numbered_lines(path, broken)
     for row, value in rows:
         if isinstance(value, dict):
@@ -86,7 +86,7 @@ def csv_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int,
 
 def located_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Objects of a JSONL file or of one JSON list, each with where it stands, to be named."""
-    listed = _starts_with_bracket(path)
+    listed = is_json_list(path)
     for row, value in json_rows(path):
         yield _place(path, row, listed=listed), value
 
@@ -111,7 +111,7 @@ def read_json(path: Path) -> Any:
 
 def note(path: Path, row: int, why: object, broken: list[str] | None) -> None:
     """Note a row of `json_rows` that can't be used; without a list for that, refuse it."""
-    refuse(_place(path, row, listed=_starts_with_bracket(path)), why, broken)
+    refuse(_place(path, row, listed=is_json_list(path)), why, broken)
 
 
 def refuse(place: str, why: object, broken: list[str] | None) -> None:
@@ -135,7 +135,8 @@ def _numbered_lines(path: Path, broken: list[str] | None) -> Iterator[tuple[int,
     return ((number - 1, value) for number, value in read_rows(path, broken))
 
 
-def _starts_with_bracket(path: Path) -> bool:
+def is_json_list(path: Path) -> bool:
+    """Whether a file begins as one JSON list, and not as lines of JSONL."""
     try:
         with path.open("rb") as file:
             return file.read(200).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +44,7 @@ def file_id(path: Path) -> str:
         >>> file_id(Path("/home/me/data/gsm8k/test.jsonl"))
         'gsm8k/test.jsonl'
     """
+    path = Path(os.path.abspath(path))  # Inside the folder, a relative path has no name for it.
     return f"{path.parent.name}/{path.name}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import UserError
@@ -53,20 +53,8 @@ def call_options(
     Raises:
         UserError: If an option is misspelt, of the wrong kind or out of range.
     """
-    _refuse_misspelt(options)
-    chosen: dict[str, Any] = {}
-    for name, (kinds, least, most) in _NUMBERS.items():
-        value = options[name] if options.get(name) is not None else getattr(model, name)
-        if value is not None:
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, kinds)
-                or not least <= value <= most
-            ):
-                raise UserError(
-                    f"{name} can't be {value!r}; it is a number from {least} to {most}."
-                )
-            chosen[name] = value
+    _refuse_misspelt(options, [*_NUMBERS, *_OTHERS])
+    chosen = _numbers(model, options, _NUMBERS)
     for name, least in (("no_repeat", 2), ("plans", 1)):
         value = options.get(name) or 0
         if type(value) is not int or (value and not least <= value <= _MOST):
@@ -82,8 +70,30 @@ def call_options(
     return {**chosen, **held, "stop": tuple(str(word) for word in words if word)}
 
 
-def _refuse_misspelt(options: Mapping[str, Any]) -> None:
-    known = [*_NUMBERS, *_OTHERS]
+def call_numbers(model: Any, options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The numbers that a call sets, over the model's settings, for a model that knows no others.
+
+    Raises:
+        UserError: If an option is misspelt, of the wrong kind or out of range.
+    """
+    _refuse_misspelt(options, [*names, "stop", "tools", "tool_choice", "model"])
+    return _numbers(model, options, names)
+
+
+def _numbers(model: Any, options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for name in names:
+        kinds, least, most = _NUMBERS[name]
+        value = options[name] if options.get(name) is not None else getattr(model, name, None)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise UserError(f"{name} can't be {value!r}; it is a number from {least} to {most}.")
+        chosen[name] = value
+    return chosen
+
+
+def _refuse_misspelt(options: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in options:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         if name not in known and near:

@@ -25,6 +25,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from ..errors import PromptTooLongError
 from .call_options import call_options, reject_unknown_settings
 from .deadline import call_deadline, seconds_within
+from .forks import ForkedLock
 from .messages import to_template_messages
 from .pool import EngineHandle, EngineSettings
 from .replies import as_chunk, chat_result, last_chunk, text_chunk
@@ -33,7 +34,7 @@ from .tool_calls import allows_calls, tool_grammar, with_tools
 T = TypeVar("T")
 
 # Guards every model's handle, so that no call slips in while it is being closed.
-_handles = threading.Lock()
+_handles = ForkedLock()
 
 
 class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):

@@ -10,17 +10,20 @@ import math
 import os
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
 from ..errors import MissingDependencyError, ModelReferenceError, PromptTooLongError
+from .call_options import call_numbers, reject_unknown_settings
 from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .deadline import call_deadline, seconds_within
 from .messages import to_template_messages
@@ -30,6 +33,8 @@ _MAX_NEW_TOKENS = 1024
 
 class ChatTransformers(BaseChatModel):
     """A model that `transformers` loads, run on a thread of its own, greedily by default.
+
+    A call takes `stop`, and by keyword `max_tokens`, `temperature`, `timeout` and `seed`.
 
     Example:
         >>> ChatTransformers(model="Qwen/Qwen3-0.6B").invoke("Hello")  # doctest: +SKIP
@@ -42,11 +47,13 @@ class ChatTransformers(BaseChatModel):
     timeout: float | None = None
     """Seconds for one call, loading and waiting not counted."""
     _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
-    _thread: Any = PrivateAttr(default=None)
+    _threads: dict[int, ThreadPoolExecutor] = PrivateAttr(default_factory=dict)
+    """By process: a forked one has the model's memory but not its thread."""
 
-    def model_post_init(self, _: Any, /) -> None:
-        """Start the thread that every call runs on."""
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
+    @model_validator(mode="before")
+    @classmethod
+    def _known_settings_only(cls, values: Any) -> Any:
+        return reject_unknown_settings(cls, values)
 
     @property
     def _llm_type(self) -> str:
@@ -55,6 +62,17 @@ class ChatTransformers(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model}
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What a pickle takes along: the settings, not the loaded model."""
+        return {
+            **super().__getstate__(),
+            "__pydantic_private__": {"_loaded": None, "_threads": {}},
+        }
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy on the same thread: a model is never used twice at once."""
+        return self.__copy__()
 
     def _generate(
         self,
@@ -86,15 +104,20 @@ class ChatTransformers(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> tuple[Future[ChatResult], threading.Event]:
         rows, cancelled = to_template_messages(messages), threading.Event()
+        numbers = call_numbers(self, options, ("max_tokens", "temperature", "timeout", "seed"))
+        given: Any = stop or []
+        words = [given] if isinstance(given, str) else given
         # The model's own thread has another context.
-        job = (rows, stop or [], options, cancelled, call_deadline.get())
-        return self._thread.submit(self._run, *job), cancelled
+        job = (rows, words, numbers, cancelled, call_deadline.get())
+        new = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
+        thread = self._threads.setdefault(os.getpid(), new)
+        return thread.submit(self._run, *job), cancelled
 
     def _run(
         self,
         rows: list[dict[str, Any]],
         stop: list[str],
-        options: dict[str, Any],
+        numbers: dict[str, Any],
         cancelled: threading.Event,
         deadline: float,
     ) -> ChatResult:
@@ -104,19 +127,19 @@ class ChatTransformers(BaseChatModel):
         limit = getattr(model.config, "max_position_embeddings", None)
         if limit and count >= limit:
             raise PromptTooLongError(f"the text has {count} tokens, over the limit of {limit}.")
-        asked = options.get("max_tokens") or self.max_tokens or _MAX_NEW_TOKENS
+        asked = numbers.get("max_tokens", _MAX_NEW_TOKENS)
         room = min(asked, limit - count) if limit else asked
-        end = time.monotonic() + (seconds_within(self.timeout, deadline) or math.inf)
-        temperature = options.get("temperature") or self.temperature or 0.0
-        sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=ids.new_ones(ids.shape),
-            max_new_tokens=room,
-            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
-            stopping_criteria=[lambda *_, **__: cancelled.is_set() or time.monotonic() > end],
-            **({"do_sample": False} | sampling),
-        )[0, count:]
+        seconds = seconds_within(numbers.get("timeout"), deadline)
+        end = time.monotonic() + (seconds or math.inf)
+        with _seeded(numbers.get("seed")):
+            output = model.generate(
+                input_ids=ids,
+                attention_mask=ids.new_ones(ids.shape),
+                max_new_tokens=room,
+                pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+                stopping_criteria=[lambda *_, **__: cancelled.is_set() or time.monotonic() > end],
+                **_sampling(numbers.get("temperature")),
+            )[0, count:]
         if time.monotonic() > end:
             raise TimeoutError("the local model did not finish within its timeout")
         return self._result(tokenizer, output, count, room, stop)
@@ -150,6 +173,23 @@ class ChatTransformers(BaseChatModel):
             model = transformers.AutoModelForCausalLM.from_pretrained(self.model, **device_map)
             self._loaded = model.eval(), tokenizer
         return self._loaded
+
+
+def _sampling(temperature: float | None) -> dict[str, Any]:
+    if not temperature:
+        return {"do_sample": False}
+    return {"do_sample": True, "temperature": float(temperature)}
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    """Draw by a seed, and leave the process's own generator as it was."""
+    import torch
+
+    with torch.random.fork_rng(enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
 
 
 def _tokenize(tokenizer: Any, rows: list[dict[str, Any]]) -> Any:

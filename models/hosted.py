@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 _URL_PROVIDERS = ("openai", "ollama", "anthropic")
 _WITH_URL = re.compile(r"(?P<model>.+?)\s*@\s*(?P<url>https?://[^\s/]+\S*)", re.IGNORECASE)
+# A name may have an @ itself, as `claude-sonnet@20250514`.
+_HOST = re.compile(
+    r"@\s*(?:localhost|\d+(?:\.\d+){3}|[\w.-]+\.[a-z]{2,}|[\w.-]+:\d+)(?![^:/])", re.IGNORECASE
+)
 
 
 def hosted_chat_model(
@@ -25,7 +29,7 @@ def hosted_chat_model(
     """A chat model for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`.
 
     With a URL the user's own OPENAI_API_KEY is never sent: the key is `api_key_env`'s, else
-    DECOMPOSE_API_KEY, else a dummy.
+    DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY, too, is for OpenAI's own service alone.
 
     Raises:
         ModelReferenceError: If the provider is unknown or the URL isn't one.
@@ -34,8 +38,11 @@ def hosted_chat_model(
     """
     match = _WITH_URL.fullmatch(ref)
     provider, _, model = (match["model"] if match else ref).partition(":")
+    # As LangChain reads it: what isn't known for openai here must not be openai there.
+    provider = provider.strip().replace("-", "_").lower()
     # A mistyped URL must never turn into a call of the provider's own service.
-    suspect = not match and "@" in ref and (provider in _URL_PROVIDERS or "://" in ref)
+    at_a_host = provider in _URL_PROVIDERS or "://" in ref or _HOST.search(ref)
+    suspect = not match and "@" in ref and at_a_host
     if suspect or not model.strip():
         raise ModelReferenceError(
             f"{without_credentials(ref)!r} isn't PROVIDER:MODEL or PROVIDER:MODEL@http(s)://..."
@@ -53,7 +60,10 @@ def hosted_chat_model(
     else:
         options |= {"timeout": seconds, "max_retries": 0}
     if provider == "openai":
-        options |= {"stream_usage": True, **_clients(seconds)}
+        proxy = None if match else os.environ.get("OPENAI_PROXY") or None
+        options |= {"stream_usage": True, **_clients(seconds, proxy)}
+        # LangChain takes either clients or a proxy.
+        options["openai_proxy"] = None
         # LangChain's own socket options switch off httpx's reading of proxy settings.
         options["http_socket_options"] = ()
         if match:
@@ -105,16 +115,19 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
         raise ModelReferenceError(f"{provider}:{model} can't be used: {reason}.") from None
 
 
-def _clients(timeout: float) -> dict[str, Any]:
+def _clients(timeout: float, proxy: str | None) -> dict[str, Any]:
     """Bounded HTTP clients; none without the openai package, and `_init` says what to install."""
     try:
         from .http_clients import BoundedClient, BoundedClientPerLoop
     except ImportError:
         return {}
-    return {
-        "http_client": BoundedClient(timeout),
-        "http_async_client": BoundedClientPerLoop(timeout),
-    }
+    try:
+        return {
+            "http_client": BoundedClient(timeout, proxy),
+            "http_async_client": BoundedClientPerLoop(timeout, proxy),
+        }
+    except (ImportError, ValueError) as error:
+        raise UserError(f"the proxy that the environment names can't be used: {error}") from None
 
 
 def _forget_organisation(chat_model: Any) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import re
 import ssl
 import time
@@ -40,8 +41,9 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _options(timeout: Any) -> dict[str, Any]:
+def _options(timeout: Any, proxy: str | None) -> dict[str, Any]:
     return {
+        "proxy": proxy,  # None takes the environment's, such as HTTPS_PROXY.
         "timeout": timeout,
         "follow_redirects": True,
         "limits": _NO_POOL_LIMIT,
@@ -52,13 +54,23 @@ def _options(timeout: Any) -> dict[str, Any]:
 class BoundedClient(httpx.Client):
     """A client that reads no reply for longer than the timeout or past `MAX_BODY_BYTES`."""
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(**_options(timeout))
+    def __init__(self, timeout: float, proxy: str | None = None) -> None:
+        super().__init__(**_options(timeout, proxy))
+        self._proxy, self._process = proxy, os.getpid()
+        self._forked: httpx.Client | None = None
+
+    def _of_a_fork(self) -> httpx.Client | None:
+        """In a forked process a client of its own: on one connection both get the same replies."""
+        if self._process != os.getpid():
+            self._forked = httpx.Client(**_options(self.timeout, self._proxy))
+            self._process = os.getpid()
+        return self._forked
 
     def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Any:
         """Send; a reply that isn't an event stream is read at once, within the bounds."""
         bound = _Bound(request)
-        response = super().send(request, stream=True, **options)
+        client: Any = self._of_a_fork() or super()
+        response = client.send(request, stream=True, **options)
         if stream and _is_event_stream(response):
             return _rebuilt(response, stream=_Events(response, bound))
         parts: list[bytes] = []
@@ -78,8 +90,9 @@ class BoundedClientPerLoop(httpx.AsyncClient):
     second `asyncio.run` in the same process then fails with "Event loop is closed".
     """
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(**_options(timeout))
+    def __init__(self, timeout: float, proxy: str | None = None) -> None:
+        super().__init__(**_options(timeout, proxy))
+        self._proxy = proxy
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
 
     def _client(self) -> httpx.AsyncClient:
@@ -88,7 +101,7 @@ class BoundedClientPerLoop(httpx.AsyncClient):
             # A copy: loops in other threads may come for the first time in this moment.
             for ended in [other for other in list(self._clients) if other.is_closed()]:
                 self._clients.pop(ended, None)
-            self._clients[loop] = httpx.AsyncClient(**_options(self.timeout))
+            self._clients[loop] = httpx.AsyncClient(**_options(self.timeout, self._proxy))
         return self._clients[loop]
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Any:
@@ -121,14 +134,10 @@ class _Bound:
             same = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
             request.extensions = {**request.extensions, "timeout": same}
 
-    def in_time(self) -> None:
-        """Refuse to read on when the time is over."""
+    def take(self, part: bytes) -> None:
+        """Count a part of a reply; when its time is over, refuse to read on."""
         if time.monotonic() > self._end:
             raise httpx.ReadTimeout("the reply had begun but took too long", request=self._request)
-
-    def take(self, part: bytes) -> None:
-        """Count a part of a whole body."""
-        self.in_time()
         self._size += len(part)
         if self._size > MAX_BODY_BYTES:
             raise CutOffReplyError(f"the server's reply has over {MAX_BODY_BYTES:,} bytes")
@@ -143,7 +152,7 @@ class _EventCheck:
         self._began = self._ended = False
 
     def _take(self, part: bytes) -> bytes:
-        self._bound.in_time()
+        self._bound.take(part)
         seen = self._tail + part
         self._began = self._began or b'"choices"' in seen
         self._ended = self._ended or bool(_END_OF_REPLY.search(seen))

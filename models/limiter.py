@@ -8,8 +8,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
+from weakref import WeakSet
+
+from .forks import in_forks
 
 _shared: dict[tuple[str, int], Limiter] = {}
+_all: WeakSet[Limiter] = WeakSet()
 
 
 def limiter_for(ref: str, most: int) -> Limiter:
@@ -35,7 +39,11 @@ class Limiter:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._free = most
+        self._begin()
+        _all.add(self)
+
+    def _begin(self) -> None:
+        self._free = self.most
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Future[None], asyncio.AbstractEventLoop | None]] = deque()
 
@@ -97,4 +105,14 @@ class Limiter:
                 if turn.set_running_or_notify_cancel():
                     turn.set_result(None)
                     return
-            self._free += 1
+            # Not more than there are, where a fork has freed the place of the thread that forked.
+            self._free = min(self._free + 1, self.most)
+
+
+def _begin_again() -> None:
+    """In a forked process: the threads that hold places or wait for one aren't there."""
+    for limiter in list(_all):
+        limiter._begin()  # pyright: ignore[reportPrivateUsage]
+
+
+in_forks(_begin_again)

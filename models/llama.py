@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import MissingDependencyError
+from .forks import ForkedLock
 
 INSTALL_HINT = (
     "pip install 'llama-cpp-python>=0.3.36' compiles it (about 5 minutes); for a prebuilt wheel "
@@ -35,7 +35,7 @@ if _logger.level == logging.NOTSET:
     _logger.setLevel(logging.ERROR)
 
 _ERROR_LEVEL = 4
-_one_at_a_time = threading.Lock()
+_one_at_a_time = ForkedLock()
 _errors: list[str] = []
 
 

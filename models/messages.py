@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, ChatMessage
 
 from ..errors import UserError
+from ..plan import without_thinking
 
 _ROLES = {
     "human": "user",
@@ -23,14 +24,21 @@ _ROLES = {
 
 
 def to_template_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Rows `{"role", "content"}` for a chat template.
+    """Rows `{"role", "content"}` for a chat template, without the thinking of earlier replies.
+
+    Templates that leave it out themselves would look in vain for its end, a control token that
+    is split before they are rendered.
 
     Raises:
         UserError: If there is no message, or one holds something other than text.
     """
     if not messages:
         raise UserError("there is no message to answer.")
-    return [{"role": _role(message), "content": _text(message)} for message in messages]
+    return [_row(_role(message), _text(message)) for message in messages]
+
+
+def _row(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": without_thinking(text) if role == "assistant" else text}
 
 
 def _role(message: BaseMessage) -> str:

@@ -8,11 +8,13 @@ blocking (sync) or not (async). Waiting callers hold no thread of any other pool
 from __future__ import annotations
 
 import os
-import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from .forks import ForkedLock, in_forks
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -37,7 +39,7 @@ class EngineSettings:
     n_threads: int | None = None
 
 
-_lock = threading.Lock()
+_lock = ForkedLock()
 _loaded: dict[EngineSettings, _Worker] = {}
 
 
@@ -46,7 +48,7 @@ class _Worker:
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
-        self.holders = 0
+        self.holders: weakref.WeakSet[EngineHandle] = weakref.WeakSet()
         self._engine: Engine | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gguf")
 
@@ -60,9 +62,9 @@ class _Worker:
             self._engine = Engine(self.settings)
         return self._engine
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         self._thread.submit(self._free)
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown(wait=wait)
 
     def _free(self) -> None:
         if self._engine is not None:
@@ -72,6 +74,9 @@ class _Worker:
 
 class EngineHandle:
     """A share in a loaded engine; the last `close` frees the memory.
+
+    Shares that were dropped without it keep the file loaded until another one is: whoever
+    makes the same model again and again doesn't load it each time.
 
     Example:
         >>> handle = EngineHandle(EngineSettings("model.gguf"))  # doctest: +SKIP
@@ -83,8 +88,11 @@ class EngineHandle:
         self._open = True
         self._process = os.getpid()
         with _lock:
+            unused = [] if settings in _loaded else [w for w in _loaded.values() if not w.holders]
+            for worker in unused:
+                _loaded.pop(worker.settings).close(wait=False)
             self._worker = _loaded.setdefault(settings, _Worker(settings))
-            self._worker.holders += 1
+            self._worker.holders.add(self)
 
     @property
     def usable(self) -> bool:
@@ -101,16 +109,15 @@ class EngineHandle:
             if not self._open or not self.usable:
                 return
             self._open = False
-            self._worker.holders -= 1
-            last = self._worker.holders == 0
+            self._worker.holders.discard(self)
+            last = not self._worker.holders
             if last:
                 _loaded.pop(self._worker.settings, None)
         if last:
             self._worker.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_loaded.clear)
+in_forks(_loaded.clear)
 
 
 def loaded_models() -> list[str]:

@@ -15,6 +15,7 @@ or, in Python, a chat model, a Runnable, a compiled graph or a function.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -130,9 +131,11 @@ def _resolved(ref: Any, role: Role | None) -> ResolvedModel:
     name, table = _table(ref)
     source = _gguf_source(name, table, role or "decomposer")
     model = _chat_gguf(source) if source else _from_text(name, table)
-    # Replies of an earlier bundled file mustn't pass for this one's.
-    file = f" {Path(source.path).name}" if source and table.ref == "bundled" else ""
-    return replace(model, identity=f"{table.ref}{file}")
+    if source is None:
+        return replace(model, identity=table.ref)
+    # Replies of an earlier file under this reference mustn't pass for this one's.
+    file = Path(source.path).name if table.ref == "bundled" else _version(source.path)
+    return replace(model, identity=f"{table.ref} {file}")
 
 
 def find_gguf(ref: str, role: Role = "decomposer") -> GGUFSource | None:
@@ -254,5 +257,15 @@ def _from_object(obj: Any) -> ResolvedModel:
     if isinstance(inner, ChatGGUF) and not configurable:
         contract, name = read_contract(inner.model_path), Path(inner.model_path).stem
         local = _local(ModelTable(name))
+        settings = inner._identifying_params  # pyright: ignore[reportPrivateUsage]
+        about = f"{_version(inner.model_path)} {json.dumps(settings, sort_keys=True)}"
+        identity = f"{identity} {about}"
         return ResolvedModel(name, obj, contract, accepts_grammar=True, identity=identity, **local)
     return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)
+
+
+def _version(path: str) -> str:
+    """Tells a file from others and from what it was before; another process finds the same."""
+    path = os.path.realpath(os.path.expanduser(path))
+    found = os.stat(path)
+    return f"{path} {found.st_size} {found.st_mtime_ns}"

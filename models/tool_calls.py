@@ -18,6 +18,7 @@ from langchain_core.utils.json_schema import dereference_refs
 
 from ..errors import UserError
 from ..prompts import load_prompts
+from .tool_schemas import grammar_of, simplified
 
 _TEXT = r"text ::= [^{\x00] [^\x00]*"
 _NO_ARGUMENTS = {"type": "object", "properties": {}}
@@ -93,11 +94,9 @@ def _call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grammar_of(schemas: list[dict[str, Any]]) -> str:
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema)))
+        return grammar_of(simplified(schema))
     except Exception as error:
         raise UserError(f"a tool's schema can't be made a grammar: {error}.") from None
 
@@ -109,7 +108,7 @@ def read_call(message: AIMessage, tools: Sequence[Any]) -> AIMessage:
         return message
     names = {tool["function"]["name"] for tool in tools}
     try:
-        call = json.loads(text)
+        call = json.loads(text, strict=False)  # The grammar of a text allows a line break.
         name, arguments = call["name"], call["arguments"]
         if name not in names or not isinstance(arguments, dict):
             raise ValueError("no such tool")

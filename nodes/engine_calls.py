@@ -11,12 +11,19 @@ from typing import Any
 from ..models.references import GGUFSource, ResolvedModel
 from .calls import Call
 from .replies import Reply
+from .session import Session
 from .usage import UsageRow
 
 
 @contextmanager
-def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Call, Any], Reply]]]:
+def open_gguf(
+    source: GGUFSource, session: Session | None = None
+) -> Iterator[tuple[ResolvedModel, Callable[[Call, Any], Reply]]]:
     """A model, and a function for `run` that asks it; the file is closed at the end.
+
+    Args:
+        source: The file.
+        session: The budget and timeout to keep to; none but the table's timeout if None.
 
     Raises:
         ModelFileError: If the file can't be loaded.
@@ -28,18 +35,24 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
     from ..models.sampling import Sampling
 
     engine = Engine(EngineSettings(source.path, source.table.n_ctx))
+    session = session or Session()
+    bounds = Session(session.meter, call_timeout=session.call_timeout or source.table.timeout)
 
-    def ask(call: Call, _config: Any) -> Reply:
-        begin = time.perf_counter()
+    def generate(call: Call, timeout: float | None) -> Any:
         rows = [dict(row) for row in call.messages]
         prompt = engine.chat_template(None).tokenize(rows)
-        options = {**call.options, "timeout": source.table.timeout}
+        options = {**call.options, "timeout": timeout}
         how: Any = {"prefix_key": "", "emit": lambda _: None, "cancelled": threading.Event()}
         if plans := options.pop("plans", 0):
             how |= {"problem": rows[-1]["content"], "plans": plans}
-            generation = generate_plan(engine, prompt, Sampling(**options), **how)
-        else:
-            generation = engine.generate(prompt, Sampling(**options), **how)
+            return generate_plan(engine, prompt, Sampling(**options), **how)
+        return engine.generate(prompt, Sampling(**options), **how)
+
+    def ask(call: Call, _config: Any) -> Reply:
+        begin = time.perf_counter()
+        bounds.meter.before_call(call.role)
+        with bounds.in_time(bounded=True) as seconds:
+            generation = generate(call, seconds)
         usage = UsageRow(
             role=call.role,
             model=source.name,
@@ -49,6 +62,7 @@ def open_gguf(source: GGUFSource) -> Iterator[tuple[ResolvedModel, Callable[[Cal
             seconds=time.perf_counter() - begin,
             cost=0.0,
         )
+        bounds.meter.paid([usage], counted=True)
         return Reply(generation.text.strip(), generation.finish_reason == "length", usage)
 
     try:

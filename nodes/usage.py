@@ -66,7 +66,10 @@ def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:
     found: list[Any] = [getattr(message, "usage_metadata", None) for message in messages]
     if not found or not all(found):
         return {"input_tokens": None, "output_tokens": None}
-    return {key: sum(usage[key] for usage in found) for key in ("input_tokens", "output_tokens")}
+    # A server that reports fewer than none would raise the budget.
+    return {
+        key: sum(max(usage[key], 0) for usage in found) for key in ("input_tokens", "output_tokens")
+    }
 
 
 def cost(usage: UsageRow, price_in: float | None, price_out: float | None) -> float | None:

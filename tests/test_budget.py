@@ -41,6 +41,21 @@ def graph(solver: Any, budget: Budget, **options: Any) -> Any:
     return create_decomposition_graph(solver, budget=budget, **(models | options))
 
 
+@both
+def test_less_than_no_tokens_are_none(how: str) -> None:
+    def reports(tokens: int) -> AIMessage:
+        usage: Any = {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
+        return AIMessage("x", usage_metadata=usage)
+
+    solver = ScriptedChatModel(replies=[reports(n) for n in (80, -1000, 80, 80)])
+    sampled: dict[str, Any] = {"strategy": "self_consistency", "samples": 4}
+    one_by_one = create_decomposition_graph(
+        solver, budget=Budget(max_tokens=100), max_concurrency=1, **sampled
+    )
+    result = run(how, one_by_one)
+    assert (len(solver.prompts), result["usage"][0]["input_tokens"]) == (3, 160)
+
+
 def statuses(result: Any) -> list[str]:
     return [row["status"] for row in result["answers"]]
 

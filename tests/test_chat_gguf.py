@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
 from langgraph_decompose.models.control_tokens import SPLIT, control_pattern, split_control_tokens
@@ -123,6 +123,17 @@ def test_a_file_whose_token_holds_the_mark_of_a_split_hangs_nothing() -> None:
     assert split_control_tokens("a <x", pattern).split(SPLIT) == ["a <", "x"]
 
 
+def test_the_thinking_of_earlier_replies_is_left_out(bundled: ChatGGUF) -> None:
+    for before in ("<think>", ""):  # Some templates open the thinking themselves.
+        counts = [
+            bundled.invoke(
+                [HumanMessage("Who?"), AIMessage(said), HumanMessage("Why?")], max_tokens=1
+            ).usage_metadata["input_tokens"]  # type: ignore[index]
+            for said in ("Ada.", f"{before}A long thought of hers.</think>Ada.")
+        ]
+        assert counts[0] == counts[1]
+
+
 def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF) -> None:
     rows = [{"role": "user", "content": "1 < 2 | a <b> é 中 🙂"}]
     rendered = "<|user|>1 < 2 | a <b> é 中 🙂<|end|><|assistant|>"
@@ -155,8 +166,8 @@ def test_the_constant_prefix_is_reused_when_two_roles_alternate() -> None:
 def test_one_copy_is_loaded_and_the_last_close_frees_it() -> None:
     path = os.path.realpath(bundled_model_path())
     first, second = (ChatGGUF(model_path=bundled_model_path(), n_ctx=100) for _ in range(2))
-    before = loaded_models().count(path)
     first.invoke("hi", max_tokens=1)
+    before = loaded_models().count(path) - 1
     second.invoke("hi", max_tokens=1)
     assert loaded_models().count(path) == before + 1
     first.close()
@@ -168,6 +179,21 @@ def test_one_copy_is_loaded_and_the_last_close_frees_it() -> None:
     with second as reopened:
         assert reopened.invoke(ask(QUESTION)).content == PLAN
     assert loaded_models().count(path) == before
+
+
+def test_a_dropped_model_is_freed_when_another_is_loaded(tmp_path: Path) -> None:
+    data = Path(bundled_model_path()).read_bytes()
+    files = [str(tmp_path / f"{name}.gguf") for name in ("first", "second", "third")]
+    for file in files:
+        Path(file).write_bytes(data)
+    with ChatGGUF(model_path=files[0], max_tokens=1) as kept:
+        kept.invoke("hi")
+        for _ in range(2):
+            ChatGGUF(model_path=files[1], max_tokens=1).invoke("hi")
+            assert {*files[:2]} <= {*loaded_models()}, "it may be wanted again"
+        with ChatGGUF(model_path=files[2], max_tokens=1) as other:
+            other.invoke("hi")
+            assert {*files} & {*loaded_models()} == {files[0], files[2]}
 
 
 def test_a_missing_file_is_reported_at_the_first_call() -> None:

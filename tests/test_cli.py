@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from langgraph_decompose import bundled_model_path
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.testing import LatencyServer, ServerReply
 
 from .conftest import Finished, RecordingServer, hears_ctrl_c
 
@@ -64,6 +65,37 @@ def test_plan_and_ask_agree_on_the_plan(decompose: Decompose) -> None:
     planned = json.loads(decompose("plan", SEATS, "--json").out)
     asked = json.loads(decompose("ask", SEATS, "--json").out)
     assert planned["plan"] == asked["plan"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "message"),
+    [
+        ("call_timeout = 0.001", 1, "(TimeoutError)"),
+        ("max_seconds = 0.001", 3, "the budget's max_seconds"),
+        ("max_calls = 1", 3, "the budget's max_calls (1) was reached"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["gguf", "hosted"])
+def test_plan_keeps_to_the_timeout_and_the_budget(
+    kind: str,
+    setting: str,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "config.toml").write_text(f"max_subquestions = 1\n{setting}")
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "config.toml"))
+    # Without a grammar it is two lines, of which one is too many: it would be asked for again.
+    monkeypatch.setattr("langgraph_decompose.nodes.plan_calls.grammar_for", lambda *_, **__: None)
+    reply = ServerReply("#1 A?\n#2 B?", hang="max_calls" not in setting)
+    with LatencyServer(lambda *_: reply) as server:
+        model = f"openai:m@{server.url}" if kind == "hosted" else f"gguf:{bundled_model_path()}"
+        assert main(["plan", SEATS, "--decomposer", model]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
 
 
 def test_a_context_is_read_from_a_file(

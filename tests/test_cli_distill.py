@@ -52,7 +52,7 @@ def test_collect_asks_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_import_reads_decompositions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distill", "import", "strategyqa", "strategyqa.json", "--out", "out"]) == 0
-    assert "examples: 1\nplans: 1\nbroken: 0\n" in capsys.readouterr().out
+    assert "examples: 1\nplans: 1\nleft out: 0\n" in capsys.readouterr().out
     assert plans("out") == [PLAN]
 
 
@@ -62,9 +62,16 @@ def test_a_broken_line_is_counted_or_refused(step: str, capsys: pytest.CaptureFi
     Path("some.jsonl").write_text(f"{json.dumps(good)}\n{{broken\n")
     command = ["distill", *step.split(), "some.jsonl"]
     assert main([*command, "--out", "counted"]) == 0
-    assert "broken: 1\n" in capsys.readouterr().out
+    assert "left out: 1\n" in capsys.readouterr().out
     assert main([*command, "--refuse-broken", "--out", "refused"]) == 2
     assert "some.jsonl:2" in capsys.readouterr().err
+
+
+def test_solutions_that_cannot_be_turned_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    unclear = {**SOLVED, "answer": "It is clear.\n#### 72"}
+    Path("some.jsonl").write_text(f"{json.dumps(SOLVED)}\n{json.dumps(unclear)}\n")
+    assert main(["distill", "from-solutions", "gsm8k", "some.jsonl", "--out", "out"]) == 0
+    assert "examples: 1\nplans: 1\nleft out: 1\n" in capsys.readouterr().out
 
 
 def test_solutions_become_plans() -> None:

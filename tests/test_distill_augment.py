@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 from random import Random
 
-from langgraph_decompose.distill.augment import swap_names, swap_numbers, swap_things
+import pytest
+from langgraph_decompose.distill.augment import swap_names, swap_things
 from langgraph_decompose.distill.made_up_words import swap_words
+from langgraph_decompose.distill.other_numbers import swap_numbers
 from langgraph_decompose.distill.records import Example, Line
 from langgraph_decompose.distill.sources import Vary, varied
 from langgraph_decompose.evals.grounding import ungrounded_lines
+from langgraph_decompose.tools.calculator import calculate, format_number
 
 FILM = Example(
     "film",
@@ -100,6 +103,25 @@ def test_the_minutes_of_an_hour_stay_sixty() -> None:
             assert swapped.plan[0]["expr"].endswith("/60")
 
 
+@pytest.mark.parametrize(
+    ("question", "kept", "expression"),
+    [
+        ("Five boys have 5 books each. How many books?", "5 books", "5*5"),
+        ("Ann eats 2/5 of the 35 plums in 5 days. How many plums?", "in 5 days", "35*2/5"),
+        ("From 13:00 on there are 13 trains and 4 buses. How many?", "13 trains", "13+4"),
+        ("On the 8th day Ann has 8 times 24 pens. How many pens?", "8 times", "8*24"),
+    ],
+)
+def test_a_number_that_is_also_written_otherwise_stays(
+    question: str, kept: str, expression: str
+) -> None:
+    answer = format_number(calculate(expression))
+    line = Line(id=1, text="How many?", needs=[], expr=expression, answer=answer)
+    for seed in range(20):
+        swapped = swap_numbers(Example("1", question, plan=(line,)), Random(seed))
+        assert swapped is None or kept in swapped.question
+
+
 def test_a_thing_is_swapped_in_singular_and_plural_and_units_stay() -> None:
     question = "Ann buys 12 boxes at 30 minutes a box. How many boxes a day? A box is red."
     plan = ({"id": 1, "text": "How many boxes a day?", "needs": []},)
@@ -179,3 +201,31 @@ def test_a_share_of_words_changes_nothing_else_in_the_copies() -> None:
         rng.random()
     assert [*varied([FILM], vary)] == by_hand
     assert [*varied([CLIPS], replace(vary, words=1.0))] != [*varied([CLIPS], vary)]
+
+
+def test_two_people_get_two_names() -> None:
+    """Of a hundred first names; now and then one is drawn twice."""
+    question = "Ann, Bob, Cid, Dan and Eve meet with Fay, Gus, Hal, Ina and Jon. Who is late?"
+    for seed in range(200):
+        swapped = swap_names(Example("1", question), Random(seed)).question
+        names = re.findall(r"[A-Z]\w+", swapped.removesuffix(" Who is late?"))
+        assert len({*names}) == len(names) == 10, swapped
+
+
+def test_a_number_to_calculate_with_is_no_part_of_a_name() -> None:
+    question = "It takes David 10 minutes to walk to Apollo 11. How long does it take David twice?"
+    line = Line(id=1, text="How many minutes does David need?", needs=[], expr="10*2")
+    swapped = [swap_names(Example("1", question, plan=(line,)), Random(n)) for n in range(20)]
+    assert all(" 10 minutes" in example.question for example in swapped)
+    assert any("David" not in example.question for example in swapped)
+
+
+def test_a_word_with_a_value_that_is_calculated_with_stays() -> None:
+    """25 cents are in "quarters" alone; what is in no expression may become another thing."""
+    question = "Ann has 20 quarters and 4 apples. How many cents are the quarters worth?"
+    line = Line(id=1, text="How many cents are 20 quarters?", needs=[], expr="20*25", answer="500")
+    coins = Example("coins", question, plan=(line,))
+    copies = [*varied([coins], Vary(copies=40, things=1.0))]
+    assert len(copies) == 40
+    assert all("quarters" in copy.question for copy in copies)
+    assert any("apples" not in copy.question for copy in copies)

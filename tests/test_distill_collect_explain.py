@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from langgraph_decompose.distill.collect.collect import CollectSettings, collect
 from langgraph_decompose.distill.records import read_examples
+from langgraph_decompose.errors import UserError
 from langgraph_decompose.testing import LatencyServer
 
 pytest.importorskip("langchain_openai")
@@ -42,3 +43,27 @@ def test_otherwise_the_solution_stays_unseen(tmp_path: Path) -> None:
     [call] = server.calls
     assert "48/2" not in call.prompt
     assert "72" not in call.prompt
+
+
+def refused(path: Path, questions: Path, **options: bool) -> str:
+    with LatencyServer(lambda *_: PLAN) as server:
+        settings = CollectSettings(f"openai:any@{server.url}", str(questions), **options)
+        with pytest.raises(UserError) as caught:
+            collect(settings, path / "out")
+    assert not server.calls
+    return str(caught.value)
+
+
+def test_without_any_solution_there_is_nothing_to_explain(tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"question": QUESTION, "answer": "72"}))
+    assert "has no worked solutions to explain" in refused(tmp_path, questions, explain=True)
+
+
+@pytest.mark.parametrize("name", ["questions.csv", "questions.json"])
+def test_questions_in_another_format_are_refused_with_the_one_that_is_read(
+    name: str, tmp_path: Path
+) -> None:
+    row = {"question": QUESTION}
+    (tmp_path / name).write_text(json.dumps([row]) if "json" in name else f"question\n{QUESTION}\n")
+    assert "is no JSONL" in refused(tmp_path, tmp_path / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from langgraph_decompose.distill.check.agreement import (  # noqa: E402
     predictions,
     reference_log_probabilities,
 )
-from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.export.export import (  # noqa: E402
+    ExportSettings,
+    export,
+    read_contract_file,
+)
 from langgraph_decompose.distill.export.hf_model import load_model  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 
@@ -68,6 +73,15 @@ def test_an_adapter_is_merged_and_writes_its_fifty_samples(kind: str, tmp_path: 
     assert found.equal == found.tokens > 500
     assert found.max_difference < F16_TOLERANCE
     assert np.isfinite(found.mean_difference)
+
+
+def test_an_adapter_that_training_wrote_has_its_contract_beside_it(tmp_path: Path) -> None:
+    contract = {"contract": "1", "roles": ["decomposer"], "final": "last", "n_ctx_trained": 128}
+    (tmp_path / "decompose.json").write_text(json.dumps(contract))
+    (tmp_path / "adapter").mkdir()
+    assert read_contract_file(tmp_path / "adapter") == {}
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    assert read_contract_file(tmp_path / "adapter") == contract
 
 
 def test_an_adapter_whose_base_model_is_gone_is_refused(tmp_path: Path) -> None:

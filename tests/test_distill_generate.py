@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import UserError
-from langgraph_decompose.distill.generate import KINDS, generate
-from langgraph_decompose.tools.calculator import calculate, format_number
+from langgraph_decompose.distill.generate import KINDS, generate, names
+from langgraph_decompose.nodes.given_numbers import given_numbers
+from langgraph_decompose.tools.calculator import calculate, format_number, numbers
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,6 +41,20 @@ def test_expressions_lead_to_the_answers_beside_them(seed: int) -> None:
         answers[f"#{line['id']}"] = line["answer"]
     if not example.plan:
         assert format_number(calculate(example.meta["expr"])) == example.answer
+
+
+def test_whatever_a_line_calculates_with_stands_in_the_question() -> None:
+    for example in generate(3000, seed=13, kinds={"arithmetic": 1}):
+        given = given_numbers([example.question])
+        for line in example.plan:
+            for text in (line["text"], line["expr"]):
+                assert {*numbers(re.sub(r"#\d+", "", text))} <= given, example
+
+
+def test_a_made_up_name_is_no_word_that_a_sentence_is_read_by() -> None:
+    words = {names.word(Random(seed)) for seed in range(30000)}
+    assert not {"The", "He", "To", "Six", "Ten"} & words
+    assert {"Thethe", "Hehe"} & words
 
 
 def test_what_a_line_asks_about_stands_in_the_question() -> None:

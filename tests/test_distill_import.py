@@ -125,6 +125,18 @@ def test_socratic_lines_without_one_clear_calculation_each_are_sequential(tmp_pa
     assert "expr" not in example.plan[1]
 
 
+def test_socratic_lines_whose_number_may_be_an_earlier_result_are_sequential(tmp_path):
+    answer = (
+        "How many pens has Bo? ** 2*2=<<2*2=4>>4.\nHow many has Al? ** 4+1=<<4+1=5>>5.\n"
+        "How many has Cy? ** 4+2=<<4+2=6>>6.\n#### 6"
+    )
+    row = {"question": "Bo has 2 packs of 2 pens. Al has 1 more than Bo, Cy 2 more than 4.",
+           "answer": answer}  # fmt: skip
+    [example] = read_dataset("gsm8k_socratic", write(tmp_path / "s.jsonl", [row]))
+    assert [line["needs"] for line in example.plan] == [[], [1], [1, 2]]
+    assert not any("expr" in line for line in example.plan)
+
+
 def write_break(path: Path, rows) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -187,7 +199,10 @@ def test_break_plans_with_a_step_that_nobody_would_ask_are_left_out(tmp_path):
             "['s', 'p']",
         ),
     ]
+    left_out: list[str] = []
     assert not list(read_dataset("break", write_break(tmp_path / "b.csv", rows)))
+    assert not list(read_dataset("break", tmp_path / "b.csv", broken=left_out))
+    assert len(left_out) == len(rows)
 
 
 def test_teacher_rows_are_joined_with_the_row_of_the_original(tmp_path):
@@ -247,6 +262,13 @@ def test_a_teacher_file_reads_no_file_outside_of_the_data_folder(tmp_path):
 def test_questions_without_plans(tmp_path, kind, row, question, answer):
     [example] = read_dataset(kind, write(tmp_path / "q.json", [row], False))
     assert (example.question, example.answer, example.plan) == (question, answer, ())
+
+
+def test_the_folder_of_a_file_counts_when_it_is_the_one_we_are_in(tmp_path, monkeypatch):
+    write(tmp_path / "gsm8k/test.jsonl", [{"question": "What is 1+1?", "answer": "#### 2"}])
+    monkeypatch.chdir(tmp_path / "gsm8k")
+    [example] = read_dataset("gsm8k", "test.jsonl")
+    assert split_of(example.id) == "eval"
 
 
 def test_a_tenth_is_for_development_and_the_evaluation_files_are_known():

@@ -7,14 +7,17 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.distill.generate import generate
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.recipe import Recipe, run_recipe
+from langgraph_decompose.distill.records import write_examples
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.testing import LatencyServer
 
@@ -48,7 +51,7 @@ RECIPE: dict[str, Any] = {
         "stages": [{"data": [{"source": "comparisons", "roles": ["decomposer"]}, "sums",
                              {"source": "written", "weight": 0.05}]}],
         "eval_data": ["held_out"],
-        "max_steps": 120, "batch_tokens": 1024, "eval_every": 60, "eval_samples": 20,
+        "max_steps": 160, "batch_tokens": 1024, "eval_every": 60, "eval_samples": 20,
         "threads": 2,
     },
     "export": {"quantisations": ["q8_0"]},
@@ -208,7 +211,9 @@ def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixtur
     assert any("held_out" in str(row.get("eval")) for row in losses)
 
 
-def test_check_alone_measures_quality_too(made: Path, tmp_path: Path) -> None:
+def test_check_alone_measures_quality_too_and_once(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held_out, sums = (made / "sources" / n / "examples.jsonl" for n in ("held_out", "held_sums"))
     both = tmp_path / "both.jsonl"
     both.write_text(held_out.read_text() + sums.read_text())
@@ -219,6 +224,9 @@ def test_check_alone_measures_quality_too(made: Path, tmp_path: Path) -> None:
     card = (tmp_path / "check" / "model-q8_0.md").read_text()
     assert re.search(r"\| good \| [\d.]+ \([\d.]+ to [\d.]+; \d+\)", card)
     assert "| step right |" in card
+    measured = "langgraph_decompose.distill.check.quality.quality"
+    monkeypatch.setattr(measured, lambda *_, **__: pytest.fail("it is measured again"))
+    assert main(["distill", *command, *few, "--out", str(tmp_path / "check")]) in (0, 3)
 
 
 def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_path: Path) -> None:
@@ -269,10 +277,28 @@ def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path
     refused("the architecture 'gpt2' isn't exported here", student, RECIPE["check"])
 
 
+def test_held_out_questions_that_are_trained_on_are_told(tmp_path: Path) -> None:
+    def told(screen: dict[str, Any], out: Path) -> list[str]:
+        said: list[str] = []
+        mine = {"examples": {"path": "mine.jsonl"}, "screen": screen}
+        sources = {"mine": mine, "held_out": {"examples": {"path": "held_out.jsonl"}}}
+        train = RECIPE["train"] | {"roles": ["decomposer"], "stages": [{"data": ["mine"]}]}
+        row = {"name": "tiny", "sources": sources, "train": train | {"max_steps": 1}}
+        run_recipe(Recipe.of(row), out, tmp_path, said.append, until="train")
+        return [line for line in said if "held-out questions are trained on" in line]
+
+    rows = [*generate(60, 1, {"compare": 1})]
+    write_examples(tmp_path / "mine.jsonl", rows)
+    write_examples(tmp_path / "held_out.jsonl", [replace(e, id=f"h{e.id}") for e in rows[:20]])
+    [line] = told({}, tmp_path / "mixed")
+    assert line.startswith("20 of 20 ")
+    assert not told({"evaluation": ["held_out.jsonl"]}, tmp_path / "apart")
+
+
 def test_rows_that_are_all_broken_are_shown(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text('{"question": "Who?"}\n' * 3)
     source = ExampleSource.of("mine", {"import": {"kind": "strategyqa", "path": "mine.jsonl"}})
-    with pytest.raises(UserError, match=r"no examples \(3 broken rows, .*mine.jsonl:1: "):
+    with pytest.raises(UserError, match=r"no examples \(3 rows are left out, .*mine.jsonl:1: "):
         make_source(source, tmp_path, tmp_path / "out")
 
 

@@ -50,6 +50,19 @@ def test_what_a_plan_leaves_out_is_not_made_up_for_by_what_it_holds(question, pl
     assert (fault in found) if fault else not found
 
 
+def test_a_right_plan_in_words_need_not_say_what_it_calculates_with():
+    """As a teacher writes it; of names and words that ask, it needs as much as with expressions."""
+    plan = lines("How much do the pens cost?", "How much change does Ida get?")
+    assert not coverage(Example("a", CHANGE, plan=plan, answer="$4")).fault
+    other = lines("How much do the pens cost?", "How old is Ida?")
+    assert "of the words" in coverage(Example("a", CHANGE, plan=other, answer="$4")).fault
+    when = "Did Bo, who won in 2004 and 2008, win more often than Cy?"
+    assert (
+        "numbers"
+        in coverage(Example("b", when, plan=lines("Did Bo win more often than Cy?"))).fault
+    )
+
+
 @pytest.mark.parametrize(
     ("question", "plan"),
     [

@@ -161,6 +161,28 @@ def test_a_passage_that_holds_an_evaluation_question_is_contaminated():
     assert sets.overlap("What follows?", context=f"He read aloud: {LONG}")
 
 
+def test_what_a_short_question_means_its_passage_says(tmp_path):
+    order = "What is the total of this order?"
+    row = {"question": order, "context": "Two teas at $3."}
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    rows = [
+        example("same", order, context="Two teas at $3."),
+        example("other", order, context="Nine cakes at $4."),
+        example("bare", order),
+    ]
+    kept, dropped = screened(tmp_path, rows, [tmp_path / "test.jsonl"])
+    assert kept == ["other", "bare"]
+    assert dropped["same"].startswith("contamination: is ")
+
+
+def test_a_question_of_8_words_about_a_passage_is_no_overlap_by_itself():
+    sets = EvaluationSets()
+    asked = "What is the total of this order in euros?"
+    sets.add("eval:1", asked, "Two teas at 3 euros.")
+    assert not sets.overlap(asked, "Nine cakes at 4 euros.")
+    assert sets.overlap(asked, "Two teas at 3 euros.")
+
+
 def test_evaluation_files_are_read_in_their_own_formats(tmp_path):
     svamp = tmp_path / "SVAMP.json"
     svamp.write_text(json.dumps([{"Body": "Al has 3 hens.", "Question": "How many hens?"}]))
@@ -223,6 +245,15 @@ def test_rows_for_evaluation_are_never_kept_and_a_split_can_be_chosen(tmp_path):
     assert 0 < len(kept) < 10
     assert {split_of(name) for name in kept} == {"dev"}
     assert dropped["gsm8k/test.jsonl:1"] == "evaluation: is for eval"
+
+
+def test_a_row_that_leaves_its_plan_out_is_broken_and_not_atomic(tmp_path):
+    rows = [{"id": "a", "question": "Who is Ada?"}, {"id": "b", "question": "Who?", "plan": []}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match=r"in.jsonl:1: 'plan' is missing; it is \[\] where"):
+        list(read_examples(tmp_path / "in.jsonl"))
+    counts = screen(ScreenSettings(), [tmp_path / "in.jsonl"], tmp_path / "out")
+    assert (counts["kept"], counts["dropped"]["broken"]) == (1, 1)
 
 
 def test_broken_lines_are_counted_or_refused(tmp_path):

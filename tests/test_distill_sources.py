@@ -116,6 +116,26 @@ def test_no_message_tells_to_remove_what_was_paid_for(
     assert not any("remove" in str(refused.value) for refused in (caught, also))
 
 
+def test_a_table_that_now_means_another_model_is_another_teacher(
+    teacher: LatencyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(config))
+    file = tmp_path / "questions.jsonl"
+    row = {"collect": {"teacher": "desk", "questions": str(file)}}
+    config.write_text(f'[models.desk]\nref = "openai:one@{teacher.url}"\n')
+    questions(file, 2)
+    made = make(row, tmp_path / "out")
+    config.write_text(f'[models.desk]\nref = "openai:other@{teacher.url}"\n')
+    assert make(row, tmp_path / "out") == made  # Nothing is left to ask.
+    questions(file, 3)
+    with pytest.raises(UserError, match="replies of another teacher, 'openai:one@"):
+        make(row, tmp_path / "out")
+    config.write_text(f'[models.desk]\nref = "openai:one@{teacher.url}"\nprice_in = 1\n')
+    assert len(make(row, tmp_path / "out")) == 3
+    assert len(teacher.calls) == 3
+
+
 def test_a_teacher_whose_name_was_wrong_is_no_other_teacher(tmp_path: Path) -> None:
     def reply(prompt: str, body: Any) -> Any:
         return plan(prompt, body) if body["model"] == "any" else ServerReply("?", status=404)

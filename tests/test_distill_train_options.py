@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("matplotlib")
 
-from langgraph_decompose.distill.records import write_examples  # noqa: E402
+from langgraph_decompose.distill.records import Example, write_examples  # noqa: E402
 from langgraph_decompose.distill.train.tokenizer import train_tokenizer  # noqa: E402
 from langgraph_decompose.distill.train.train import train  # noqa: E402
 from langgraph_decompose.distill.train.training import Training  # noqa: E402
@@ -67,3 +67,12 @@ def test_a_student_from_scratch_may_have_a_given_tokenizer(data: str, tmp_path: 
     assert found.get_vocab() == given.get_vocab()
     student = transformers.AutoConfig.from_pretrained(tmp_path / "out/model")
     assert student.vocab_size == len(given) < TINY["vocab"]
+
+
+def test_a_file_of_questions_that_are_never_split_is_told(data: str, tmp_path: Path) -> None:
+    write_examples(tmp_path / "atomic.jsonl", [Example("1", "Who is Ada?")])
+    said: list[str] = []
+    stages = [{"data": [data, str(tmp_path / "atomic.jsonl")]}]
+    train(settings(data, stages=stages, max_steps=1), tmp_path / "out", said.append)
+    [told] = [line for line in said if "never to split" in line]
+    assert "atomic.jsonl" in told

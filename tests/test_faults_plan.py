@@ -57,6 +57,18 @@ def test_a_plan_that_breaks_off_is_asked_for_again_but_not_its_lines(how: str, f
 
 
 @both
+def test_a_stream_of_too_many_small_events_is_given_up(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langgraph_decompose.models.http_clients.MAX_BODY_BYTES", 10_000)
+    endless = ServerReply(raw=event("#1 A?") + event(" ") * 200, headers=EVENTS)
+    with LatencyServer(Script([endless, PLAN])) as server:
+        result = run(how, graph(server))
+        assert (result["status"], result["plan_source"]) == ("ok", "repaired")
+        assert "over 10,000 bytes" in result["warnings"][0]
+
+
+@both
 def test_lines_of_a_broken_off_plan_that_now_read_differently_are_asked_anew(how: str) -> None:
     again = ServerReply("#1 A?\n#2 X? <- #1\n")
     with LatencyServer(Script([BROKEN_OFF["connection lost"], again])) as server:

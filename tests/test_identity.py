@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph_decompose import (
     AnswerCache,
+    ChatGGUF,
     UserError,
+    bundled_model_path,
     create_decomposition_graph,
     resolve_model,
 )
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.evals.about import identity_of
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
 TWICE = "#1 Say a number?\n#2 Say a number?"
@@ -60,6 +64,23 @@ def test_the_same_model_at_two_servers_is_two_models() -> None:
     assert one.identity != other.identity
     assert one.identity == again.identity
     assert "k" not in one.identity.split()
+
+
+def test_a_file_that_was_replaced_or_set_otherwise_is_another_model(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "model.gguf" for folder in ("one", "other")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_bytes(Path(bundled_model_path("solver")).read_bytes())
+    one, other, again = (ChatGGUF(model_path=str(file)) for file in (*files, files[0]))
+    warmer = ChatGGUF(model_path=str(files[0]), temperature=1.5)
+    assert len({resolve_model(model).identity for model in (one, other, again, warmer)}) == 3
+    before = resolve_model(one).identity, resolve_model(f"gguf:{files[0]}").identity
+    assert before == (resolve_model(again).identity, resolve_model(f"gguf:{files[0]}").identity)
+    about = identity_of(f"gguf:{files[0]}")
+    os.utime(files[0], ns=(1, 1))  # As when another file takes its place.
+    after = resolve_model(one).identity, resolve_model(f"gguf:{files[0]}").identity
+    assert not set(before) & set(after)
+    assert identity_of(f"gguf:{files[0]}") == about, "measured runs look into the file itself"
 
 
 @pytest.fixture

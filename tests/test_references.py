@@ -78,6 +78,12 @@ def test_langchain_objects_are_taken_as_they_are() -> None:
         ("openai:m@http:/x", ModelReferenceError, "isn't PROVIDER:MODEL"),
         ("openai:m@127.0.0.1:8080/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
         ("openai:m@localhost:8080", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("OpenAI:m@127.0.0.1:8080/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("groq:m@localhost/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("groq:m@gpu.example.org/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("groq:m@box:8080/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
+        ("groq:claude@20250514", MissingDependencyError, "pip install langchain-groq"),
+        ("groq:@cf/meta/llama-3.1-8b", MissingDependencyError, "pip install langchain-groq"),
         ("openai:m@ftp://x", ModelReferenceError, "isn't PROVIDER:MODEL"),
         ("openai:@http://127.0.0.1/v1", ModelReferenceError, "isn't PROVIDER:MODEL"),
         ("gguf:~nobody-here/x.gguf", ModelFileError, "no model file"),
@@ -197,15 +203,19 @@ SECRETS = {
 }
 
 
+@pytest.mark.parametrize("provider", ["openai", "OpenAI"])
 @pytest.mark.parametrize("own_key", [None, "my-server-key"])
 async def test_the_user_s_openai_key_never_reaches_another_server(
-    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch, own_key: str | None
+    openai_server: RecordingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    own_key: str | None,
+    provider: str,
 ) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     if own_key:
         monkeypatch.setenv("DECOMPOSE_API_KEY", own_key)
-    model = resolve_model(f"openai:qwen@{openai_server.url}").runnable
+    model = resolve_model(f"{provider}:qwen@{openai_server.url}").runnable
     model.invoke("hi")
     await model.ainvoke("hi")
     assert len(openai_server.requests) == 2
@@ -230,6 +240,23 @@ def test_one_model_serves_one_event_loop_after_another(openai_server: RecordingS
     graph = create_decomposition_graph(f"openai:q@{openai_server.url}", strategy="direct")
     for _ in range(3):
         assert asyncio.run(graph.ainvoke({"question": "6 * 7?"}))["answer"] == "42"
+
+
+async def test_openai_s_proxy_is_for_openai_alone(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_PROXY", openai_server.url.removesuffix("/v1"))
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://api.example/v1")
+    model = resolve_model("openai:m").runnable
+    assert [model.invoke("hi").text, (await model.ainvoke("hi")).text] == ["42", "42"]
+    assert {r["headers"]["host"] for r in openai_server.requests} == {"api.example"}
+    monkeypatch.setenv("OPENAI_PROXY", "http://127.0.0.1:9")
+    own = resolve_model(f"openai:m@{openai_server.url}").runnable
+    assert [own.invoke("hi").text, (await own.ainvoke("hi")).text] == ["42", "42"]
+    monkeypatch.setenv("OPENAI_PROXY", "nonsense://x")
+    with pytest.raises(UserError, match="the proxy that the environment names can't be used"):
+        resolve_model("openai:m")
 
 
 def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path
-from langgraph_decompose.models.tool_calls import read_call, with_tools
-from pydantic import BaseModel
+from langgraph_decompose.models.tool_calls import read_call, tool_grammar, with_tools
+from pydantic import BaseModel, Field, create_model
+
+from .test_grammar import follows
 
 CALL = {"name": "add", "args": {"a": 1, "b": 2}, "id": "c1", "type": "tool_call"}
 
@@ -78,6 +81,76 @@ def test_no_call_is_made_where_none_is_allowed(model: ChatGGUF) -> None:
 def test_left_to_itself_the_model_may_answer_in_words(model: ChatGGUF, choice: Any) -> None:
     reply = model.bind_tools([weather], tool_choice=choice).invoke("Oslo?")
     assert reply.tool_calls or reply.content
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    children: list[Tree] = []
+
+
+def text(**bounds: Any) -> Any:
+    return Annotated[str, Field(**bounds)]
+
+
+ARGUMENTS = {
+    # What an argument may be, calls that the grammar allows, and some that it doesn't.
+    "list": (list, [[], [1, "a", {"b": [None]}]], [1]),
+    "list of anything": (list[Any], [[1, "a", {}]], [{}]),
+    "anything": (Any, [1, "a", [1], {"a": True}, None], []),
+    "described": (Annotated[Any, Field(description="it")], [1, "a"], []),
+    "recursive": (Tree, [{}, {"children": [{"children": []}]}], [{"children": 1}]),
+    "digits": (text(pattern=r"^\d+$"), ["120"], ["", "a"]),
+    "a class": (text(pattern=r"^[\w-]{2,3}$"), ["a-1"], ["a", "a.b"]),
+    "either": (text(pattern="^a|b$"), ["a", "b"], ["ab"]),
+    "part of it": (text(pattern="a"), ["bad"], [1]),
+    "beyond it": (text(pattern=r"^(?:a|b)\.$"), ["a."], [1]),
+    "long": (text(max_length=5000), ["a"], [1]),
+    "many": (Annotated[list[int], Field(max_length=5000)], [[1, 2]], ["a"]),
+    "quotes": (Literal["5' 10\"", "so"], ["5' 10\"", "so"], ["5' 10"]),
+    "backslash": (Literal["C:\\x"], ["C:\\x"], ["C:x"]),
+    "line break": (Literal["a\nb"], ["a\nb"], ["a b"]),
+}
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_any_tool_has_a_grammar_of_its_valid_calls(argument: str, model: ChatGGUF) -> None:
+    kind, right, wrong = ARGUMENTS[argument]
+    tool = create_model("Tool", x=(kind, ...), __doc__="A tool.")
+    grammar = tool_grammar([convert_to_openai_tool(tool)], "any")
+
+    def allowed(value: Any) -> bool:
+        call = json.dumps({"name": "Tool", "arguments": {"x": value}})
+        return model._submit(lambda engine: follows(engine, grammar, call)).result()
+
+    assert all(tool(x=value) and allowed(value) for value in right)
+    assert not any(allowed(value) for value in wrong)
+
+
+def test_schemas_from_elsewhere_have_one_too(model: ChatGGUF) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {
+            "yes": True,
+            "no": False,
+            "pair": {"type": "array", "prefixItems": [{"type": "integer"}, {}], "items": False},
+            "wrapped": {"allOf": [{"enum": ["a"]}], "description": "one"},
+            "odd": {"type": "file"},
+        },
+        "anyOf": [{"required": ["yes"]}, {"required": ["pair"]}],
+        "required": ["yes", "pair", "wrapped", "odd"],
+    }
+    tool = {"function": {"name": "t", "parameters": parameters}}
+    values = {"yes": [1], "pair": [1, "b"], "wrapped": "a", "odd": 1}
+    call = json.dumps({"name": "t", "arguments": values})
+    grammar = tool_grammar([tool], "any")
+    assert model._submit(lambda engine: follows(engine, grammar, call)).result()
+
+
+def test_a_line_break_in_a_text_is_no_broken_call() -> None:
+    said = AIMessage('{"name": "add", "arguments": {"a": "1\n2"}}')
+    [call] = read_call(said, [{"function": {"name": "add"}}]).tool_calls
+    assert call["args"] == {"a": "1\n2"}
 
 
 def test_an_unknown_tool_is_refused(model: ChatGGUF) -> None:

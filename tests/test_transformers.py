@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import os
+import pickle
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph_decompose import create_decomposition_graph, resolve_model
+from langgraph_decompose import UserError, create_decomposition_graph, resolve_model
 from langgraph_decompose.errors import ModelReferenceError, PromptTooLongError
+from langgraph_decompose.models.chat_transformers import ChatTransformers
 from langgraph_decompose.models.deadline import call_deadline
+
+from .test_forks import ended_well, fork
 
 torch = pytest.importorskip("torch", reason="needs the extra 'transformers'")
 transformers = pytest.importorskip("transformers", reason="needs the extra 'transformers'")
@@ -104,9 +110,57 @@ def test_a_prompt_over_the_limit_is_refused(model: Any) -> None:
         model.invoke("who directed " * 2000)
 
 
-def test_a_timeout_ends_the_call(checkpoint: str) -> None:
-    from langgraph_decompose.models.chat_transformers import ChatTransformers
+def drawn(model: Any, **options: Any) -> str:
+    return str(model.invoke("film", max_tokens=20, **options).content)
 
+
+def test_what_a_call_says_beats_the_model_s_settings(checkpoint: str, model: Any) -> None:
+    warm = ChatTransformers(model=checkpoint, temperature=50.0)
+    assert drawn(warm, temperature=0) == drawn(model)
+    with pytest.raises(TimeoutError):
+        model.invoke("who", timeout=1e-6)
+
+
+def test_a_seed_makes_sampling_repeatable_and_is_for_one_call(model: Any) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    texts = [drawn(model, temperature=50, seed=seed) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+    assert torch.rand(1) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"max_tokenz": 3}, "did you mean 'max_tokens'"),
+        ({"temperature": "hot"}, "temperature can't be 'hot'"),
+        ({"max_tokens": -3}, "max_tokens can't be -3"),
+    ],
+)
+def test_a_wrong_option_of_a_call_is_named(model: Any, option: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        model.invoke("who", **option)
+
+
+def test_a_misspelt_setting_is_named(checkpoint: str) -> None:
+    with pytest.raises(TypeError, match="did you mean 'temperature'"):
+        ChatTransformers(model=checkpoint, temprature=1)
+
+
+def test_copies_and_pickles_answer_alike(model: Any) -> None:
+    for copied in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied.invoke("who").content == "she directed the film"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_forked_process_has_a_thread_of_its_own(model: Any) -> None:
+    text = model.invoke("who").content
+    assert ended_well(fork(lambda: model.invoke("who").content == text))
+
+
+def test_a_timeout_ends_the_call(checkpoint: str) -> None:
     with pytest.raises(TimeoutError):
         ChatTransformers(model=checkpoint, timeout=1e-6).invoke("who")
 

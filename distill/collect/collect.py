@@ -144,6 +144,12 @@ async def acollect(
             f"{settings.questions!r} has no reference answers to try until; give its rows an "
             "'answer', or leave until_right out."
         )
+    if settings.explain and not any(question.solution for question in questions.rows):
+        raise UserError(
+            f"{settings.questions!r} has no worked solutions to explain; give its rows a "
+            "'solution', or leave explain out."
+        )
+    kept["identity"] = without_credentials(teaching.model.identity)
     with ReplyStore(directory) as store:
         _refuse_another_teacher(directory, kept, store)
         manifest.begin(directory, STEP, kept, inputs, anew=True)
@@ -215,10 +221,12 @@ def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict
 
 
 def _refuse_another_teacher(directory: Path, kept: dict[str, Any], store: ReplyStore) -> None:
-    before = (manifest.read_manifest(directory).get("settings") or kept)["teacher"]
-    if store.replies and before != kept["teacher"]:
+    """Also one that has the name of the former, after a [models.NAME] table was changed."""
+    before = {**kept, **(manifest.read_manifest(directory).get("settings") or {})}
+    other = [before[key] for key in ("teacher", "identity") if before[key] != kept[key]]
+    if store.replies and other:
         raise UserError(
-            f"{str(directory)!r} holds replies of another teacher, {before!r}; ask that one, or "
+            f"{str(directory)!r} holds replies of another teacher, {other[0]!r}; ask that one, or "
             "name another --out (in a recipe, call the source by another name)."
         )
 

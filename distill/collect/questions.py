@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...evals.hub import HUB, dataset_rows
+from ...evals.rows import is_json_list
 from ...nodes.problem import Problem
 from ..records import read_rows
 
@@ -86,6 +87,10 @@ def dataset_file(reference: str) -> Path | None:
 
 def _rows(reference: str, broken: list[str] | None) -> Iterator[tuple[int, Any]]:
     file = dataset_file(reference)
+    if file and (file.suffix in (".csv", ".tsv") or (file.is_file() and is_json_list(file))):
+        raise UserError(
+            f"{reference!r} is no JSONL; write its questions as JSON objects, one a line."
+        )
     return read_rows(file, broken) if file else dataset_rows(reference)
 
 

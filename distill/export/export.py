@@ -120,6 +120,8 @@ def read_contract_file(model_dir: Path) -> dict[str, Any]:
         UserError: If a field can't be right.
     """
     path = model_dir / _CONTRACT_FILE
+    if is_adapter(model_dir) and not path.exists():
+        path = model_dir.parent / _CONTRACT_FILE  # Training writes it beside the adapter's folder.
     if not path.exists():
         return {}
     found = read_json(path)

@@ -26,6 +26,11 @@ _ONSET = (
 )
 _VOWEL = "a a a e e e i i i o o o u u ae ai ea ia ie io oo ou".split()
 _CODA = "       ck d l ll m n n n nd ng nt r r rd rn s s ss st t th x".split(" ")
+# What the syllables may spell that a sentence or a sum is read by.
+_WORDS = frozenset(
+    """be but can cent did do foot for get go got had has he her his let me no nor not pair per pint
+    put she six so ten than that the then third to ton was we well will with""".split()
+)
 _PLACE_END = (
     "a ville ford ton bury burg stad holm ia ora ino ham by wick mouth field dale os".split()
 )
@@ -53,12 +58,13 @@ Python Linux Wikipedia Google Toyota Nokia Jupiter Mars Titanic Everest Nile Ama
 
 
 def word(rng: Random) -> str:
-    """A capitalised word of one to three random syllables."""
+    """A capitalised word of one to three random syllables; one that means something is doubled."""
     syllables = (
         rng.choice(_ONSET) + rng.choice(_VOWEL) + rng.choice(_CODA)
         for _ in range(rng.choice((1, 2, 2, 2, 2, 3)))
     )
-    return "".join(syllables).capitalize()
+    made_up = "".join(syllables)
+    return (made_up * 2 if made_up in _WORDS else made_up).capitalize()
 
 
 def first_name(rng: Random) -> str:

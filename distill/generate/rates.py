@@ -42,6 +42,7 @@ def rate(rng: Random, s: Story) -> None:
         f"{name} {verb} {amount} a {per}.",
         f"Each {per}, {in_question(name)} {verb} {amount}.",
     )
+    time = ""
     if rng.random() < 0.3 and per == "day":
         weeks = rng.randint(2, 6)
         s.say(f"{she.capitalize()} does this for {number(weeks, rng)} weeks.")
@@ -56,7 +57,8 @@ def rate(rng: Random, s: Story) -> None:
             f"{how} does {who} {base} in all?",
         )
     elif rng.random() < 0.6:
-        total = s.ask(f"{a}*{n}", f"{how} does {who} {base} in {n} {per}s?")
+        time = f"{n} {per}s"
+        total = s.ask(f"{a}*{n}", f"{how} does {who} {base} in {time}?")
     else:
         goal = a * n
         s.say(
@@ -83,6 +85,8 @@ def rate(rng: Random, s: Story) -> None:
     if shape < 0.3:
         gone = rng.randint(1, max(1, int(s.value(total)) - 1))
         if unit == "$":
+            if time:  # The line that says it isn't the question any more.
+                s.sentences[-1] += f" {she.capitalize()} does this for {time}."
             s.say(
                 f"{she.capitalize()} spends ${gone} on a present.",
                 f"Then {she} pays ${gone} for a coat.",
@@ -93,6 +97,8 @@ def rate(rng: Random, s: Story) -> None:
         s.say(
             f"{other} {verb} {'$' if unit == '$' else ''}{b}{'' if unit == '$' else ' ' + unit} every {per}."
         )
+        if time:
+            s.sentences[-1] += f" Both do this for {time}."
         mult = s.steps[-1][1].split("*")[1]
         more = s.ask(
             f"{b}*{mult}",
@@ -152,7 +158,7 @@ def journey_or_work(rng: Random, s: Story) -> None:
             s.ask(
                 f"{total}/60",
                 f"How many hours does {who} need for {n} {done}?",
-                "How many hours is that?",
+                f"How many hours do {n} {done} take?",
             )
     elif shape < 0.8:
         items, n, cost, price = (

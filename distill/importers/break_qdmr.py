@@ -11,7 +11,10 @@ from ..records import Example, Line
 
 
 def break_qdmr(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
-    """Break's questions on text, with those plans of which every step can be worded."""
+    """Break's questions on text, with those plans of which every step can be worded.
+
+    The others are left out and counted, and never refused, since nothing is wrong with them.
+    """
     for line, value in csv_rows(path, broken):
         try:
             found = question_and_plan(value)
@@ -25,3 +28,5 @@ def break_qdmr(path: Path, broken: list[str] | None = None) -> Iterator[Example]
                 plan=tuple(Line(**row) for row in plan.to_rows()),
                 source=f"break/{path.name}", licence="MIT",
             )  # fmt: skip
+        elif broken is not None:
+            refuse(f"{path}:{line}", "it isn't about a text, or a step can't be worded", broken)

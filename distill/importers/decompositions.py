@@ -55,7 +55,7 @@ def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Exam
     """GSM8K with subquestions: `subquestion ** step` lines with annotated calculations.
 
     Expressions are kept if each line has one and all are clear; else the lines are taken
-    to be sequential.
+    to be sequential, also where a number may be the question's or an earlier result.
     """
     for row, value in json_rows(path, broken):
         try:
@@ -63,6 +63,8 @@ def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Exam
             pairs = [line.split(" ** ", 1) for line in solution.splitlines() if " ** " in line]
             texts = [tidy(text) for text, _ in pairs]
             steps = one_each([step for _, step in pairs], value["question"])
+            if any(step.unsure for step in steps):
+                steps = []
             single = len(texts) == 1
             yield Example(
                 f"{file_id(path)}:{row}", tidy(value["question"]),

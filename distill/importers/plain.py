@@ -25,7 +25,7 @@ def questions(path: Path, broken: list[str] | None = None, licence: str = "") ->
             note(path, row, "no question", broken)
             continue
         yield Example(
-            f"{file_id(path)}:{row}", question, answer=answer,
+            f"{file_id(path)}:{row}", question, _passage(value), answer=answer,
             source=file_id(path), licence=licence,
         )  # fmt: skip
 
@@ -66,6 +66,12 @@ def svamp(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
 
 def _first(value: dict[str, Any], names: tuple[str, ...]) -> str:
     return next((text for name in names if (text := _text(value.get(name)))), "")
+
+
+def _passage(value: dict[str, Any]) -> str:
+    """What the question is asked about; HotpotQA's lists of paragraphs are none of it."""
+    context = value.get("context")
+    return context.strip() if isinstance(context, str) else ""
 
 
 def _text(value: object) -> str:

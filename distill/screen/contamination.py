@@ -3,8 +3,10 @@
 Two texts overlap if they have 13 consecutive words in common, in any case and punctuation: the
 rule of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C), whose lower bound is 8 words.
 So an evaluation question of 8 to 12 words counts if it occurs whole in the training question,
-and a shorter one only if the two are equal. Problems that differ in their numbers alone, such
-as GSM-Hard's, share 13 words nearly always and are found by their GSM8K wording.
+and a shorter one only if the two are equal. What "What is the total of this order?" means, its
+passage says: of a question with a passage, 13 words count, or that both are equal. Problems that
+differ in their numbers alone, such as GSM-Hard's, share 13 words nearly always and are found by
+their GSM8K wording.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from ...errors import UserError
 from ...evals.rows import csv_rows
 from ..importers import KINDS, read_dataset, split_of
+from ..records import read_examples
 
 NGRAM = 13
 MIN_NGRAM = 8
@@ -45,25 +48,25 @@ class EvaluationSets:
     def __len__(self) -> int:
         return len(self._names)
 
-    def add(self, name: str, question: str) -> None:
-        """Add a question; `name` says which it is."""
+    def add(self, name: str, question: str, context: str = "") -> None:
+        """Add a question, and the passage that it is asked about; `name` says which it is."""
         words = normalised_words(question)
         if not words:
             return
         number = len(self._names)
         self._names.append(name)
-        self._exact.setdefault(hash(words), number)
-        if len(words) >= MIN_NGRAM:
+        self._exact.setdefault(hash(normalised_words(f"{context} {question}")), number)
+        if len(words) >= (NGRAM if context else MIN_NGRAM):
             grams = self._grams.setdefault(min(len(words), NGRAM), {})
             for gram in _grams(words, NGRAM):
                 grams.setdefault(gram, number)
 
     def overlap(self, question: str, context: str = "") -> str:
         """Which evaluation question a training question repeats, and how; "" if none."""
-        words = normalised_words(question)
-        if (number := self._exact.get(hash(words))) is not None:
+        words, whole = normalised_words(question), normalised_words(f"{context} {question}")
+        if (number := self._exact.get(hash(whole))) is not None:
             return f"is {self._names[number]}"
-        for text in (words, normalised_words(f"{context} {question}") if context else ()):
+        for text in (words, whole if context else ()):
             for length, known in self._grams.items():
                 if len(text) < length:
                     continue
@@ -88,11 +91,22 @@ def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
     sets = EvaluationSets()
     for reference in references:
         before = len(sets)
-        for name, question in _questions(reference):
-            sets.add(name, question)
+        for row in _questions(reference):
+            sets.add(*row)
         if len(sets) == before:
             raise UserError(f"the evaluation set {reference!r} holds no questions; name another.")
     return sets
+
+
+def repeated_questions(held_out: Iterable[Path], training: Iterable[Path]) -> tuple[int, int]:
+    """How many of the held-out examples' questions are trained on as well, and how many there are.
+
+    Raises:
+        UserError: If a file can't be read or has a broken row.
+    """
+    asked = {normalised_words(e.problem) for path in held_out for e in read_examples(path)}
+    rows = (normalised_words(e.problem) for path in training for e in read_examples(path))
+    return len({words for words in rows if words in asked}), len(asked)
 
 
 def evaluation_file(reference: str) -> tuple[str, Path]:
@@ -107,22 +121,22 @@ def evaluation_file(reference: str) -> tuple[str, Path]:
     return ("svamp" if path.name.casefold().startswith("svamp") else "questions"), path
 
 
-def _questions(reference: str) -> Iterator[tuple[str, str]]:
+def _questions(reference: str) -> Iterator[tuple[str, str, str]]:
     kind, path = evaluation_file(reference)
     part = "dev" if reference.startswith(DEV) else "eval" if kind == "break" else ""
-    for name, question in _rows(kind, path):
-        if part in ("", split_of(name)):
-            yield name, question
+    for row in _rows(kind, path):
+        if part in ("", split_of(row[0])):
+            yield row
 
 
-def _rows(kind: str, path: Path) -> Iterator[tuple[str, str]]:
-    """Ids and questions; of Break also those whose plans can't be worded."""
+def _rows(kind: str, path: Path) -> Iterator[tuple[str, str, str]]:
+    """Ids, questions and passages; of Break also those whose plans can't be worded."""
     if kind == "break":
         for _, row in csv_rows(path):
-            yield f"break:{row.get('question_id', '')}", row.get("question_text", "")
+            yield f"break:{row.get('question_id', '')}", row.get("question_text", ""), ""
         return
     for example in read_dataset(kind, path, broken=[]):
-        yield example.id, example.question
+        yield example.id, example.question, example.context
 
 
 def _grams(words: tuple[str, ...], length: int) -> Iterator[int]:

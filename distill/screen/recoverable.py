@@ -8,7 +8,8 @@ scorer needs no model. Every share has a floor of its own, since a mean hides wh
               ask for them
     numbers   three in four are in lines or expressions: all of up to three, while of more one
               may be there to distract. Only those in digits count, and in a problem that is
-              calculated no year, time of day or ordinal
+              calculated no year, time of day or ordinal. A plan in words alone, as a teacher
+              writes it, says what to calculate and not with which numbers: they don't count
     asked     two thirds of the words in the sentence that asks are in the lines, or two fifths
               if the plan calculates, since the rest is in its expressions
     grounded  every line: none brings in a name or a number, though what a text lists may be
@@ -26,7 +27,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ...evals.grounding import ungrounded
-from ...nodes.given_numbers import given_numbers, spoken_numbers
+from ...nodes.given_numbers import (
+    asks_for_arithmetic,
+    given_numbers,
+    spoken_numbers,
+    stated_number,
+)
 from ...plan.choice import asking_sentence, content_stems, ends_alike, held_share, name_stems
 from ...tools.calculator import numbers
 from ..records import Example, Line
@@ -54,7 +60,7 @@ class Coverage:
         numbers: Of its numbers, in expressions too.
         grounded: Of the lines, those without a name or number of their own.
         ends: Whether the last line is a yes/no question if and only if the question is.
-        calculated: Whether the plan has expressions.
+        calculated: Whether the plan has expressions, or asks in words for what leads to a number.
     """
 
     asked: float
@@ -94,7 +100,8 @@ def coverage(example: Example) -> Coverage:
     question, plan = example.question, example.plan
     held = " ".join(line["text"] for line in plan)
     expressions = " ".join(line.get("expr", "") for line in plan)
-    calculated = bool(expressions.strip())
+    in_words = not expressions.strip() and _is_arithmetic(example)
+    calculated = in_words or bool(expressions.strip())
     asked, stems = asking_sentence(question), content_stems(held)
     # Without the small words of titles: "The", "Of".
     names = set() if calculated else name_stems(question) & content_stems(question)
@@ -104,13 +111,18 @@ def coverage(example: Example) -> Coverage:
     return Coverage(
         asked=held_share(content_stems(asked), stems),
         names=held_share(names, stems),
-        numbers=held_share({*_numbers(told)} - {Fraction(1)}, known),
+        numbers=1.0 if in_words else held_share({*_numbers(told)} - {Fraction(1)}, known),
         grounded=sum(_is_grounded(line, example, given) for line in plan) / len(plan)
         if plan
         else 1.0,
         ends=not plan or _ends_alike(asked, plan[-1]["text"]),
         calculated=calculated,
     )
+
+
+def _is_arithmetic(example: Example) -> bool:
+    asked = asks_for_arithmetic(example.question, [example.problem])
+    return asked and stated_number(example.answer) is not None
 
 
 def _ends_alike(asked: str, last: str) -> bool:

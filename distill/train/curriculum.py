@@ -31,6 +31,7 @@ class Data:
     max_tokens: int = 0
     too_long: int = 0
     longest: int = 0
+    undivided: list[str] = field(default_factory=list)
 
 
 def texts(settings: TrainSettings) -> Iterator[str]:
@@ -67,6 +68,8 @@ def read_data(
                 f"{max_tokens} tokens; name other data or roles."
             )
         data.by_file[path, roles] = kept
+        if "decomposer" in roles and not any(len(example.plan) > 1 for example in examples):
+            data.undivided.append(path)
         data.too_long += len(encoded) - len(kept)
         data.longest = max(data.longest, *(len(ids) for ids, _ in kept))
         origins = Counter((e.source, e.licence) for e in examples)

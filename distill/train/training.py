@@ -53,6 +53,8 @@ class Training:
         self.max_tokens = min(settings.max_tokens or 10**9, context_of(self.model))
         sources = [source for stage in settings.stages for source in stage.data]
         self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
+        for path in self.data.undivided:
+            self.progress(f"no row of {path} has a plan: it teaches a decomposer never to split")
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
         self.loss = CompletionLoss(self.model, compiles(settings, self.place.device, self.progress))

@@ -1,0 +1,96 @@
+"""Other numbers in a question and its expressions, with the answers that follow."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+from ..nodes.given_numbers import spoken_numbers
+from ..tools.calculator import CalculatorError, calculate, format_number, numbers
+from .augment import rewritten
+from .records import Example, Line
+
+_NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
+_IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
+_UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
+
+
+def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example | None:
+    """The arithmetic example with other numbers and the answers that follow; None if none fit.
+
+    Numbers of the question that no expression uses stay, and those that a text has in another
+    form as well, such as 5 beside "five", "2/5" or "5th". Answers keep their kind: whole stays
+    whole, positive stays positive, and nothing grows beyond three times its digits.
+    """
+    found = _NUMBER.findall(example.question)
+    used = Counter(n for row in example.plan for n in _IN_EXPRESSION.findall(row.get("expr", "")))
+    stated = [n for n in dict.fromkeys(found) if n in used and not _is_constant(n, found, used)]
+    other_forms = _in_other_forms(example)
+    stated = [n for n in stated if Fraction(n) not in other_forms]
+    if not stated or not all("expr" in line for line in example.plan):
+        return None
+    for _ in range(attempts):
+        swaps = {n: _near(n, rng) for n in stated}
+        if len(set(swaps.values())) < len(swaps):
+            continue
+        swapped = rewritten(
+            example,
+            lambda text, s=swaps: _NUMBER.sub(lambda m: s.get(m[0], m[0]), text),
+            lambda text, s=swaps: _IN_EXPRESSION.sub(lambda m: s.get(m[0], m[0]), text),
+        )
+        if recalculated := _recalculated(swapped, example):
+            return recalculated
+    return None
+
+
+def _in_other_forms(example: Example) -> set[Fraction]:
+    """Numbers of the texts that a swap wouldn't reach, since they are written otherwise."""
+    texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
+    left = _NUMBER.sub(" ", re.sub(r"#\d+", " ", texts))
+    return {*numbers(left), *spoken_numbers(texts)}
+
+
+def _is_constant(number: str, stated: list[str], used: Counter[str]) -> bool:
+    """Whether an expression may mean the minutes of an hour and not the question's number."""
+    return number in ("1", "100") or (number in _UNITS and used[number] > stated.count(number))
+
+
+def _near(number: str, rng: Random) -> str:
+    """Another number of about that size and kind."""
+    if "." in number:
+        value = float(number) * rng.uniform(0.5, 2.0)
+        return f"{max(value, 0.01):.{len(number.split('.')[1])}f}"
+    n = int(number)
+    if n > 20 and n % 10 == 0:
+        scale = 10 ** (len(number) - len(number.rstrip("0")))
+        return str(scale * rng.randint(max(1, n // scale // 2), 2 * n // scale + 1))
+    return str(rng.randint(max(2, n // 2), 2 * n + 3))
+
+
+def _recalculated(example: Example, before: Example) -> Example | None:
+    values: dict[int, str] = {}
+    lines: list[Line] = []
+    for line, old in zip(example.plan, before.plan, strict=True):
+        expression = line.get("expr", "")
+        shown = re.sub(r"#(\d+)", lambda m: f"({values.get(int(m[1]), '0/0')})", expression)
+        try:
+            value = calculate(shown)
+            was = calculate(old.get("answer", ""))
+        except CalculatorError:
+            return None
+        if not _alike(value, was):
+            return None
+        values[line["id"]] = format_number(value)
+        lines.append({**line, "answer": values[line["id"]]})
+    if not lines:
+        return None
+    answer = values[lines[-1]["id"]]
+    return replace(example, plan=tuple(lines), answer=answer, predicted="", solution="")
+
+
+def _alike(value: Fraction, was: Fraction) -> bool:
+    whole = value.denominator == 1 or (was.denominator != 1 and 1000 % value.denominator == 0)
+    return whole and (value > 0) == (was > 0) and abs(value) < 1000 * max(abs(was), 1)
