@@ -9,19 +9,15 @@ blocking calls, `arun` with awaited ones; so no role exists in two versions.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import waits_for_a_person
 from .calls import Call, aask, ask
 from .events import Event, aemit, emit
 from .replies import Reply
 from .session import Limits, Session
+from .side_by_side import ain_order, atogether, in_order, together
 from .usage import add_usage
 from .waiting import await_within, wait_within
 
@@ -96,8 +92,8 @@ def run(
         if isinstance(step, Do):
             return _do(step, config, session)
         if isinstance(step, InOrder):
-            return _in_order(step, config, session)
-        return _or_interrupt(_together(step, config, session))
+            return in_order(lambda place: run(step.role(place), config, session), step.needs)
+        return together([lambda r=role: run(r, config, session) for role in step.roles])
 
     try:
         step = next(steps)
@@ -126,9 +122,10 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
         if isinstance(step, Do):
             return await _ado(step, config, session)
         if isinstance(step, InOrder):
-            return await _ain_order(step, config, session)
-        roles = [arun(role, config, session) for role in step.roles]
-        return _or_interrupt(await asyncio.gather(*roles, return_exceptions=True))
+            return await ain_order(
+                lambda place: arun(step.role(place), config, session), step.needs
+            )
+        return await atogether([arun(role, config, session) for role in step.roles])
 
     try:
         step = next(steps)
@@ -180,92 +177,6 @@ def changed(steps: Steps[T], change: Callable[[Any], Any]) -> Steps[T]:
         return stop.value
     finally:
         steps.close()
-
-
-def _together(step: Together, config: Any, session: Session) -> list[Any]:
-    def one(role: Steps[Any]) -> Any:
-        try:
-            return run(role, config, session)
-        except Exception as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=len(step.roles) or 1) as pool:
-        contexts = [contextvars.copy_context() for _ in step.roles]
-        pairs = zip(contexts, step.roles, strict=True)
-        return [future.result() for future in [pool.submit(c.run, one, r) for c, r in pairs]]
-
-
-def _in_order(step: InOrder, config: Any, session: Session) -> list[Any]:
-    futures: list[Future[Any]] = []
-    stop = threading.Event()
-
-    def one(place: int) -> Any:
-        for earlier in step.needs[place]:
-            futures[earlier].result()
-        if stop.is_set():
-            raise CancelledError
-        try:
-            return run(step.role(place), config, session)
-        except BaseException as error:
-            if not waits_for_a_person(error):
-                stop.set()
-            raise
-
-    # A thread for each, so that those who wait never keep out those they wait for.
-    with ThreadPoolExecutor(max_workers=len(step.needs) or 1) as pool:
-        for place in range(len(step.needs)):
-            # One by one: those that run already look for the earlier ones.
-            futures.append(pool.submit(contextvars.copy_context().run, one, place))  # noqa: PERF401
-    return _results([future.exception() or future.result() for future in futures])
-
-
-async def _ain_order(step: InOrder, config: Any, session: Session) -> list[Any]:
-    tasks: list[asyncio.Task[Any]] = []
-
-    async def one(place: int) -> Any:
-        for earlier in step.needs[place]:
-            await asyncio.shield(tasks[earlier])
-        return await arun(step.role(place), config, session)
-
-    for place in range(len(step.needs)):
-        tasks.append(asyncio.create_task(one(place)))  # noqa: PERF401
-    try:
-        left = set(tasks)
-        while left:
-            done, left = await asyncio.wait(left, return_when=asyncio.FIRST_EXCEPTION)
-            # Those beside one that waits for a person go on: their replies are being paid for.
-            if any((error := t.exception()) and not waits_for_a_person(error) for t in done):
-                break
-        return _results([t.exception() or t.result() for t in tasks if t.done()])
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _results(found: list[Any]) -> list[Any]:
-    """The results, unless one is an exception; those that it stopped aren't the cause."""
-    errors = [result for result in found if isinstance(result, BaseException)]
-    causes = [error for error in errors if not isinstance(error, CancelledError)]
-    for error in [e for e in causes if not waits_for_a_person(e)]:
-        raise error
-    for error in [*_or_interrupt(causes), *errors]:
-        raise error
-    return found
-
-
-def _or_interrupt(found: list[Any]) -> list[Any]:
-    """Results, unless some wait for a person: all of these are raised as one.
-
-    LangGraph then wants to be told which reply is whose; of one alone, it isn't told, and who
-    asks first when the run is resumed would take the reply.
-    """
-    from langgraph.errors import GraphInterrupt
-
-    waiting = [error for error in found if isinstance(error, GraphInterrupt)]
-    if waiting:
-        raise GraphInterrupt([each for error in waiting for each in error.args[0]])
-    return found
 
 
 def as_runnable(
