@@ -96,6 +96,8 @@ _TRANSIENT_CODES = {
     *map(str, _TRANSIENT_STATUS),
 }  # fmt: skip
 _MAX_MESSAGE = 500
+_VERSIONED = re.compile(r"/(?:v\d|openai/)")
+"""Of the paths below which services are found: `/v1/`, `/api/paas/v4/`, `/v1beta/openai/`."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -134,7 +136,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     elif body := re.fullmatch(r"Error code: \d+", message) and getattr(error, "body", None):
         # What a server says in a form of its own, the client leaves out: FastAPI's `detail`.
         message += f" - {_said(body)}"
-    if getattr(error, "status_code", None) == 404 and "/v1/" not in _path(error):
+    if getattr(error, "status_code", None) == 404 and not _VERSIONED.search(_path(error)):
         message += f": no {_path(error)} at{_to_where(chain)[3:]}; most addresses end in /v1"
     return {
         "type": error.name if isinstance(error, RecordedError) else type(error).__name__,

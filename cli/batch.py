@@ -44,11 +44,11 @@ def run(args: Namespace) -> int:
     with ExitStack() as stack:
         busy = f"{str(out)!r} is being written by another process."
         stack.enter_context(locked(out, "batch", busy))
+        stack.callback(lambda: lock_path(out, "batch").unlink(missing_ok=True))
         results = _results(out, rows, settings, good)
         for row in rows:
             if row.problem is None:
                 _say(f"row {row.number} is skipped: {row.error}")
-        stack.callback(lambda: lock_path(out, "batch").unlink(missing_ok=True))
         batch = _Batch(rows, settings, results, args.concurrency, args.retry_failed)
         spent = asyncio.run(batch.run())
         left = [row for row in rows if row.problem and row.key not in results.done]

@@ -133,6 +133,8 @@ class Results:
         found = {*self.done, *good}
         others = found - {row.key for row in rows if row.problem}
         if others and others == found:
+            if not self._begun:
+                self.part.unlink(missing_ok=True)
             raise UserError(
                 f"{str(self.out)!r} was begun with other questions; use the same, or name "
                 "another --out."

@@ -164,7 +164,7 @@ def _alike(rung: Rung, climbed: list[_Climbed]) -> _Climbed | None:
 def _climb(
     problem: Problem, rung: Rung, roles: Roles, earlier: _Climbed | None, base: int
 ) -> Steps[_Climbed]:
-    known, solving = earlier.rows if earlier else [], roles.solving(problem)
+    known, model = earlier.rows if earlier else [], roles.solver
     start = base + len(known)
     plan = earlier.plan if earlier else None
     count = max(rung.samples - len(known), 0)
@@ -186,13 +186,15 @@ def _climb(
             rows = [failed(whole_question(problem), error, roles.decomposer)]
     else:
         style: Any = rung.strategy
+        solving = roles.solving(problem)
+        model = solving["model"]
         rows = yield from attempts(problem, count, style=style, start=start, **solving)
     agreed = agreement([*known, *rows][: rung.samples])
     planned = plan.usage if plan and not earlier else []
     usage = add_usage(planned, *(row["usage"] for row in rows))
     told = {
         "strategy": rung.strategy,
-        "solver": solving["model"].name,
+        "solver": model.name,
         "samples": rung.samples,
         "answer": agreed.answer,
         "votes": agreed.votes,

@@ -234,7 +234,7 @@ class _Attempts:
 
 def _stored(call: Call, session: Session) -> Reply | None:
     """What an earlier, interrupted attempt was answered; a failure is raised."""
-    value = session.journal.get(call.key) if session.journal else None
+    value = session.kept(call.key)
     if value is None:
         return None
     if "error" in value:

@@ -32,7 +32,8 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
         return []
 
     # Kept, since a resumed run that is shown other passages would ask the solver anew.
-    asked = hashlib.sha256(f"{retriever.get_name()} {query}".encode()).hexdigest()
+    name = retriever.get_name() if hasattr(retriever, "get_name") else type(retriever).__name__
+    asked = hashlib.sha256(f"{name} {query}".encode()).hexdigest()
 
     def blocking(config: Any) -> dict[str, Any]:
         runnable, config = apart(retriever, config, asked)

@@ -115,7 +115,8 @@ def _or_interrupt(found: list[Any]) -> list[Any]:
     """
     from langgraph.errors import GraphInterrupt
 
-    waiting = [error for error in found if isinstance(error, GraphInterrupt)]
+    # Whoever waited for one of them raises it once more.
+    waiting = {id(error): error for error in found if isinstance(error, GraphInterrupt)}
     if waiting:
-        raise GraphInterrupt([each for error in waiting for each in error.args[0]])
+        raise GraphInterrupt([each for error in waiting.values() for each in error.args[0]])
     return found

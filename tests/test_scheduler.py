@@ -204,6 +204,24 @@ def test_several_interrupts_of_one_line_all_reach_the_caller(how: str) -> None:
 
 
 @pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_an_interrupt_is_told_once_however_many_lines_wait_for_its_own(how: str) -> None:
+    asked = graph(
+        lambda _: interrupt("which?"),
+        plan="#1 A?\n#2 B? <- #1\n#3 C? <- #1",
+        checkpointer=InMemorySaver(),
+        strategy="escalate",
+        ladder=[{"strategy": "dag", "samples": 1}],
+    )
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    if how == "sync":
+        result = asked.invoke(ASKED, thread)
+    else:
+        result = asyncio.run(asked.ainvoke(ASKED, thread))
+    assert [waiting.value for waiting in result["__interrupt__"]] == ["which?"]
+
+
+@pytest.mark.timeout(30)
 async def test_a_solver_that_cancels_itself_is_a_failure_and_no_end() -> None:
     async def solver(text: str) -> str:
         raise asyncio.CancelledError

@@ -64,6 +64,21 @@ def test_models_of_any_kind_can_be_mixed(how: str) -> None:
 
 
 @both
+@pytest.mark.parametrize("strategy", ["dag", "escalate"])
+def test_of_a_question_that_is_split_the_rule_is_asked_for_its_lines_alone(
+    how: str, strategy: Any
+) -> None:
+    named = {1: "one", 2: "two"}
+    options: Any = {"ladder": [{"strategy": "dag", "samples": 1}]} if strategy != "dag" else {}
+    solvers = {"one": always("first"), "two": always("second")}
+    asked = graph(
+        solvers, "#1 A?\n#2 B?", strategy=strategy, route=lambda line: named[line.id], **options
+    )
+    assert run(how, asked)["status"] == "ok"
+    assert [len(solver.prompts) for solver in solvers.values()] == [1, 1]
+
+
+@both
 @pytest.mark.parametrize("named", ["nobody", None, ["reader"], 1])
 def test_a_rule_that_names_nobody_is_the_user_s_mistake(how: str, named: Any) -> None:
     solvers = {"reader": always("x"), "calculator": always("x")}

@@ -8,12 +8,14 @@ attempts or questions than before. `examples.jsonl` is what the next step reads.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...evals.about import identity_of
 from ...models.hosted import without_credentials
 from ...models.references import check_role, resolve_model
 from ...nodes.budget import Budget
@@ -149,7 +151,7 @@ async def acollect(
             f"{settings.questions!r} has no worked solutions to explain; give its rows a "
             "'solution', or leave explain out."
         )
-    kept["identity"] = without_credentials(teaching.model.identity)
+    kept["identity"] = _identity(settings.teacher, teaching, models or {})
     with ReplyStore(directory) as store:
         _refuse_another_teacher(directory, kept, store)
         manifest.begin(directory, STEP, kept, inputs, anew=True)
@@ -218,6 +220,13 @@ def _finished(directory: Path, kept: dict[str, Any], inputs: list[Path]) -> dict
     same = found["fingerprint"] == manifest.fingerprint(kept, inputs)
     whole = found["finished"] and not counts.get("failed") and (directory / EXAMPLES).exists()
     return counts if same and whole else {}
+
+
+def _identity(teacher: str, teaching: Teaching, models: Mapping[str, Any]) -> str:
+    """What is asked under a name: a file is known by its content, wherever it lies."""
+    if teaching.model.is_local and teacher not in models:
+        return json.dumps(identity_of(teacher), sort_keys=True)
+    return without_credentials(teaching.model.identity)
 
 
 def _refuse_another_teacher(directory: Path, kept: dict[str, Any], store: ReplyStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,8 @@ def read_contract_file(model_dir: Path) -> dict[str, Any]:
     """
     path = model_dir / _CONTRACT_FILE
     if is_adapter(model_dir) and not path.exists():
-        path = model_dir.parent / _CONTRACT_FILE  # Training writes it beside the adapter's folder.
+        # Training writes it beside the adapter's folder.
+        path = Path(os.path.abspath(model_dir)).parent / _CONTRACT_FILE
     if not path.exists():
         return {}
     found = read_json(path)

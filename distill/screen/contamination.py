@@ -64,8 +64,10 @@ class EvaluationSets:
     def overlap(self, question: str, context: str = "") -> str:
         """Which evaluation question a training question repeats, and how; "" if none."""
         words, whole = normalised_words(question), normalised_words(f"{context} {question}")
-        if (number := self._exact.get(hash(whole))) is not None:
-            return f"is {self._names[number]}"
+        # One without a passage is repeated whatever passage stands before it.
+        for text in (whole, words):
+            if (number := self._exact.get(hash(text))) is not None:
+                return f"is {self._names[number]}"
         for text in (words, whole if context else ()):
             for length, known in self._grams.items():
                 if len(text) < length:

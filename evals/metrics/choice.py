@@ -74,7 +74,7 @@ def letter(prediction: str, gold: Sequence[str]) -> dict[str, float]:
         raise ValueError(f"{odd[0]!r} is none of {', '.join(_LETTERS)}")
     marked = after_mark(prediction)
     text = prediction[-MAX_CHARS:].strip() if marked is None else marked
-    if _SEVERAL.fullmatch(text):
+    if _SEVERAL.fullmatch(text) and len({*re.findall("[A-E]", text)}) > 1:
         return {"accuracy": 0.0}
     if begins := _LETTER.match(text) or (marked and _WITH_VALUE.match(text)):
         return {"accuracy": float(begins[1].upper() in gold)}

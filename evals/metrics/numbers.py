@@ -124,9 +124,9 @@ def numbers_in(text: str) -> list[Fraction]:
         if not digits or len(digits) > _MAX_DIGITS or match.start() < end:
             continue
         value = Fraction(digits.replace(",", "") + exponent)
-        if not text.startswith("/", match.start() - 1) and (
-            under := _UNDER.match(text, match.end())
-        ):
+        begins = match.start()
+        is_under = begins > 0 and text[begins - 1] == "/"
+        if not is_under and (under := _UNDER.match(text, match.end())):
             value, end = value / int(under[1]), under.end()
         found.append(-value if sign else value)
     return found

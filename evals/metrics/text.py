@@ -15,7 +15,8 @@ _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]{0,2000})\}")
 _MARK = re.compile(
     r"\\boxed\s*\{(?P<boxed>(?:[^{}]|\{[^{}]*\}){1,2000})\}"
     # Of an answer, but none: "I hope the answer is clear", "this answer is the best I have".
-    r"|(?P<none>\b(?:(?:hope|if|whether)\b[^.,;:!?\n]{0,30}?|this |that |your )\banswer[ \t]+is\b)"
+    r"|(?P<none>\b(?:hope\b[^.,;:!?\n]{0,30}?|(?:if|whether) (?:the|my|your) |this |that )"
+    r"\banswer[ \t]+is\b)"
     r"|####"
     r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
     r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
