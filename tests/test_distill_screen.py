@@ -183,6 +183,12 @@ def test_a_question_of_8_words_about_a_passage_is_no_overlap_by_itself():
     assert sets.overlap(asked, "Two teas at 3 euros.")
 
 
+def test_a_short_evaluation_question_is_one_whatever_passage_is_put_before_it():
+    sets = EvaluationSets()
+    sets.add("eval:1", "Who directed Jaws?")
+    assert sets.overlap("Who directed Jaws?", "Jaws was shown in Ulm.") == "is eval:1"
+
+
 def test_evaluation_files_are_read_in_their_own_formats(tmp_path):
     svamp = tmp_path / "SVAMP.json"
     svamp.write_text(json.dumps([{"Body": "Al has 3 hens.", "Question": "How many hens?"}]))

@@ -46,6 +46,10 @@ def test_each_gold_answer_is_judged_as_what_it_is(
     ("scoring", "prediction", "gold", "right"),
     [
         ("squad", "The answer is Paris.\n\nI hope this answer is helpful!", "Paris", 1),
+        ("squad", "So your answer is Paris", "Paris", 1),
+        ("squad", "If both films are compared the answer is Jaws", "Jaws", 1),
+        ("letter", "The answer is B (B)", "B", 1),
+        ("numeric", "3/4 /", "0.75", 1),
         ("numeric", "#### 18\nLet me know if my answer is unclear.", "18", 1),
         ("numeric", "If each has 3, the answer is 9.", "9", 1),
         ("squad", r"\boxed{\text{Paris}}", "Paris", 1),
