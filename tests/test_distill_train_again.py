@@ -51,7 +51,7 @@ def test_a_run_goes_on_when_its_files_are_named_otherwise_and_with_more_threads(
     told: list[str] = []
     again = settings(data.absolute(), threads=2, log_every=2, micro_tokens=256)
     assert train(again, tmp_path / "out", told.append)["steps"] == 6
-    assert told[0] == "going on from step 2"
+    assert "going on from step 2" in told
     # The training is known by what it was made from when it is finished, too.
     told.clear()
     train(settings(data), Path("out"), told.append)
