@@ -87,10 +87,10 @@ def _fit_ladder(args: Namespace) -> int:
     evaluation = Evaluation(_settings(args, {choice.task: compared}))
     for doubt in ladder_samples.warnings_about(choice, len(evaluation.keys) // len(compared)):
         _say(f"warning: {doubt}")
-    _run(evaluation, out, resume=args.resume)
+    summary = _run(evaluation, out, resume=args.resume)
     found = fit_ladder(ladder_samples.read_drawn(out / SAMPLES, choice), choice, out)
     print(json.dumps(found, ensure_ascii=False, indent=1) if args.json else ladder_text(found))  # noqa: T201
-    return 0
+    return 1 if all(map(_all_failed, summary["systems"])) else 0
 
 
 def _ladder_choice(args: Namespace) -> Any:

@@ -7,13 +7,11 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
@@ -22,23 +20,18 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
-from ..errors import PromptTooLongError
 from .call_options import call_options, reject_unknown_settings
 from .deadline import call_deadline, seconds_within
 from .forks import ForkedLock
 from .messages import to_template_messages
 from .pool import EngineHandle, EngineSettings
-from .replies import as_chunk, chat_result, last_chunk, text_chunk
+from .replies import as_chunk, chat_result, last_chunk, overflow_as_langchain_knows_it, text_chunk
 from .tool_calls import allows_calls, tool_grammar, with_tools
 
 T = TypeVar("T")
 
 # Guards every model's handle, so that no call slips in while it is being closed.
 _handles = ForkedLock()
-
-
-class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):
-    """`PromptTooLongError` in the form that LangChain's middleware recognises."""
 
 
 class ChatGGUF(BaseChatModel):
@@ -199,17 +192,19 @@ class ChatGGUF(BaseChatModel):
         deadline = call_deadline.get()  # The model's own thread has another context.
 
         def job(engine: Any) -> Any:
-            # Imported here, on the model's thread: they pull in llama.cpp and numpy.
-            from .plan_samples import generate_plan
-            from .sampling import Sampling
+            # Imported here, on the model's thread: it pulls in llama.cpp and numpy.
+            from .plan_samples import generate_reply
 
-            prompt = engine.chat_template(self.chat_template).tokenize(rows)
-            how: Any = {"prefix_key": prefix_key, "emit": emit, "cancelled": cancelled}
-            settings["timeout"] = seconds_within(settings.get("timeout"), deadline)
-            if plans := options.get("plans"):
-                how |= {"problem": rows[-1]["content"], "plans": plans}
-                return generate_plan(engine, prompt, Sampling(**settings), **how)
-            return engine.generate(prompt, Sampling(**settings), **how)
+            seconds = seconds_within(settings.get("timeout"), deadline)
+            return generate_reply(
+                engine,
+                rows,
+                {**settings, "timeout": seconds, "plans": options.get("plans")},
+                chat_template=self.chat_template,
+                prefix_key=prefix_key,
+                emit=emit,
+                cancelled=cancelled,
+            )
 
         return self._submit(job), cancelled
 
@@ -222,7 +217,7 @@ class ChatGGUF(BaseChatModel):
     ) -> ChatResult:
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
-            with _overflow_as_langchain_knows_it():
+            with overflow_as_langchain_knows_it():
                 return chat_result(future.result(), self.name_of_file, kwargs)
         finally:
             cancelled.set()
@@ -236,7 +231,7 @@ class ChatGGUF(BaseChatModel):
     ) -> ChatResult:
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
-            with _overflow_as_langchain_knows_it():
+            with overflow_as_langchain_knows_it():
                 return chat_result(await asyncio.wrap_future(future), self.name_of_file, kwargs)
         finally:
             cancelled.set()
@@ -258,7 +253,7 @@ class ChatGGUF(BaseChatModel):
         try:
             while (piece := pieces.get()) is not None:
                 yield text_chunk(piece)
-            with _overflow_as_langchain_knows_it():
+            with overflow_as_langchain_knows_it():
                 last = last_chunk(future.result(), self.name_of_file)
             yield last
         finally:
@@ -285,17 +280,9 @@ class ChatGGUF(BaseChatModel):
         try:
             while (piece := await pieces.get()) is not None:
                 yield text_chunk(piece)
-            with _overflow_as_langchain_knows_it():
+            with overflow_as_langchain_knows_it():
                 last = last_chunk(future.result(), self.name_of_file)
             yield last
         finally:
             cancelled.set()
             future.cancel()
-
-
-@contextmanager
-def _overflow_as_langchain_knows_it() -> Iterator[None]:
-    try:
-        yield
-    except PromptTooLongError as error:
-        raise GGUFContextOverflowError(str(error)) from None

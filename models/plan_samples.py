@@ -6,8 +6,9 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..plan import MAX_SUBQUESTIONS, Plan, PlanError, parse_plan
 from ..plan.choice import ends_twice, plan_value
@@ -36,6 +37,45 @@ class _Reply:
     made: Generation
     lines: int | None
     value: float
+
+
+def generate_reply(
+    engine: Engine,
+    rows: list[dict[str, Any]],
+    options: Mapping[str, Any],
+    *,
+    chat_template: str | None = None,
+    prefix_key: str = "",
+    emit: Callable[[str], None] = lambda _: None,
+    cancelled: threading.Event | None = None,
+) -> Generation:
+    """Answer messages; where several plans are asked for, with the best of them.
+
+    Args:
+        engine: The model.
+        rows: The messages, as a chat template takes them.
+        options: The fields of `Sampling`, and `plans`.
+        chat_template: In place of the file's own.
+        prefix_key: See `Engine.generate`.
+        emit: Called with each piece of the reply.
+        cancelled: Setting it ends the generation.
+
+    Raises:
+        PromptTooLongError: If the prompt leaves no room for a reply.
+        TimeoutError: If the options' timeout passes before anything was written.
+    """
+    prompt = engine.chat_template(chat_template).tokenize(rows)
+    sampling = Sampling(**{name: value for name, value in options.items() if name != "plans"})
+    how: Any = {
+        "prefix_key": prefix_key,
+        "emit": emit,
+        "cancelled": cancelled or threading.Event(),
+    }
+    if plans := options.get("plans"):
+        return generate_plan(
+            engine, prompt, sampling, problem=rows[-1]["content"], plans=plans, **how
+        )
+    return engine.generate(prompt, sampling, **how)
 
 
 def generate_plan(

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from ..errors import PromptTooLongError
 from .tool_calls import allows_calls, read_call
 
 if TYPE_CHECKING:
     from .engine import Generation
+
+
+class GGUFContextOverflowError(PromptTooLongError, ContextOverflowError):
+    """`PromptTooLongError` in the form that LangChain's middleware recognises."""
+
+
+@contextmanager
+def overflow_as_langchain_knows_it() -> Iterator[None]:
+    """Raise a prompt that is too long as LangChain does."""
+    try:
+        yield
+    except PromptTooLongError as error:
+        raise GGUFContextOverflowError(str(error)) from None
 
 
 def chat_result(generation: Generation, model: str, options: Mapping[str, Any]) -> ChatResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,29 +29,19 @@ def open_gguf(
         MissingDependencyError: If llama-cpp-python isn't installed.
     """
     from ..models.engine import Engine
-    from ..models.plan_samples import generate_plan
+    from ..models.plan_samples import generate_reply
     from ..models.pool import EngineSettings
-    from ..models.sampling import Sampling
 
     engine = Engine(EngineSettings(source.path, source.table.n_ctx))
     session = session or Session()
     bounds = Session(session.meter, call_timeout=session.call_timeout or source.table.timeout)
 
-    def generate(call: Call, timeout: float | None) -> Any:
-        rows = [dict(row) for row in call.messages]
-        prompt = engine.chat_template(None).tokenize(rows)
-        options = {**call.options, "timeout": timeout}
-        how: Any = {"prefix_key": "", "emit": lambda _: None, "cancelled": threading.Event()}
-        if plans := options.pop("plans", 0):
-            how |= {"problem": rows[-1]["content"], "plans": plans}
-            return generate_plan(engine, prompt, Sampling(**options), **how)
-        return engine.generate(prompt, Sampling(**options), **how)
-
     def ask(call: Call, _config: Any) -> Reply:
         begin = time.perf_counter()
         bounds.meter.before_call(call.role)
         with bounds.in_time(bounded=True) as seconds:
-            generation = generate(call, seconds)
+            rows = [dict(row) for row in call.messages]
+            generation = generate_reply(engine, rows, {**call.options, "timeout": seconds})
         usage = UsageRow(
             role=call.role,
             model=source.name,
