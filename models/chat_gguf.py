@@ -49,7 +49,8 @@ class ChatGGUF(BaseChatModel):
 
     Raises:
         ModelFileError: At the first call, if the file is missing, damaged, no GGUF, newer
-            than the installed llama.cpp, or without a chat template.
+            than the installed llama.cpp, or without a chat template; at any call whose messages
+            the template takes too long for.
         PromptTooLongError: If a prompt doesn't fit `n_ctx`.
         MissingDependencyError: If llama-cpp-python isn't installed.
 
@@ -80,7 +81,7 @@ class ChatGGUF(BaseChatModel):
     """Longest reply; None goes on until the context is full."""
     stop: list[str] | None = None
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds for one call, without waiting and the chat template, which is the file's program."""
+    """Seconds for one call, without waiting and the chat template, which has 10 s of its own."""
     max_retries: int | None = None
     """Accepted for compatibility; a local model has nothing to retry."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError, UserError
 from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .llama import llama_cpp
+from .template_program import TemplateProgram
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -37,7 +39,8 @@ class ChatTemplate:
         self._bos = llama_cpp.llama_vocab_bos(vocab)
         self._add_bos = bool(llama_cpp.llama_vocab_get_add_bos(vocab))
         eos = llama_cpp.llama_vocab_eos(vocab)
-        self._formatter = new_formatter(text, _text(vocab, self._bos), _text(vocab, eos))
+        file = repr(Path(engine.path).name)
+        self._program = compile_template(text, _text(vocab, self._bos), _text(vocab, eos), file)
         self._control = _control_tokens(vocab, text)
 
     def tokenize(self, messages: Sequence[dict[str, Any]]) -> list[int]:
@@ -62,37 +65,46 @@ class ChatTemplate:
         """The prompt as text, whatever control tokens the messages spell.
 
         Raises:
-            UserError: If the template refuses the messages, with its reason.
+            UserError: If the template refuses the messages, with its reason, or has no end.
         """
-        return render_messages(self._formatter, messages)
+        return render_messages(self._program, messages)
 
 
-def new_formatter(template: str, bos_token: str, eos_token: str) -> Any:
-    """llama-cpp-python's renderer of a chat template.
+def compile_template(
+    template: str, bos_token: str, eos_token: str, of: str = "the model"
+) -> TemplateProgram:
+    """A chat template, ready to render.
+
+    Args:
+        template: Jinja text.
+        bos_token: Text of the token that begins a prompt.
+        eos_token: Text of the one that ends a message.
+        of: Whose it is, for errors.
 
     Raises:
         ModelFileError: If the template isn't valid Jinja.
     """
     try:
-        return llama_cpp.llama_chat_format.Jinja2ChatFormatter(
-            template=template, eos_token=eos_token, bos_token=bos_token
-        )
+        return TemplateProgram(template, of, bos_token=bos_token, eos_token=eos_token)
     except Exception as error:
         raise ModelFileError(f"the chat template isn't valid Jinja: {error}") from None
 
 
-def render_messages(formatter: Any, messages: list[dict[str, Any]]) -> str:
+def render_messages(program: TemplateProgram, messages: list[dict[str, Any]]) -> str:
     """A prompt; a template that refuses a system message gets it within the next one.
 
     Raises:
+        ModelFileError: If the template takes too long or writes too much.
         UserError: If the template refuses the messages all the same, with its reason.
     """
     try:
-        return str(formatter(messages=messages).prompt)
+        return program.render(messages)
+    except ModelFileError:
+        raise
     except Exception as error:
         if len(messages) > 1 and messages[0]["role"] == "system":
             # Some templates (Gemma's, older Mistral's) know no system role.
-            return render_messages(formatter, _merge_system(messages))
+            return render_messages(program, _merge_system(messages))
         raise UserError(f"the model's chat template refuses the messages: {error}") from None
 
 

@@ -60,6 +60,7 @@ class Engine:
     """
 
     def __init__(self, settings: EngineSettings) -> None:
+        self.path = settings.path
         self.metadata = read_metadata(settings.path)
         contract = read_contract(settings.path)
         trained = contract.n_ctx_trained if contract else 0

@@ -24,6 +24,8 @@ _MAX_PAIRS = 10_000
 _MAX_STRING = 8_000_000
 _MAX_KEPT_ARRAY = 64
 _MAX_ARRAY = 5_000_000
+_MAX_LAYERS = 512
+"""As llama.cpp has it, which ends the process at more, or none."""
 _SUPPORTED_VERSIONS = (2, 3)
 
 
@@ -134,6 +136,12 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
     if type(alignment) is not int or not 1 <= alignment <= 1 << 20:
         raise EOFError
     _check_size(stream, tensors, alignment, size)
+    layers = metadata.get(f"{metadata.get('general.architecture')}.block_count")
+    if type(layers) is int and not 1 <= layers <= _MAX_LAYERS:
+        raise ModelFileError(
+            f"{path!r} says that it has {layers} layers, and llama.cpp takes 1 to {_MAX_LAYERS}; "
+            "download or export the file again."
+        )
     return metadata
 
 

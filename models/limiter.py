@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from weakref import WeakSet
 
 from .forks import in_forks
 
 _shared: dict[tuple[str, int], Limiter] = {}
 _all: WeakSet[Limiter] = WeakSet()
+_inner: ContextVar[Mapping[Limiter, Limiter]] = ContextVar("inner", default=MappingProxyType({}))
+"""Of each limiter that has given a place to the call that we are in: the limiter for what is
+called from there. A solver that asks its own graph would otherwise wait for itself."""
 
 
 def limiter_for(ref: str, most: int) -> Limiter:
@@ -50,26 +55,34 @@ class Limiter:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for a place, blocking the thread."""
-        if turn := self._queue():
-            self._wait(turn)
+        outer = _inner.get()
+        places = outer.get(self, self)
+        if turn := places._queue():
+            places._wait(turn)
+        _inner.set({**outer, self: Limiter(self.most)})
         try:
             yield
         finally:
-            self._release()
+            places._release()
+            _inner.set(outer)
 
     @asynccontextmanager
     async def ahold(self) -> AsyncIterator[None]:
         """Wait for a place without blocking the event loop."""
-        if turn := self._queue(asyncio.get_running_loop()):
+        outer = _inner.get()
+        places = outer.get(self, self)
+        if turn := places._queue(asyncio.get_running_loop()):
             try:
                 await asyncio.wrap_future(turn)
             except BaseException:  # Cancelled, or its loop is closed.
-                self._give_up(turn)
+                places._give_up(turn)
                 raise
+        _inner.set({**outer, self: Limiter(self.most)})
         try:
             yield
         finally:
-            self._release()
+            places._release()
+            _inner.set(outer)
 
     def _queue(self, loop: asyncio.AbstractEventLoop | None = None) -> Future[None] | None:
         """A place at once (None), or a future that is done when it is our turn."""

@@ -15,8 +15,8 @@ _DONE = re.compile(
     re.I,
 )
 _LABEL = re.compile(
-    r"(?:\*\*)?(?:#(?P<bare>\d{1,4})|#\d{1,4}[.:)]|q?\d{1,4}[.:)]|[-*•–]|(?:next|follow[- ]?up)"
-    r"(?: question| subquestion)?:)(?:\*\*)? ",
+    r"(?:\*\*)?(?:#(?P<bare>\d{1,4})|(?P<ordinal>\d{1,4})\.|#\d{1,4}[.:)]|q?\d{1,4}[.:)]|[-*•–]"
+    r"|(?:next|follow[- ]?up)(?: question| subquestion)?:)(?:\*\*)? ",
     re.I,
 )
 _NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+)$")
@@ -64,10 +64,11 @@ def parse_next(text: str, number: int) -> Subquestion | None:
 def _label(row: str, number: int) -> int:
     """How long the label before a line is; 0 if there is none.
 
-    A `#1` in the middle of a sentence stands for the answer of line 1, also at its beginning.
+    A `#1` in the middle of a sentence stands for the answer of line 1, also at its beginning. A
+    number that no line has yet belongs to the line, as in "12. March".
     """
     label = _LABEL.match(row)
-    if not label:
+    if not label or int(label["ordinal"] or 0) > number:
         return 0
     goes_on = row[label.end() :][:1].islower()
     is_answer = label["bare"] and int(label["bare"]) < number and goes_on

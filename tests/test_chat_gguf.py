@@ -215,6 +215,36 @@ def test_a_file_without_chat_template_is_refused_not_guessed(tmp_path: Path) -> 
         assert model.invoke(ask(QUESTION)).content == PLAN
 
 
+MANY = "{% for a in range(99999) %}"
+ENDLESS = {
+    "a loop in a loop": MANY + MANY + "{% endfor %}{% endfor %}",
+    "a macro that calls itself": "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}"
+    "{% endmacro %}{{ m(60) }}",
+    "much text": MANY + "{{ 'much ' * 999 }}{% endfor %}",
+    "a long text": "{{ 'long ' * 999999999999 }}",
+    "a large number": "{{ 9 ** 9 ** 9 }}",
+    "a text that doubles": "{% set n = namespace(text='x') %}"
+    + MANY
+    + "{% set n.text = n.text ~ n.text %}{% endfor %}",
+    "a block that doubles": "{% set text = 'x' %}"
+    + "{% set text %}{{ text }}{{ text }}{% endset %}" * 60,
+    "an argument that doubles": "{% macro m(text) %}{{ m(text ~ text) }}{% endmacro %}{{ m('x') }}",
+}
+
+
+@pytest.mark.parametrize("template", ENDLESS.values(), ids=ENDLESS)
+def test_a_template_without_end_is_stopped(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langgraph_decompose.models.template_program.MAX_SECONDS", 0.5)
+    model = ChatGGUF(model_path=bundled_model_path(), chat_template=template)
+    with pytest.raises(ModelFileError, match="the chat template of 'decompose.gguf' takes too lo"):
+        model.invoke("hi")
+
+
+def test_a_long_text_of_the_user_s_is_not_the_template_s(bundled: ChatGGUF) -> None:
+    with pytest.raises(PromptTooLongError, match="over the model's limit"):
+        bundled.invoke("long " * 300_000)
+
+
 def test_a_template_without_system_role_gets_it_with_the_first_message() -> None:
     template = (
         "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"

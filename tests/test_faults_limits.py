@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph_decompose import Budget, resolve_model
+from langgraph_decompose import Budget, create_decomposition_graph, resolve_model
 from langgraph_decompose.models.limiter import Limiter
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
@@ -305,3 +305,23 @@ def test_a_call_that_is_given_up_has_its_place_until_it_has_ended(
         result = run(how, solving_elsewhere(solving, planning, **options))
         assert statuses(result) == ["failed"] * 2 + ["ok"] * 6
         assert solving.peak == 1
+
+
+@both
+def test_a_solver_that_asks_its_own_graph_does_not_wait_for_its_own_place(how: str) -> None:
+    running: list[str] = []
+    at_once: list[int] = []
+
+    def solver(prompt: str) -> str:
+        if "Outer?" in prompt:
+            return str(own.invoke({"question": "Inner?"})["answer"])
+        running.append(prompt)
+        at_once.append(len(running))
+        time.sleep(0.01)
+        running.remove(prompt)
+        return "7"
+
+    options: Any = {"strategy": "self_consistency", "samples": 3, "max_concurrency": 1}
+    own = create_decomposition_graph(solver, budget=Budget(max_seconds=20), **options)
+    assert run(how, own, {"question": "Outer?"})["answer"] == "7"
+    assert at_once == [1] * 9

@@ -237,6 +237,9 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
         ("#1 was born in which year?", "#1 was born in which year?"),
         ("#2 #1 was born in which year?", "#1 was born in which year?"),
         ("no more info about Jaws?", "no more info about Jaws?"),
+        ("2. March brought how much rain?", "March brought how much rain?"),
+        ("12. March 1990 was which day?", "12. March 1990 was which day?"),
+        ("#2 12. March 1990 was which day?", "12. March 1990 was which day?"),
         ("A?" + " " * 40_000 + "<- #x", "A? < - #x"),
     ],
 )

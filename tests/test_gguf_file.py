@@ -115,6 +115,18 @@ def test_a_context_that_llama_cpp_would_die_of_is_refused(
     assert f"'model.gguf' says that it was trained for {tokens} tokens" in done.err
 
 
+@pytest.mark.parametrize("layers", [0, 513])
+def test_a_number_of_layers_that_llama_cpp_would_die_of_is_refused(
+    tmp_path: Path, decompose: Callable[..., Finished], layers: int
+) -> None:
+    count = b"qwen3.block_count\x04\0\0\0"
+    at = DATA.index(count) + len(count)
+    path = write(tmp_path, DATA[:at] + struct.pack("<I", layers) + DATA[at + 4 :])
+    done = decompose("plan", "Who directed Jaws?", "--decomposer", f"gguf:{path}")
+    assert (done.code, done.out) == (2, "")
+    assert f"model.gguf' says that it has {layers} layers, and llama.cpp takes" in done.err
+
+
 def test_a_file_cut_inside_its_last_tensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="can't load 'model.gguf'"):
         ChatGGUF(model_path=write(tmp_path, DATA[:-64])).invoke("hi")

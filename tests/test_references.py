@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -332,9 +333,14 @@ def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_
     first = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="0")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("#1 Who is the director of Jaws?")
-    offline = run("gguf:hf:me/tiny/tiny.gguf", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
-    assert offline.stdout == first.stdout
+    unreachable = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    assert run("gguf:hf:me/tiny/tiny.gguf", **unreachable).stdout == first.stdout
     missing = run("gguf:hf:me/tiny/other.gguf", HF_HUB_OFFLINE="0")
     assert missing.returncode == 2
     assert "'other.gguf'" in missing.stderr
     assert "Traceback" not in missing.stderr
+    begin = time.monotonic()
+    unknown = run("gguf:hf:me/tiny/other.gguf", **unreachable)
+    assert time.monotonic() - begin < 15, "huggingface_hub itself tries for 24 s"
+    assert unknown.returncode == 2
+    assert "'other.gguf' isn't in the local cache and the hub can't be reached" in unknown.stderr

@@ -182,6 +182,18 @@ def test_of_roles_that_are_no_models_a_chat_sees_the_answer_alone(
 
 
 @both
+def test_what_a_solver_s_graph_says_is_told_from_the_answer(how: str) -> None:
+    graph = decomposition(solver=ROLES["agent"]("secret work"), composer=always("the end"))
+    said: dict[str, list[Any]] = {"secret work": [], "the end": []}
+    for place, (part, about) in stream(how, graph, "messages", subgraphs=True):
+        text = part.content if part.content in said else "the end"
+        below = [step for step in place if step.startswith("subquestion:")]
+        said[text].append((len(below), about["decompose_role"], about.get("decompose_id")))
+    assert sorted(said["secret work"]) == [(1, "solver", n) for n in (1, 2, 3, 4)]
+    assert set(said["the end"]) == {(0, "composer", None)}
+
+
+@both
 @pytest.mark.parametrize("mode", ["updates", "tasks", "messages"])
 def test_a_checkpointer_adds_nothing_to_the_stream_of_a_function(how: str, mode: str) -> None:
     def parts(saver: Any) -> int:

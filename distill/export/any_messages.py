@@ -97,10 +97,10 @@ def template_for_any_messages(template: str, bos_token: str, eos_token: str) -> 
 
 
 def _refuses(template: str, bos_token: str, eos_token: str) -> bool:
-    from ...models.chat_template import new_formatter, render_messages
+    from ...models.chat_template import compile_template, render_messages
 
     try:
-        formatter = new_formatter(template, bos_token, eos_token)
+        program = compile_template(template, bos_token, eos_token)
     except UserError:
         return True
-    return bool(refusals(lambda messages: render_messages(formatter, messages)))
+    return bool(refusals(lambda messages: render_messages(program, messages)))
