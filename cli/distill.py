@@ -176,7 +176,8 @@ def _source(args: Namespace, way: str, options: dict[str, Any], split: str = "")
     from ..distill.sources import ExampleSource, make_source
 
     source = ExampleSource.of(way, {way: options, "split": split})
-    make_source(source, Path(getattr(args, "data", None) or "."), args.out, args.say)
+    data = Path(getattr(args, "data", None) or ".")
+    make_source(source, data, args.out, args.say, args.say)
     return read_manifest(args.out)["counts"]
 
 

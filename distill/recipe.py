@@ -25,9 +25,10 @@ from .checked import checked, read_yaml
 from .export.export import ExportSettings, export
 from .export.gguf_tensors import architecture_of
 from .export.hf_model import read_json
+from .make_sources import make_sources
 from .records import Example, read_examples
 from .screen.contamination import repeated_questions
-from .sources import ExampleSource, make_source, source_inputs
+from .sources import ExampleSource, source_inputs
 from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
 
@@ -156,10 +157,7 @@ def run_recipe(
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     for source in recipe.sources.values():
         source_inputs(source, data)  # Before a teacher is paid for another one.
-    files = {
-        name: make_source(source, data, out / "sources" / name, say)
-        for name, source in recipe.sources.items()
-    }
+    files = make_sources(recipe.sources, data, out / "sources", say)
     done: dict[str, Any] = {"sources": {name: str(path) for name, path in files.items()}}
     if "train" in steps:
         if not manifest.read_manifest(out / "train").get("finished"):

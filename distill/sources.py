@@ -33,6 +33,7 @@ from .source_options import WAYS, ExamplesOptions, GenerateOptions, Options, Sol
 from .vary import Vary, varied
 
 _SHOWN = 5
+_TOLD_EVERY = 500
 TEACHER_SET = Path(__file__).parent / "teacher_set"
 """Plans that a strong language model wrote for this project."""
 
@@ -90,8 +91,22 @@ class ExampleSource:
         return checked(WAYS[self.way], self.options, f"the source {self.name!r}")
 
 
+def is_made(source: ExampleSource, data: Path, directory: Path) -> bool:
+    """Whether a source's examples are there, made from the same data.
+
+    Raises:
+        UserError: If data is missing, or the directory holds another source.
+    """
+    settings, inputs = _about(source, data)
+    return manifest.is_finished(directory, "source", settings, inputs, _may_be_anew(directory))
+
+
 def make_source(
-    source: ExampleSource, data: Path, directory: Path, say: Callable[[str], None] = lambda _: None
+    source: ExampleSource,
+    data: Path,
+    directory: Path,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Make a source's examples, or find them made; returns their file.
 
@@ -102,22 +117,18 @@ def make_source(
         source: What to make.
         data: The folder that relative paths of data sets start from.
         directory: Where; one directory for each source.
-        say: Gets a line now and then.
+        say: Gets what a person should know of the examples.
+        progress: Is told how far it is now and then.
 
     Raises:
         UserError: If data is missing or broken, or the directory holds another source.
     """
     path = directory / "examples.jsonl"
-    settings, inputs = asdict(source), source_inputs(source, data)
-    if source.way == "collect":
-        settings["options"]["teacher"] = without_credentials(source.options["teacher"])
-    # Files are written whole: of a source that wasn't finished, nothing can be mixed.
-    unfinished = manifest.read_manifest(directory).get("finished") is False
-    anew = unfinished or manifest.holds_replies(directory)
-    if not manifest.begin(directory, "source", settings, inputs, anew):
+    settings, inputs = _about(source, data)
+    if not manifest.begin(directory, "source", settings, inputs, _may_be_anew(directory)):
         return path
     left_out: list[str] = []
-    examples = _examples(source, data, directory, say, left_out)
+    examples = _examples(source, data, directory, progress, left_out)
     if source.split:
         examples = (example for example in examples if split_of(example.id) == source.split)
     if source.screen is not None:
@@ -125,7 +136,7 @@ def make_source(
     if source.vary:
         examples = varied(examples, source.vary)
     plans = [0]
-    count = write_examples(path, _counting_plans(examples, plans))
+    count = write_examples(path, _counting_plans(_told(examples, source.name, progress), plans))
     if not count:
         why = f" ({len(left_out)} rows are left out, {left_out[0]})" if left_out else ""
         raise UserError(
@@ -141,6 +152,32 @@ def make_source(
     }
     manifest.finish(directory, "source", settings, inputs, counts)
     return path
+
+
+def _about(source: ExampleSource, data: Path) -> tuple[dict[str, Any], list[Path]]:
+    """What decides a source's examples: its settings, and the files that it reads."""
+    settings = asdict(source)
+    if source.way == "collect":
+        settings["options"]["teacher"] = without_credentials(source.options["teacher"])
+    return settings, source_inputs(source, data)
+
+
+def _may_be_anew(directory: Path) -> bool:
+    """Whether a source with other settings may replace this one.
+
+    Files are written whole: of a source that wasn't finished, nothing can be mixed.
+    """
+    unfinished = manifest.read_manifest(directory).get("finished") is False
+    return unfinished or manifest.holds_replies(directory)
+
+
+def _told(
+    examples: Iterable[Example], name: str, progress: Callable[[str], None]
+) -> Iterator[Example]:
+    for count, example in enumerate(examples, 1):
+        yield example
+        if count % _TOLD_EVERY == 0:
+            progress(f"{name}: {count:,} examples")
 
 
 def _counting_plans(examples: Iterable[Example], plans: list[int]) -> Iterator[Example]:
@@ -197,14 +234,14 @@ def _examples(
     source: ExampleSource,
     data: Path,
     directory: Path,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     left_out: list[str],
 ) -> Iterable[Example]:
     options = source.checked_options()
     if isinstance(options, GenerateOptions):
         return generate(options.count, options.seed, options.kinds)
     if isinstance(options, CollectSettings):
-        done = collect(options, directory / "collect", lambda p: say(str(p)))
+        done = collect(options, directory / "collect", lambda p: progress(str(p)))
         if done.get("failed"):
             raise UserError(
                 f"the source {source.name!r}: {done['failed']} questions failed; "
