@@ -12,7 +12,7 @@ was killed goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from ..errors import UserError
 from ..models.gguf_file import read_contract
 from . import manifest
 from .check.check import CheckSettings, check
+from .check.quality_table import quality_table
 from .checked import checked, read_yaml
 from .export.export import ExportSettings, export
 from .export.gguf_tensors import architecture_of
 from .export.hf_model import read_json
 from .make_sources import make_sources
-from .records import Example, read_examples
+from .records import read_examples
 from .screen.contamination import repeated_questions
 from .sources import ExampleSource, source_inputs
 from .train.settings import local_student
@@ -202,36 +203,10 @@ def _check(
     smallest = min(made, key=lambda path: path.stat().st_size)
     # Students without a role of the contract write neither plans nor expressions.
     plans = read_contract(smallest) is not None
-    rows = _quality(smallest, paths, limit, out / "quality", say) if plans else []
+    rows = quality_table(smallest, paths, limit, out / "quality", say) if plans else []
     examples = [example for path in paths.values() for example in read_examples(path)]
     model, name = out / "train" / "model", smallest.name
     return check(settings, model, made, examples, out / "check", say, rows, name)
-
-
-def _quality(
-    gguf: Path,
-    held_out: dict[str, Path],
-    limit: int | None,
-    directory: Path,
-    say: Callable[[str], None],
-) -> list[dict[str, str]]:
-    """The quality table, measured once."""
-    from .check.quality import by_metric, quality
-
-    about, inputs = {"evenly": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
-    if manifest.begin(directory, "quality", about, inputs):
-        sets = {name: _evenly(read_examples(path), limit) for name, path in held_out.items()}
-        rows = by_metric(quality(gguf, sets, {}, progress=say))
-        manifest.finish(directory, "quality", about, inputs, {"rows": rows})
-    return manifest.read_manifest(directory)["counts"]["rows"]
-
-
-def _evenly(examples: Iterable[Example], limit: int | None) -> list[Example]:
-    """At most so many, from all over a set, which may be sorted."""
-    found = [*examples]
-    if limit is None or len(found) <= limit:
-        return found
-    return [found[k * len(found) // limit] for k in range(limit)]
 
 
 def _with_files(row: Any, key: str, files: dict[str, Path]) -> Any:

@@ -39,7 +39,7 @@ def test_processes_make_the_same_files(tmp_path: Path) -> None:
     said: list[str] = []
     files = make_sources(found, tmp_path, tmp_path / "out", said.append)
     assert list(files) == ["mine", "sums"]
-    assert said[0].startswith("making 2 sources in ")
+    assert said[0] == "making 2 sources side by side"
     assert {line.split(";")[1] for line in said[1:]} == {
         " 1 of 2 sources are made",
         " 2 of 2 sources are made",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from langgraph_decompose import bundled_model_path
+from langgraph_decompose.distill.check import quality_table as quality_table_module
 from langgraph_decompose.distill.check.predict import (
     open_file,
     predict,
@@ -21,6 +22,8 @@ from langgraph_decompose.distill.check.quality import (
     step_rows,
     table,
 )
+from langgraph_decompose.distill.check.quality_table import quality_table
+from langgraph_decompose.distill.generate import generate
 from langgraph_decompose.distill.records import Example, write_examples
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import Item
@@ -115,3 +118,25 @@ def test_a_file_without_contract_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.gguf").write_bytes(b"no model")
     with pytest.raises(UserError, match="GGUF"):
         quality(tmp_path / "no.gguf", {}, {})
+
+
+def test_the_sets_of_a_recipe_are_measured_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*generate(30, 5, {"compare": 1})]
+    sets = {"sums": [PEARS, HELLO], "names": rows[:7], "more": rows[7:]}
+    files = {name: tmp_path / f"{name}.jsonl" for name in sets}
+    for name, examples in sets.items():
+        write_examples(files[name], examples)
+    said: list[str] = []
+    monkeypatch.setattr(quality_table_module, "_MANY", 1)
+    found = quality_table(MODEL, files, 5, tmp_path / "measured", said.append)
+    assert said[-1] == "measuring on 3 held-out sets: 3 are done"
+    monkeypatch.setattr(quality_table_module, "_MANY", 1000)
+    assert found == quality_table(MODEL, files, 5, tmp_path / "alone")
+    good = next(row for row in found if row["metric"] == "good")
+    assert [name for name in good if name != "metric"] == ["sums", "names", "more"]
+    assert good["more"].endswith("; 5)"), "the limit holds for each"
+    said.clear()
+    assert quality_table(MODEL, files, 5, tmp_path / "measured", said.append) == found
+    assert not said, "it is measured once"
