@@ -92,6 +92,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+_MAY_BE_NONE = {item.name for item in fields(Settings) if item.default is None}
 _LEAST: dict[str, float] = {
     "n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0, "call_timeout": 0.001,
     "max_seconds": 0.001, "max_cost": 1e-9, "keep_runs_days": 0, "verify_retries": 0,
@@ -149,8 +150,16 @@ def load_settings() -> Settings:
     if not isinstance(tables, dict):
         raise UserError(f"{path}: models must be tables, as in [models.NAME].")
     models = {name: _table(path, name, table) for name, table in tables.items()}
-    settings = Settings(**_checked(path, "", values, Settings), models=models)
-    return replace(settings, **_from_environment())
+    settings = Settings(**said_none(_checked(path, "", values, Settings)), models=models)
+    return replace(settings, **said_none(_from_environment()))
+
+
+def said_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with None for the word `none`, where there may be none.
+
+    Elsewhere it stays, to be refused: a model called so is asked for in vain.
+    """
+    return {n: None if v == "none" and n in _MAY_BE_NONE else v for n, v in values.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,6 +27,22 @@ def open_private(path: Path) -> None:
         raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, at once or not at all.
+
+    Raises:
+        UserError: If it can't be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        open_private(new)
+        new.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(new, path)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
+
+
 @asynccontextmanager
 async def open_checkpointer(path: Path) -> AsyncIterator[Any]:
     """LangGraph's SQLite checkpointer, which waits if another process is writing."""

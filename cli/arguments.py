@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..nodes.problem import MAX_CONTEXT_CHARS, Problem
-from ..settings import Settings, load_settings
+from ..settings import Settings, load_settings, said_none
 
 _MOST_JSON_BYTES = 1_000_000
 ALWAYS_SPLITTING = ("static", "sequential", "dag", "dynamic", "recursive")
@@ -30,10 +30,12 @@ def read_problem(args: Namespace) -> Problem:
     question = args.question
     if question == "-":
         question = _decode(sys.stdin.buffer.read(), "stdin")
-    return Problem(question, _read_context(args.context) if args.context else "")
+    return Problem(question, "" if args.context is None else _read_context(args.context))
 
 
 def _read_context(name: str) -> str:
+    if not name:  # As from a script's variable that isn't set.
+        raise UserError("the context is empty; name a file, or leave --context out.")
     path = Path(os.path.expanduser(name))
     try:
         with path.open("rb") as file:
@@ -42,7 +44,10 @@ def _read_context(name: str) -> str:
         raise UserError(f"there is no context file {name!r}; check the path.") from None
     except OSError as error:
         raise UserError(f"the context file {name!r} can't be read: {error.strerror}.") from None
-    return _decode(data, f"the context file {name!r}")
+    text = _decode(data, f"the context file {name!r}")
+    if not text.strip():
+        raise UserError(f"the context file {name!r} is empty; name another, or leave it out.")
+    return text
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -116,7 +121,4 @@ def given_settings(args: Namespace) -> dict[str, Any]:
     """What the flags set."""
     names = [f.name for f in fields(Settings) if f.name != "models"]
     found = {name: getattr(args, name, None) for name in names}
-    given = {name: value for name, value in found.items() if value is not None}
-    # Only where there may be none: a model called so is asked for in vain.
-    needed = ("decomposer", "solver", "strategy")
-    return {n: None if v == "none" and n not in needed else v for n, v in given.items()}
+    return said_none({name: value for name, value in found.items() if value is not None})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..evals.rows import refuse_utf16
 from ..nodes.problem import Problem
 from ..storage import open_private
 
@@ -49,6 +50,7 @@ def read_rows(name: str) -> list[Row]:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise UserError(f"the questions {name!r} can't be read: {error.strerror}.") from None
+    refuse_utf16(data, f"the file of questions {name!r}")
     lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
     rows = [_row(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:

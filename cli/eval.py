@@ -14,9 +14,13 @@ from typing import Any
 from ..errors import UserError
 from ..models.hosted import without_credentials
 from ..settings import Settings, load_settings
+from ..storage import write_private
 from .arguments import read_json_file
 from .drive import loading
 from .progress import QuestionsProgress
+
+_WAYS = ("gate", "attempts", "dup", "verify", "verifier", "ladder")
+"""The flags that hold for strategies that split."""
 
 
 def run(args: Namespace) -> int:
@@ -106,11 +110,15 @@ def _ladder_choice(args: Namespace) -> Any:
         raise UserError("--fit-ladder chooses by one task or file, not by several or a table.")
     if len(args.decomposer) > 1:
         raise UserError("a ladder has one decomposer; name one.")
-    unused = ("gate", "attempts", "dup", "verify", "verifier", "ladder", "model")
-    if given := [name for name in unused if getattr(args, name)]:
-        raise UserError(f"--fit-ladder can't be combined with --{given[0]}.")
+    _refuse_beside("--fit-ladder", args, (*_WAYS, "model"))
     caps = [args.max_subquestions]
     return LadderChoice(args.tasks[0], args.strategy, args.solver, args.decomposer[0], caps)
+
+
+def _refuse_beside(what: str, args: Namespace, flags: Sequence[str]) -> None:
+    """Refuse flags that would have no effect."""
+    if given := [name for name in flags if getattr(args, name)]:
+        raise UserError(f"{what} can't be combined with --{given[0]}.")
 
 
 def _matrix(args: Namespace) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _ways(args: Namespace) -> dict[str, Any]:
     """What the flags say beyond strategy and models."""
     from ..graphs.escalate import read_ladder
 
-    found = {n: getattr(args, n) for n in ("gate", "attempts", "dup", "verify", "verifier")}
+    found = {name: getattr(args, name) for name in _WAYS}
     ladder = read_json_file(args.ladder, "ladder")
     found["ladder"] = None if ladder is None else read_ladder(ladder)
     # A number of 0 is refused later; it isn't the same as not said.
@@ -148,6 +156,7 @@ def _of_table(name: str, args: Namespace) -> dict[str, Any]:
 
     if len(args.tasks) > 1:
         raise UserError(f"{name} is run alone; name no further task.")
+    _refuse_beside(name, args, _WAYS)
     found = load_experiment(name).systems(_models(args.model))
     missing: list[UserError] = []
     for task in list(found):
@@ -164,12 +173,9 @@ def _of_table(name: str, args: Namespace) -> dict[str, Any]:
 
 def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
     """Run it with a bar on the terminal; returns the summary."""
-    passing = 0
     with QuestionsProgress(len(evaluation.keys), 0) as progress:
 
         def sample_done(sample: Mapping[str, Any], before: int) -> None:
-            nonlocal passing
-            passing += bool(sample["transient"])
             progress.begin_at(before)
             progress.meter.paid(sample["usage"], counted=False)
             progress.question_done(sample)
@@ -177,7 +183,7 @@ def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
         # A server's address may hold a password.
         command = shlex.join(["decompose", *map(without_credentials, sys.argv[1:])])
         found = evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
-    if passing:
+    if passing := evaluation.passing:
         _say(f"warning: {passing} questions failed in passing; --resume asks them again")
     return found
 
@@ -186,7 +192,7 @@ def _beside_published(name: str, args: Namespace, summary: Any, out: Path) -> st
     from ..evals.experiments import beside_published, load_experiment
 
     text = beside_published(load_experiment(name), _models(args.model), summary)
-    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    write_private(out / f"{name}.md", text)
     return text.rstrip()
 
 

@@ -6,10 +6,10 @@ import json
 import os
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import ModelFileError, UserError
-from ..models.bundled import WEIGHTS
+from ..models.bundled import Role, bundled_model_path
 from ..models.gguf_file import read_contract, read_metadata
 from ..models.hosted import without_credentials
 from ..models.references import find_gguf
@@ -44,14 +44,17 @@ def _describe(name: str) -> dict[str, Any]:
 
 
 def _list() -> dict[str, Any]:
-    bundled = [_entry("bundled", path) for path in sorted(WEIGHTS.glob("*.gguf"))]
+    # One reference means two files: who asks decides which.
+    roles = get_args(Role)
+    bundled = [_entry("bundled", Path(bundled_model_path(role)), role) for role in roles]
     tables = load_settings().models
     named = [{"ref": name, "is": without_credentials(tables[name].ref)} for name in tables]
     return {"bundled": bundled, "cached": _cached(), "named": named}
 
 
-def _entry(ref: str, path: Path) -> dict[str, Any]:
-    entry: dict[str, Any] = {"ref": ref, "path": str(path), "bytes": path.stat().st_size}
+def _entry(ref: str, path: Path, role: str = "") -> dict[str, Any]:
+    named = {"ref": ref, "role": role} if role else {"ref": ref}
+    entry: dict[str, Any] = {**named, "path": str(path), "bytes": path.stat().st_size}
     try:
         metadata, contract = read_metadata(path), read_contract(path)
     except ModelFileError as error:
@@ -86,7 +89,8 @@ def _print_list(found: dict[str, Any]) -> None:
     for entry in [*found["bundled"], *found["cached"]]:
         roles = " and ".join(entry.get("roles", [])) or "general"
         detail = _short(entry.get("problem") or f"{entry.get('name')}, {roles}")
-        print(f"{_short(entry['ref']):40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
+        name = _short(entry["ref"] + (f" ({entry['role']})" if "role" in entry else ""))
+        print(f"{name:40} {entry['bytes'] / 1e6:9.1f} MB  {detail}")  # noqa: T201
     for entry in found["named"]:
         print(f"{_short(entry['ref']):40} {'':12}  {_short(entry['is'])}")  # noqa: T201
 

@@ -252,21 +252,27 @@ def _examples(
     path = data_path(options.path, data)
     if isinstance(options, ExamplesOptions):
         return read_examples(path, noted)
-    rows = read_dataset(options.kind, path, data_dir=data, broken=noted)
+    rows = read_dataset(options.kind, path, data_dir=data, broken=noted, split=source.split)
     if isinstance(options, SolutionOptions):
         turn = solver_lines if options.solver_lines else from_solution
-        return _turned(rows, turn, left_out)
+        return _turned(rows, turn, left_out, source.split)
     return rows
 
 
 def _turned(
-    rows: Iterable[Example], turn: Callable[[Example], Example | None], left_out: list[str]
+    rows: Iterable[Example],
+    turn: Callable[[Example], Example | None],
+    left_out: list[str],
+    split: str,
 ) -> Iterator[Example]:
-    """What worked solutions teach; those that can't be turned are noted, and never refused."""
+    """What worked solutions teach; those of the split that can't be turned are noted.
+
+    They are never refused, since nothing is wrong with them.
+    """
     for row in rows:
         if found := turn(row):
             yield found
-        else:
+        elif split in ("", split_of(row.id)):
             left_out.append(f"{row.id}: a step of its solution can't be worded or traced")
 
 

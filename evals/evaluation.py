@@ -21,7 +21,7 @@ from .. import __version__
 from ..errors import UserError
 from ..models.hosted import without_credentials
 from ..models.references import resolve_model
-from ..storage import locked
+from ..storage import locked, write_private
 from .about import about, hash_of, identity_of, prompt_texts
 from .gold import GOLD, gold_plans
 from .items import Item
@@ -99,6 +99,10 @@ class Evaluation:
     Args:
         settings: What is compared on what.
 
+    Attributes:
+        keys: What is asked of whom.
+        passing: How many questions failed in passing when it was run, as a whole or in part.
+
     Raises:
         UserError: If a task, its data or a model isn't there, or gold plans that are asked for.
     """
@@ -112,6 +116,7 @@ class Evaluation:
                 raise UserError(f"two tasks are called {task.name!r}; rename a file.")
             self._loaded[task.name] = self._load(task, compared)
         self.keys = [job.key for job in self.jobs()]
+        self.passing = 0
         systems = {s: None for loaded in self._loaded.values() for s in loaded.systems}
         for system in systems:
             system.check()
@@ -157,6 +162,7 @@ class Evaluation:
             before = len(file)
             asyncio.run(self._ask(file, lambda sample: on_sample(sample, before)))
             file.finish(self.keys)
+            self.passing = file.passing
             # What other calls of a question said isn't paid for again when it is asked again.
             for replies in () if file.passing else out.glob("samples.replies*.jsonl"):
                 replies.unlink()
@@ -231,9 +237,7 @@ class Evaluation:
             command=command,
             seed=self.settings.seed,
         )
-        new = out / f".{SUMMARY}.new"
-        new.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(new, out / SUMMARY)
+        write_private(out / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
         write_report(samples, summary, out)
         return summary
 

@@ -6,9 +6,8 @@ The search asks nobody: `--resume` on a finished directory costs nothing.
 from __future__ import annotations
 
 import json
-import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from ..errors import UserError
 from ..graphs.escalate import Rung
 from ..models.hosted import without_credentials
 from ..models.references import resolve_model
-from ..storage import open_private
+from ..storage import write_private
 from .comparing import interval_row
 from .ladder import Figures, LadderSamples
 from .ladder_samples import LadderChoice
@@ -50,7 +49,7 @@ def fit_ladder(samples: LadderSamples, choice: LadderChoice, out: Path) -> dict[
             f"{str(out / 'report.md')!r}."
         )
     rows = [rung_row(rung) for rung in fitted.ladder]
-    _write(out / LADDER, rows)
+    write_private(out / LADDER, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     return {
         "ladder": rows,
         "items": len(samples),
@@ -126,14 +125,6 @@ def _compared(choice: LadderChoice) -> list[str]:
     if resolve_model(choice.solvers[0], "solver").speaks_contract("solver"):
         found.pop("cot", None)
     return list(found)
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """At once or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    open_private(new)
-    new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(new, path)
 
 
 def ladder_text(found: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, empt
 
 from ..errors import UserError
 from ..nodes.journal import NAMESPACE
+from ..nodes.usage import UsageRow, add_usage
 from ..storage import open_private
 
 
@@ -69,6 +70,13 @@ class ReplyLog(BaseCheckpointSaver[str]):
     def replies(self, thread: str) -> list[Any]:
         """What a question's models wrote, and what their failures were."""
         return [reply for _, reply in self._kept.get(thread, ())]
+
+    def usage(self, thread: str) -> list[UsageRow]:
+        """What a question has taken, whatever came of it and in whichever run."""
+        taken = [reply["usage"] for reply in self.replies(thread)]
+        rows = add_usage(*(used if isinstance(used, list) else [used] for used in taken))
+        # In an order that doesn't hang on who was quicker.
+        return sorted(rows, key=lambda row: (row["role"], row["model"]))
 
     def close(self) -> None:
         """Close the file."""

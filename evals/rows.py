@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +31,7 @@ def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
         UserError: If the file can't be read, or a line is broken and `broken` is None.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             for number, line in enumerate(_lines(file), 1):
                 if not line.strip():
                     continue
@@ -40,6 +43,27 @@ def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
                     refuse(f"{path}:{number}", error, broken)
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    """A file, to be read from behind its byte order mark."""
+    with path.open("rb") as file:
+        head = file.peek(len(BOM_UTF8))
+        refuse_utf16(head, repr(str(path)))
+        if head.startswith(BOM_UTF8):
+            file.read(len(BOM_UTF8))
+        yield file
+
+
+def refuse_utf16(data: bytes, name: str) -> None:
+    """Refuse text as programs on Windows may save it: each line of it would seem broken.
+
+    Raises:
+        UserError: If data begins with its mark, or with one ASCII character in two bytes.
+    """
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or data[:2].count(b"\0") == 1:
+        raise UserError(f"{name} is in UTF-16; save it as UTF-8.")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -69,8 +93,8 @@ def csv_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int,
     """The rows of a CSV file with a header, each with the line, from 1, on which it ends."""
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
+        with _opened(path) as file:
+            rows = csv.DictReader(TextIOWrapper(file, encoding="utf-8", newline=""))
             for value in rows:
                 line = rows.line_num
                 if None in value or None in value.values():
@@ -100,7 +124,8 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise UserError(f"{str(path)!r} is over 2 GB; turn it into JSONL, a row a line.")
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        with _opened(path) as file:
+            return json.loads(file.read().decode())
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
     except UserError:
@@ -138,7 +163,7 @@ def _numbered_lines(path: Path, broken: list[str] | None) -> Iterator[tuple[int,
 def is_json_list(path: Path) -> bool:
     """Whether a file begins as one JSON list, and not as lines of JSONL."""
     try:
-        with path.open("rb") as file:
-            return file.read(200).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+        with _opened(path) as file:
+            return file.read(200).lstrip(b" \t\r\n").startswith(b"[")
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None

@@ -140,6 +140,8 @@ class Asker:
                 raise
             # The decomposer is down, say, or the text is too long: this sample's failure.
             result = failure(error)
+        # Neither an error nor a resumed run's result tells all that was paid.
+        result = {**result, "usage": self._log.usage(job.thread)}
         return sample_of(job, result, self._score, time.perf_counter() - begin)
 
     def _graph(self, job: Job) -> Any:

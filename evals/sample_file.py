@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..storage import open_private
+from ..storage import open_private, write_private
 
 SAMPLES = "samples.jsonl"
 SETTINGS = "evaluation.json"
@@ -60,9 +60,7 @@ class SampleFile:
         if not file.exists():
             if self.path.exists():
                 raise UserError(f"{str(self.path)!r} is no evaluation's; name another --out.")
-            new = file.with_name(f".{file.name}.new")
-            new.write_text(text, encoding="utf-8")
-            os.replace(new, file)
+            write_private(file, text)
         elif not resume:
             raise UserError(
                 f"{str(file.parent)!r} holds an evaluation; go on with --resume, or name "

@@ -148,6 +148,16 @@ def _system(
 ) -> System:
     if strategy not in PLANNING:
         return System(strategy, NO_MODEL, solver, samples)
+    if strategy == "dynamic" and decomposer == "bundled":
+        decomposer = solver  # That one can't; Self-Ask has one model for both.
+    fitting = tuple(_fitting(strategy, options).items())
+    return System(strategy, decomposer, solver, samples, cap, options=fitting)
+
+
+def _fitting(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a strategy heeds."""
+    if strategy not in PLANNING:
+        return {}
     attempting = strategy == "attempt_first" or options.get("gate") == "disagreement"
     fitting = {
         name: value
@@ -158,9 +168,18 @@ def _system(
         del fitting["gate"]
     if not ABOUT[strategy].lines and fitting.get("verify") == "subquestions":
         fitting = {n: v for n, v in fitting.items() if n not in ("verify", "verifier")}
-    if strategy == "dynamic" and decomposer == "bundled":
-        decomposer = solver  # That one can't; Self-Ask has one model for both.
-    return System(strategy, decomposer, solver, samples, cap, options=tuple(fitting.items()))
+    return fitting
+
+
+def _refuse_unheeded(strategies: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Refuse what all strategies would go without; numbers and ladders may be named in vain."""
+    for name in ("gate", "dup", "verify", "verifier"):
+        if name in options and not any(name in _fitting(s, options) for s in strategies):
+            heeding = ", ".join(s for s in STRATEGIES if name in _fitting(s, options))
+            raise UserError(
+                f"{_shown(name, options[name])} has no effect on {', '.join(strategies)}; leave it "
+                f"out, or compare a strategy that heeds it: {heeding}."
+            )
 
 
 def _ended(state: DecompositionState) -> dict[str, Any]:
@@ -212,7 +231,7 @@ def systems(
             `verify`, `verifier`, `ladder`.
 
     Raises:
-        UserError: If a strategy isn't known.
+        UserError: If a strategy isn't known, or none heeds an option.
 
     Example:
         >>> [s.name for s in systems(["direct", "dag"], ["a", "b"], ["c"])]
@@ -222,6 +241,7 @@ def systems(
         if strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise UserError(f"unknown strategy {strategy!r}; use one of {known}.")
+    _refuse_unheeded(strategies, options or {})
     return list(
         dict.fromkeys(
             _system(strategy, decomposer, solver, samples, max_subquestions, options or {})

@@ -100,7 +100,8 @@ def test_a_bad_row_is_named_and_skipped_and_the_order_is_kept(
         '"just a text?"',
         '{"question": "with context?", "context": "it is so"}',
     ]
-    (tmp_path / "in.jsonl").write_bytes("\n".join(rows).encode() + b'\n{"question": "\xff"}\n')
+    text = "\ufeff" + "\n".join(rows)  # As some editors save it, with a byte order mark.
+    (tmp_path / "in.jsonl").write_bytes(text.encode() + b'\n{"question": "\xff"}\n')
     out = tmp_path / "out.jsonl"
     assert main(["batch", str(tmp_path / "in.jsonl"), "--out", str(out), *world.flags]) == 3
     found = [(row["row"], row["status"], row["answer"]) for row in results(out)]
@@ -231,6 +232,7 @@ def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypat
         (["in.jsonl", "--out", "no/such/folder/o"], "there is no folder"),
         (["in.jsonl", "--out", "o", "--concurrency=0"], "--concurrency is a number from 1"),
         (["empty.jsonl", "--out", "o"], "holds no questions"),
+        (["windows.jsonl", "--out", "o"], "questions 'windows.jsonl' is in UTF-16; save it as UTF"),
         (["in.jsonl", "--out", "o" * 250], "can't be written: File name too long"),
     ],
 )
@@ -240,6 +242,7 @@ def test_mistakes_are_told_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     questions(tmp_path / "in.jsonl", 1)
     (tmp_path / "empty.jsonl").write_text("\n")
+    (tmp_path / "windows.jsonl").write_text('{"question": "Why?"}\n', encoding="utf-16")
     assert main(["batch", *args]) == 2
     assert message in capsys.readouterr().err
 

@@ -148,6 +148,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["ask", "Why?", "--max-subquestions", "0"], "the cap on subquestions is 1 to 64"),
     (["ask", "Why?", "--context", "nowhere.txt"], "no context file 'nowhere.txt'"),
     (["ask", "Why?", "--context", "."], "can't be read: Is a directory"),
+    (["ask", "Why?", "--context", ""], "the context is empty; name a file, or leave --context out"),
+    (["plan", "Why?", "--context", "blank.txt"], "the context file 'blank.txt' is empty"),
     (["ask", "Why?", "--context", "fake.gguf"], "is binary, not text"),
     (["ask", "Why?", "--context", "latin1.txt"], "isn't a UTF-8 text"),
     (["ask", "Why?", "--context", "long.txt"], "over the model's limit of 381"),
@@ -171,6 +173,7 @@ def test_a_mistake_is_one_clear_line_and_exit_2(
     Path("fake.gguf").write_bytes(b"\0\0 not a model")
     Path("cut.gguf").write_bytes(model[:500_000])
     Path("tail.gguf").write_bytes(model[:-64])
+    Path("blank.txt").write_text("\ufeff \n", encoding="utf-8")
     Path("latin1.txt").write_bytes("Lüneburg".encode("latin-1"))
     Path("long.txt").write_text("word " * 5000)
     assert main(args) == 2
@@ -301,11 +304,13 @@ def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:
 
 def test_models_lists_and_describes(decompose: Decompose) -> None:
     listed = json.loads(decompose("models", "--json").out)
-    assert listed["bundled"][0]["roles"] == ["decomposer"]
+    roles = [(row["ref"], row["role"], row["roles"]) for row in listed["bundled"]]
+    assert roles == [("bundled", role, [role]) for role in ("decomposer", "solver")]
     assert listed["cached"] == []
     described = json.loads(decompose("models", "bundled", "--json").out)
     assert described["decompose.final"] == "last"
-    assert decompose("models").out.startswith("bundled ")
+    shown = decompose("models").out.splitlines()
+    assert [line[:21].rstrip() for line in shown] == ["bundled (decomposer)", "bundled (solver)"]
 
 
 def test_models_finds_what_the_hub_has_cached(decompose: Decompose, tmp_path: Path) -> None:

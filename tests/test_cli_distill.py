@@ -100,6 +100,28 @@ TEACHER = ["--teacher", "openai:any@http://127.0.0.1:9"]
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ["collect", *TEACHER, "--questions", "windows.jsonl"],
+        ["import", "strategyqa", "windows.json"],
+        ["import", "break", "windows.csv"],
+        ["screen", "windows.jsonl"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_in_utf_16_is_named_and_what_to_do(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("questions.jsonl", "strategyqa.json", "examples.jsonl"):
+        Path(f"windows{Path(text).suffix}").write_text(Path(text).read_text(), encoding="utf-16")
+    Path("windows.csv").write_text("question_id,question_text\n", encoding="utf-16-be")
+    assert main(["distill", *command, "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert error.endswith(f"{command[-1]}' is in UTF-16; save it as UTF-8.\n")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("command", "says"),
     [
         (["collect", *TEACHER, "--questions", "none.jsonl"], "'none.jsonl' can't be read"),

@@ -48,6 +48,9 @@ def test_the_configuration_s_defaults_hold_where_a_strategy_has_use_for_them(
         assert (done.code, done.out) == (0, "132\n"), done.err
     done = decompose("ask", "--no-save", "--json", "--gate", "model", SUM, env=env)
     assert json.loads(done.out)["plan"] == []
+    config.write_text('verify = "none"\n')
+    done = decompose("ask", "--no-save", SUM, env=env)
+    assert (done.code, done.out) == (0, "132\n"), done.err
     config.write_text("ladder = 3\n")
     done = decompose("ask", SUM, env=env)
     assert (done.code, done.err.count("\n")) == (2, 1)

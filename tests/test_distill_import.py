@@ -10,6 +10,7 @@ from langgraph_decompose.distill.importers import read_dataset, split_of
 from langgraph_decompose.distill.importers.teacher import question_hash
 from langgraph_decompose.distill.sources import TEACHER_SET
 from langgraph_decompose.errors import UserError
+from langgraph_decompose.evals.rows import csv_rows
 from langgraph_decompose.plan import Plan, parse_plan
 from langgraph_decompose.tools.calculator import calculate
 
@@ -189,6 +190,17 @@ def test_break_steps_become_questions_that_a_person_would_ask(
     assert example.id == "break:HOTPOT_dev_1"
 
 
+def test_a_byte_order_mark_is_read_over(tmp_path):
+    row = ("HOTPOT_dev_1", "Who wrote it?", "return the author of Heidi ;return age of #1", "['s']")
+    table = write_break(tmp_path / "b.csv", [row])
+    rows = write(tmp_path / "rows.jsonl", [{"question": "Who wrote it?"}])
+    rows.write_text(f"\n{rows.read_text()}")
+    for path in (table, rows):
+        path.write_text(f"\ufeff{path.read_text()}", encoding="utf-8")
+    assert next(read_dataset("questions", rows)).question == "Who wrote it?"
+    assert next(csv_rows(table))[1]["question_id"] == "HOTPOT_dev_1"
+
+
 def test_break_plans_with_a_step_that_nobody_would_ask_are_left_out(tmp_path):
     rows = [
         ("HOTPOT_dev_1", "Which flights are free?", "return flights ;return #1 free", "['s', 'f']"),
@@ -203,6 +215,22 @@ def test_break_plans_with_a_step_that_nobody_would_ask_are_left_out(tmp_path):
     assert not list(read_dataset("break", write_break(tmp_path / "b.csv", rows)))
     assert not list(read_dataset("break", tmp_path / "b.csv", broken=left_out))
     assert len(left_out) == len(rows)
+
+
+@pytest.mark.parametrize("kind", ["break", "musique"])
+def test_where_a_split_is_wanted_what_others_leave_out_is_not_counted(kind, tmp_path):
+    path, ids = tmp_path / "set" / "rows", [f"HOTPOT_dev_{n}" for n in range(60)]
+    if kind == "break":
+        path.parent.mkdir()
+        step = ("Which flights are free?", "return flights ;return #1 free", "['s', 'f']")
+        write_break(path, [(name, *step) for name in ids])
+    else:
+        write(path, [{"id": name, "question": "Who?", "answerable": False} for name in ids])
+    left_out: list[str] = []
+    assert not list(read_dataset(kind, path, broken=left_out, split="dev"))
+    whole = "break:" if kind == "break" else "set/rows:"
+    assert len(left_out) == [split_of(f"{whole}{name}") for name in ids].count("dev")
+    assert left_out
 
 
 def test_teacher_rows_are_joined_with_the_row_of_the_original(tmp_path):

@@ -238,6 +238,21 @@ def test_an_import_without_any_plan_says_what_it_is_good_for(tmp_path: Path) -> 
     assert (counts["examples"], counts["plans"]) == (2, 0)
 
 
+def test_what_another_split_has_is_not_left_out(tmp_path: Path) -> None:
+    """Of the solutions that can't be turned, those of the split alone are counted."""
+    file = tmp_path / "gsm8k" / "train.jsonl"
+    file.parent.mkdir()
+    solved = {"question": "How many are 2 and 3?", "answer": "2+3 = <<2+3=5>>5 in all.\n#### 5"}
+    unclear = solved | {"answer": "It is clear.\n#### 5"}
+    file.write_text("".join(json.dumps((solved, unclear)[n % 2]) + "\n" for n in range(60)))
+    row = {"from_solutions": {"kind": "gsm8k", "path": str(file)}, "split": "dev"}
+    found = len(make(row, tmp_path / "out"))
+    left_out = manifest.read_manifest(tmp_path / "out")["counts"]["left_out"]
+    wanted = [n % 2 for n in range(60) if split_of(f"gsm8k/train.jsonl:{n}") == "dev"]
+    assert (found, left_out) == (wanted.count(0), wanted.count(1))
+    assert left_out
+
+
 def test_no_secret_of_a_teacher_is_written(teacher: LatencyServer, tmp_path: Path) -> None:
     file = questions(tmp_path / "questions.jsonl", 1)
     secret = f"openai:any@{teacher.url}".replace("http://", "http://user:s3cret@")

@@ -241,12 +241,15 @@ def test_a_mistake_is_one_line(
     capsys.readouterr()
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"question": "What is twice 2 ?", "answer": "4"}\n{"question": 7}\n')
+    windows = tmp_path / "windows.jsonl"
+    windows.write_text(questions.read_text(), encoding="utf-16-le")
     for arguments, says in (
         (some, "holds an evaluation; go on with --resume"),
         ([*some, "--resume", "--seed", "3"], "begun with other systems, tasks or settings"),
         (["svampp", *flags(server, out)], "there is no task 'svampp'"),
         (["svamp", "--data", str(tmp_path), *flags(server, out)], "or get it: curl"),
         ([str(broken), *flags(server, tmp_path / "b")], "broken.jsonl:2"),
+        ([str(windows), *flags(server, out)], "windows.jsonl' is in UTF-16; save it as UTF-8."),
         ([*some, "--strategy", "dig"], "unknown strategy 'dig'"),
         ([*some, "--concurrency", "0"], "'concurrency' is a number above 0"),
     ):

@@ -13,16 +13,18 @@ from langgraph_decompose.testing import LatencyServer, ServerReply
 
 
 class World:
-    """A server whose solver can't add for the time being."""
+    """A server whose solver can't add for the time being, or whose decomposer can't plan."""
 
     def __init__(self) -> None:
         self.down = True
+        self.plans = True
 
     def reply(self, prompt: str, body: dict[str, Any]) -> Any:
+        busy = ServerReply("busy", status=503, headers={"Retry-After": "0"})
         if body["model"] == "decomposer":
-            return "#1 What is 3 ?\n#2 What is twice #1 ? <- #1"
+            return "#1 What is 3 ?\n#2 What is twice #1 ? <- #1" if self.plans else busy
         if self.down and "Step to answer now: What is twice" in prompt:
-            return ServerReply("busy", status=503, headers={"Retry-After": "0"})
+            return busy
         return "6" if "twice" in prompt.rsplit("\n", 1)[-1] else "3"
 
 
@@ -62,6 +64,21 @@ def test_what_failed_in_passing_is_asked_again_and_the_rest_is_not(
     assert "failed in passing" not in capsys.readouterr().err
 
 
+def test_every_call_counts_once_whatever_came_of_it_and_in_whichever_run(
+    world: World, server: LatencyServer, command: list[str], tmp_path: Path
+) -> None:
+    for world.plans, world.down, status in (
+        (False, True, "failed"),
+        (False, True, "failed"),
+        (True, True, "partial"),
+        (True, False, "ok"),
+    ):
+        main([*command, "--dup", "--resume"])
+        [line] = (tmp_path / "out" / "samples.jsonl").read_text().splitlines()
+        sample = json.loads(line)
+        assert (sample["status"], sample["calls"]) == (status, len(server.calls))
+
+
 def test_no_file_holds_an_address_s_password(
     world: World, command: list[str], tmp_path: Path
 ) -> None:
@@ -69,7 +86,16 @@ def test_no_file_holds_an_address_s_password(
     assert main(command) == 0
     texts = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
     assert [name for name, text in texts.items() if "secret" in text] == []
-    assert (tmp_path / "out" / "samples.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_kept_is_readable_by_its_owner_alone(
+    world: World, command: list[str], tmp_path: Path
+) -> None:
+    world.down = False
+    assert main(command) == 0
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert {"report.md", "summary.json"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
 
 
 def test_settings_that_an_evaluation_goes_without_are_named(
@@ -83,6 +109,26 @@ def test_settings_that_an_evaluation_goes_without_are_named(
         "warning: your settings of composer, max_subquestions don't hold here, only flags do"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["direct", "--gate", "always"], "gate always has no effect on direct; leave it out, or "),
+        (["escalate", "--gate", "always"], "that heeds it: static, sequential, dag, dynamic, rec"),
+        (["cot", "static", "--verify", "subquestions"], "has no effect on cot, static; "),
+        (["direct", "--dup"], "dup has no effect on direct; "),
+        (["dag", "--verifier", "bundled"], "a verifier needs verify=: one of subquestions, "),
+    ],
+)
+def test_a_flag_that_no_strategy_heeds_is_a_mistake(
+    flags: list[str], says: str, command: list[str], server: LatencyServer, capsys: Any
+) -> None:
+    assert main([*command, "--strategy", *flags]) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
+    assert not server.calls
 
 
 def test_no_attempts_at_all_is_a_mistake(command: list[str], capsys: Any) -> None:

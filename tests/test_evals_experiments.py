@@ -47,6 +47,7 @@ def test_a_table_is_printed_beside_the_published_one(data: Path, capsys: Any) ->
     accuracy = {row["system"]: row["metrics"]["flexible"]["value"] for row in summary["systems"]}
     assert len(accuracy) == 6  # Rows with distilled models weren't run.
     assert {row["task"] for row in summary["systems"]} == {"gsm8k"}  # The other sets aren't there.
+    assert (out / "table1.md").stat().st_mode & 0o777 == 0o600
     lines = (out / "table1.md").read_text().splitlines()
     assert "secret" not in "".join(lines)
     table = [line for line in lines if line.startswith("|")][2:]
@@ -74,6 +75,7 @@ def test_every_table_can_be_read_and_has_a_figure_in_every_row(name: str) -> Non
         (["--model", "huge=bundled"], "has no role 'huge'; its roles are"),
         ([], "needs models: --model ROLE=REF"),
         (["--model", "large"], "ROLE=REF"),
+        (["--gate", "always"], "table1 can't be combined with --gate."),
     ],
 )
 def test_a_wrong_role_is_one_line(data: Path, capsys: Any, arguments: list[str], says: str) -> None:

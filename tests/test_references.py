@@ -170,6 +170,16 @@ def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         load_settings()
 
 
+def test_none_means_none_wherever_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(tmp_path, 'verify = "none"\nverifier = "none"\ncomposer = "a:b"\nsolver = "none"')
+    monkeypatch.setenv("DECOMPOSE_COMPOSER", "none")
+    settings = load_settings()
+    assert (settings.verify, settings.verifier, settings.composer) == (None, None, None)
+    assert settings.solver == "none", "there is no way without one: it is to be refused"
+
+
 def test_a_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     config(tmp_path, '\ufeffsolver = "a:b"')
     assert load_settings().solver == "a:b"

@@ -19,18 +19,18 @@ __all__ = ["KINDS", "Split", "read_dataset", "split_of"]
 _Reader = Callable[[Path, "list[str] | None"], Iterator[Example]]
 
 _READERS: dict[str, _Reader] = {
-    "break": break_qdmr,
     "examples": read_examples,
     "gsm8k": gsm8k,
     "gsm8k_socratic": gsm8k_socratic,
     "hotpot_2wiki": partial(questions, licence="CC BY-SA 4.0"),
-    "musique": musique,
     "questions": questions,
     "strategyqa": strategyqa,
     "svamp": svamp,
     "webquestions": webquestions,
 }
-KINDS = (*sorted([*_READERS, "teacher"]),)
+_CHOOSY = {"break": break_qdmr, "musique": musique}
+"""Readers that also leave out rows with which nothing is wrong."""
+KINDS = (*sorted([*_READERS, *_CHOOSY, "teacher"]),)
 """The formats that can be read; `examples` is the pipeline's own."""
 
 
@@ -40,6 +40,7 @@ def read_dataset(
     *,
     data_dir: str | Path | None = None,
     broken: list[str] | None = None,
+    split: str = "",
 ) -> Iterator[Example]:
     """The examples of a file in its original format, one at a time.
 
@@ -48,6 +49,8 @@ def read_dataset(
         path: The file.
         data_dir: Where a teacher file's originals lie; by default the folder above its own.
         broken: Where to note rows that can't be used. Without it such a row is refused.
+        split: Where only these examples are wanted: rows with which nothing is wrong aren't
+            noted if they belong to another one.
 
     Raises:
         UserError: If the kind is unknown, the file can't be read, or a row is broken and
@@ -57,6 +60,8 @@ def read_dataset(
     if kind == "teacher":
         root = Path(data_dir) if data_dir is not None else path.resolve().parent.parent
         return teacher(path, partial(_originals, root), broken)
+    if kind in _CHOOSY:
+        return _CHOOSY[kind](path, broken, split)
     if kind not in _READERS:
         raise UserError(f"there is no format {kind!r}; known: {', '.join(KINDS)}.")
     return _READERS[kind](path, broken)

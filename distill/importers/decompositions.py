@@ -8,7 +8,7 @@ from pathlib import Path
 from ...evals.annotated import Step, final_result, one_each
 from ...evals.loaders.fields import reason, relation_question, tidy
 from ...evals.rows import json_rows, note
-from ...evals.splits import file_id
+from ...evals.splits import file_id, split_of
 from ...plan import references
 from ...tools.calculator import format_number
 from ..records import Example, Line
@@ -28,22 +28,23 @@ def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]
             note(path, row, reason(error), broken)
 
 
-def musique(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
+def musique(path: Path, broken: list[str] | None = None, split: str = "") -> Iterator[Example]:
     """MuSiQue: `question_decomposition` with `#n`; the steps `X >> relation` become questions.
 
-    MuSiQue-Full also asks what its paragraphs don't answer. Such rows are left out and counted,
-    and never refused, since nothing is wrong with them.
+    MuSiQue-Full also asks what its paragraphs don't answer. Such rows are left out and, if they
+    are of the split, counted; they are never refused, since nothing is wrong with them.
     """
     for row, value in json_rows(path, broken):
+        name = f"{file_id(path)}:{value.get('id', row)}"
         if value.get("answerable") is False:
-            if broken is not None:
+            if broken is not None and split in ("", split_of(name)):
                 note(path, row, "its paragraphs don't answer it", broken)
             continue
         try:
             steps = value["question_decomposition"]
             texts = [relation_question(tidy(step["question"])) for step in steps]
             yield Example(
-                f"{file_id(path)}:{value.get('id', row)}", tidy(value["question"]),
+                name, tidy(value["question"]),
                 plan=_lines(texts, [str(step.get("answer", "")) for step in steps]),
                 answer=str(value.get("answer", "")), source=file_id(path), licence="CC BY 4.0",
             )  # fmt: skip

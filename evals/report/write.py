@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...storage import write_private
 from .content import page
 from .document import Picture
 from .examples import compare_examples
@@ -35,7 +36,7 @@ def write_report(samples: Path, summary: Mapping[str, Any], directory: Path) -> 
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            (directory / name).write_text(text, encoding="utf-8", newline="\n")
+            write_private(directory / name, text)
     except OSError as error:
         raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
     return [directory / name for name in texts]
