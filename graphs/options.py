@@ -51,7 +51,8 @@ class Options(TypedDict, total=False):
         route: With a dict of named solvers: a function from a `Subquestion` to the name of
             the solver that answers it; a question that isn't split is a line, too, with id 0.
             Without it, the dict holds `SolverOption`s, and each subquestion gets the one that
-            makes the plan's success likeliest within `Budget.max_cost`.
+            makes the plan's success likeliest within `Budget.max_cost` (`dag`, `sequential`
+            and `recursive`, unless a gate asks the question itself).
         retriever: A LangChain retriever (or a function from a text to documents) that is
             asked for each subquestion; what it finds is shown to the solver and kept under
             `sources`.

@@ -19,7 +19,8 @@ from .escalate import read_ladder
 from .options import Options
 from .roles import Roles
 
-_NOT_ALLOCATED = ("dynamic", "escalate")
+_ALLOCATED = ("dag", "sequential", "recursive")
+"""Strategies that ask nothing before all lines of a plan are known."""
 MAX_SAMPLES, MAX_EXAMPLES = 64, 16
 _RANGES = {
     "samples": (1, MAX_SAMPLES, 5),
@@ -47,11 +48,8 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
             "expressions: name another composer."
         )
     texts = load_prompts(options.get("prompts"))
-    if solvers.allocates and strategy in _NOT_ALLOCATED:
-        raise UserError(
-            f"solvers are chosen by cost for a whole plan, which {strategy!r} hasn't: use route=, "
-            "or strategy dag, sequential, attempt_first or recursive."
-        )
+    if solvers.allocates:
+        _check_allocated(strategy, options.get("gate", "model"))
     # Self-Ask has one model for both, unless another is named.
     usual = solvers.writer if strategy == "dynamic" else "bundled"
     return Roles(
@@ -81,6 +79,17 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         condense=bool(options.get("condense")),
         context_schema=options.get("context_schema"),
     )
+
+
+def _check_allocated(strategy: str, gate: str) -> None:
+    asking = None if strategy in _ALLOCATED else f"strategy {strategy!r}"
+    if asking is None and gate in ("never", "disagreement"):
+        asking = f"gate {gate!r}"
+    if asking:
+        raise UserError(
+            f"solvers are chosen by cost for a whole plan, and {asking} asks without one: use "
+            "route=, or strategy dag, sequential or recursive with gate 'model' or 'always'."
+        )
 
 
 def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Verifier | None:

@@ -86,7 +86,10 @@ class _Level:
     @property
     def key(self) -> list[Any]:
         """What its answers depend on besides the solver, for the answer cache."""
-        return [*(model.identity for model in self.models), self.depth, self.roles.max_depth]
+        roles, names = self.roles, ("decompose", "decompose_repair", "compose")
+        models = [model.identity for model in self.models]
+        texts = [roles.prompts[name].parts for name in names]
+        return [models, texts, self.depth, roles.max_depth, self.room, roles.max_subquestions]
 
     def __call__(
         self,

@@ -12,9 +12,17 @@ def innermost(runnable: Any) -> Any:
 
     Of several that a call's config chooses from it is the default.
     """
-    while (inner := _within(runnable)) is not None:
-        runnable = inner
-    return runnable
+    return innermost_of_all(runnable)[0]
+
+
+def innermost_of_all(runnable: Any) -> list[Any]:
+    """`innermost`, and the same of each that it falls back on."""
+    from langchain_core.runnables import RunnableWithFallbacks
+
+    if isinstance(runnable, RunnableWithFallbacks):
+        return [inner for one in runnable.runnables for inner in innermost_of_all(one)]
+    within = _within(runnable)
+    return [runnable] if within is None else innermost_of_all(within)
 
 
 def _within(runnable: Any) -> Any:

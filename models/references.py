@@ -27,7 +27,7 @@ from ..settings import ModelTable, load_settings
 from .bundled import Role, bundled_model_path
 from .gguf_file import Contract, read_contract
 from .limiter import Limiter, limiter_for
-from .objects import innermost, is_configurable, object_identity, object_name
+from .objects import innermost_of_all, is_configurable, object_identity, object_name
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -272,18 +272,42 @@ def _from_object(obj: Any) -> ResolvedModel:
                 f"a model is a reference, a chat model, a Runnable or a function, not {obj!r}."
             )
         obj = RunnableLambda(obj)
-    inner, configurable = innermost(obj), is_configurable(obj)
-    identity = object_identity(obj)
+    inner, *fallbacks = innermost_of_all(obj)
+    configurable, identity = is_configurable(obj), object_identity(obj)
     from .chat_gguf import ChatGGUF
 
     if isinstance(inner, ChatGGUF) and not configurable:
         contract, name = read_contract(inner.model_path), Path(inner.model_path).stem
-        local = _local(ModelTable(name))
         settings = inner._identifying_params  # pyright: ignore[reportPrivateUsage]
         about = f"{_version(inner.model_path)} {json.dumps(settings, sort_keys=True)}"
         identity = f"{identity} {about}"
-        return ResolvedModel(name, obj, contract, accepts_grammar=True, identity=identity, **local)
+        if _fall_back_on_alike(name, contract, fallbacks):
+            options: Any = {"accepts_grammar": True, **_local(ModelTable(name))}
+            return ResolvedModel(name, obj, contract, identity=identity, **options)
     return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)
+
+
+def _fall_back_on_alike(name: str, contract: Contract | None, fallbacks: list[Any]) -> bool:
+    """Whether all that a GGUF falls back on can be asked as it is: they get the same call.
+
+    Raises:
+        ModelReferenceError: If they can't, and the GGUF can't be asked as they are.
+    """
+    from .chat_gguf import ChatGGUF
+
+    def asked(contract: Contract | None) -> Any:
+        return contract and (contract.roles, contract.final, contract.prompt_version)
+
+    alike = all(
+        isinstance(other, ChatGGUF) and asked(read_contract(other.model_path)) == asked(contract)
+        for other in fallbacks
+    )
+    if contract and contract.roles and not alike:
+        raise ModelReferenceError(
+            f"{name!r} was trained for this project and is asked in a way that what it falls back "
+            "on doesn't understand: leave with_fallbacks out, or name another model."
+        )
+    return alike
 
 
 def _version(path: str) -> str:

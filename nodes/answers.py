@@ -37,6 +37,8 @@ class AnswerRow(TypedDict):
     """The whole reply, where `answer` is only its end."""
     parts: NotRequired[dict[str, Any]]
     """`plan`, `answers` and `warnings` of what was solved by a plan of its own."""
+    gaps: NotRequired[list[str]]
+    """What the decomposition graph that answered says against its answer."""
 
 
 def answered(
@@ -48,7 +50,7 @@ def answered(
     sources: Sequence[Any] = (),
 ) -> AnswerRow:
     """A row for an answer; `seconds` is the slowest reply's, since samples run at once."""
-    return AnswerRow(
+    row = AnswerRow(
         id=subquestion.id,
         text=subquestion.text,
         resolved=resolved,
@@ -61,6 +63,9 @@ def answered(
         seconds=max((reply.usage["seconds"] for reply in replies), default=0.0),
         sources=[*sources, *(source for reply in replies for source in reply.sources)],
     )
+    if gaps := dict.fromkeys(gap for reply in replies for gap in reply.gaps):
+        row["gaps"] = list(gaps)
+    return row
 
 
 def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel) -> AnswerRow:
@@ -146,6 +151,11 @@ def with_parts(rows: Iterable[AnswerRow]) -> Iterator[tuple[str, AnswerRow]]:
         yield name, row
         for part, inner in with_parts(row.get("parts", {}).get("answers", ())):
             yield f"{name or '#0'}.{part.removeprefix('#')}", inner
+
+
+def is_whole(rows: Iterable[AnswerRow]) -> bool:
+    """Whether all rows have answers without gaps, down to the parts of parts."""
+    return all(row["status"] == "ok" and not row.get("gaps") for _, row in with_parts(rows))
 
 
 def needed_lines(rows: Iterable[AnswerRow]) -> str:

@@ -97,6 +97,7 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
     while True:
         # Held till the reply is kept: a crash loses no more replies than may be on their way.
         with call.model.limiter.hold():
+            session.check()
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
                 reply = attempts.reply(wait_within(bound, once))
@@ -108,7 +109,7 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
             else:
                 session.keep(call.key, reply_value(reply))
                 return reply
-        time.sleep(pause)
+        session.stop.wait(pause)
 
 
 async def aask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
@@ -153,7 +154,7 @@ class _Attempts:
     """The attempts at one call: what they may take, what they took, when to try again."""
 
     def __init__(self, call: Call, session: Session) -> None:
-        self._call, self._meter = call, session.meter
+        self._call, self._session, self._meter = call, session, session.meter
         self.made = 0
         self._start = time.perf_counter()
 
@@ -179,11 +180,11 @@ class _Attempts:
         usage = self._usage(read.messages)
         if read.nested:
             usage = self._usage_of_nested(read.nested)
-        self._meter.paid([usage], counted=True)
+        self._session.paid(usage)
         if read.problem:
             read.problem.usage = (usage,)
             raise read.problem
-        return Reply(read.text, read.cut_off, usage, read.message_id, read.sources)
+        return Reply(read.text, read.cut_off, usage, read.message_id, read.sources, read.gaps)
 
     def _usage(self, messages: list[Any]) -> UsageRow:
         model = self._call.model
@@ -225,7 +226,7 @@ class _Attempts:
         if self.made and not (isinstance(error, ReplyError) and error.usage):
             seconds = time.perf_counter() - self._start
             usage = no_usage(self._call.role, self._call.model.name, self.made, seconds)
-            self._meter.paid([usage], counted=True)
+            self._session.paid(usage)
             error.usage = (usage,)  # type: ignore[attr-defined]
         if out_of_time:
             raise error
@@ -238,8 +239,10 @@ def _stored(call: Call, session: Session) -> Reply | None:
     if value is None:
         return None
     if "error" in value:
+        session.taken += value["usage"]
         raise recorded_error(value)
     reply = read_value(value)
+    session.taken.append(reply.usage)
     if call.on_text:
         call.on_text(reply.text)
     return reply

@@ -15,7 +15,7 @@ from ..errors import (
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import without_thinking
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, given_answers, needed_lines, with_parts, written
+from .answers import AnswerRow, given_answers, is_whole, needed_lines, with_parts, written
 from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
@@ -125,7 +125,8 @@ def composer_node(
             return outcome(warned, None, getattr(error, "usage", ()), budget=budget)
         # Of a graph's message, LangGraph has shown the id as the graph's own.
         known = reply.message_id if is_chat_model(model.runnable) else None
-        return outcome(state, answer, [reply.usage], message_id=known, budget=budget)
+        more: Any = {"message_id": known, "budget": budget, "gaps": reply.gaps}
+        return outcome(state, answer, [reply.usage], **more)
 
     return as_runnable("composer", steps, limits)
 
@@ -162,6 +163,7 @@ def outcome(
     message_id: str | None = None,
     budget: Budget | None = None,
     judged: Sequence[AnswerRow] | None = None,
+    gaps: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The end of every strategy: answer, status, total usage, trace, and one AI message.
 
@@ -173,13 +175,16 @@ def outcome(
             streamed it then knows it again.
         budget: The question's budget, for warnings about what it couldn't count.
         judged: The rows that the status depends on, where others don't matter any more.
+        gaps: What a decomposition graph that composed the answer says against it.
     """
     from langchain_core.messages import AIMessage
 
     rows: list[AnswerRow] = state["answers"]
     judged = rows if judged is None else judged
-    warnings = [*state.get("warnings", []), *_of_parts(judged), *doubts(judged)]
+    warnings = [*state.get("warnings", []), *_of_parts(judged), *doubts(judged), *gaps]
     status = _status(state, judged, answer)
+    if status == "ok" and gaps:
+        status = "partial"
     if answer is None and (answer := _fallback(state)) is not None:
         status = "budget_exhausted" if status == "budget_exhausted" else "partial"
         warnings.append("the answer is what most undivided attempts said")
@@ -202,8 +207,11 @@ def _fallback(state: Mapping[str, Any]) -> str | None:
 
 
 def _of_parts(rows: Sequence[AnswerRow]) -> list[str]:
-    """What was warned of when parts were planned."""
-    found = [(name, row.get("parts", {}).get("warnings", ())) for name, row in with_parts(rows)]
+    """What was warned of when parts were planned, or by the graphs that answered."""
+    found = [
+        (name, [*row.get("parts", {}).get("warnings", ()), *row.get("gaps", ())])
+        for name, row in with_parts(rows)
+    ]
     return [f"{name}: {text}" if name else text for name, texts in found for text in texts]
 
 
@@ -212,7 +220,7 @@ def _status(state: Mapping[str, Any], rows: Sequence[AnswerRow], answer: str | N
         return "budget_exhausted"
     if answer is None:
         return "failed"
-    return "ok" if all(row["status"] == "ok" for _, row in with_parts(rows)) else "partial"
+    return "ok" if is_whole(rows) else "partial"
 
 
 def undivided_outcome(

@@ -91,12 +91,12 @@ def decompose(
             usage = add_usage(usage, [reply.usage])
             text = reply.text
             plan = _read(reply, max_subquestions, final, must_split=must_split)
-        except BudgetExhaustedError as error:
-            error.usage = tuple(add_usage(usage, error.usage))
-            raise
-        except (PlanError, ReplyError) as error:
-            fault = error
+        except Exception as error:
             usage = add_usage(usage, getattr(error, "usage", ()))
+            if not _can_be_repaired(error):
+                error.usage = tuple(usage)  # type: ignore[attr-defined]
+                raise
+            fault = error
             warnings.append(f"the decomposer's reply can't be used: {error}")
             call = asked.again(text, str(error))
         else:
@@ -105,6 +105,12 @@ def decompose(
     warnings.append("the question is answered undivided")
     undivided = Plan(final=final)
     return Decomposition(undivided, "undivided", tuple(warnings), usage, problem=fault)
+
+
+def _can_be_repaired(error: Exception) -> bool:
+    """Whether a reply came that can't be used: another one may be better."""
+    spent = isinstance(error, BudgetExhaustedError)
+    return isinstance(error, PlanError | ReplyError) and not spent
 
 
 def final_of(model: ResolvedModel) -> Literal["last", "compose"]:

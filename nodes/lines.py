@@ -10,7 +10,7 @@ from ..errors import BudgetExhaustedError, UserError, must_be_raised
 from ..plan import Subquestion
 from ..prompts import Prompts
 from .answer_cache import AnswerCache, from_cache
-from .answers import AnswerRow, failed, skipped, with_parts
+from .answers import AnswerRow, failed, is_whole, skipped
 from .events import Event
 from .problem import Problem
 from .solver import solve_subquestion
@@ -109,8 +109,7 @@ def _answer(
     if settings.verifier:
         row = yield from _verified(row, problem, line, known, choice, settings)
     # What nobody could judge, or has gaps, is asked for another time.
-    whole = all(part["status"] == "ok" for _, part in with_parts([row]))
-    if cache and whole and not row.get("verdict", {}).get("kind"):
+    if cache and is_whole([row]) and not row.get("verdict", {}).get("kind"):
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
 

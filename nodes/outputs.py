@@ -24,8 +24,8 @@ MAX_REPLY_CHARS = 1_000_000
 class Output:
     """A reply's text and what came with it.
 
-    `nested` is the usage that a decomposition graph, asked as a solver, tells of itself;
-    `problem` says why the reply can't be used.
+    `nested` is the usage that a decomposition graph, asked as a solver, tells of itself, and
+    `gaps` what it says against its own answer; `problem` says why the reply can't be used.
     """
 
     text: str
@@ -34,6 +34,7 @@ class Output:
     message_id: str | None = None
     sources: tuple[Any, ...] = ()
     nested: tuple[Any, ...] = ()
+    gaps: tuple[str, ...] = ()
     problem: ReplyError | None = None
 
 
@@ -71,6 +72,7 @@ def read_output(output: Any, name: str) -> Output:
         message_id=getattr(messages[-1], "id", None) if messages else None,
         sources=_sources_of(output),
         nested=_usage_of(output),
+        gaps=_gaps_of(output, name),
         problem=problem,
     )
 
@@ -122,6 +124,17 @@ def _sources_of(output: Any) -> tuple[Any, ...]:
         return ()
     found = [row.get("sources") or [] for row in rows if isinstance(row, Mapping)]
     return tuple(source for sources in found if isinstance(sources, list) for source in sources)
+
+
+def _gaps_of(output: Any, name: str) -> tuple[str, ...]:
+    """What a nested decomposition graph says of an answer that isn't whole."""
+    if not isinstance(output, Mapping) or "result_version" not in output:
+        return ()
+    status, warnings = output.get("status"), output.get("warnings")
+    if status not in ("partial", "budget_exhausted"):
+        return ()
+    told = warnings if isinstance(warnings, list) else []
+    return f"{name} answered with status {status!r}", *map(str, told)
 
 
 def _usage_of(output: Any) -> tuple[Any, ...]:

@@ -20,6 +20,8 @@ class Reply:
     usage: UsageRow
     message_id: str | None = None
     sources: tuple[Any, ...] = ()
+    gaps: tuple[str, ...] = ()
+    """What a decomposition graph, asked as a solver, says against its own answer."""
 
 
 def reply_value(reply: Reply) -> dict[str, Any]:
@@ -30,12 +32,14 @@ def reply_value(reply: Reply) -> dict[str, Any]:
         "usage": reply.usage,
         "message_id": reply.message_id,
         "sources": list(reply.sources),
+        "gaps": list(reply.gaps),
     }
 
 
 def read_value(value: Mapping[str, Any]) -> Reply:
     """The reply that `reply_value` wrote."""
-    return Reply(**{**value, "sources": tuple(value["sources"])})
+    gaps = tuple(value.get("gaps", ()))  # Journals of before had none.
+    return Reply(**{**value, "sources": tuple(value["sources"]), "gaps": gaps})
 
 
 def is_final(error: BaseException, role: str) -> bool:

@@ -65,9 +65,8 @@ class Schedule:
         return all(k in self.rows for k in before)
 
     def done(self, line: Subquestion, row: AnswerRow) -> None:
-        """Take in a result; that of a line which is no longer part of the plan is set aside."""
+        """Take in a result; a line that is no longer part of the plan has none."""
         if self._running.get(line.id) is not line:
-            self.discarded.append(row)
             return
         del self._running[line.id]
         self.rows[line.id] = row

@@ -94,7 +94,7 @@ class Scheduler:
 
         def do(job: Job[Any]) -> None:
             try:
-                result = run(job.steps, config, session)
+                result = run(job.steps, config, job.session)
             except BaseException as error:
                 failure = error
                 inbox.put(lambda: job.failed(failure))
@@ -102,17 +102,21 @@ class Scheduler:
                 inbox.put(lambda: job.done(result))
 
         pool = ThreadPoolExecutor(max_workers=MAX_SUBQUESTIONS + 1)
+        begun: list[Job[Any]] = []
         try:
             while True:
                 for event in work.take_events():
                     emit(event, config)
                 for job in work.start():
+                    begun.append(job)
                     pool.submit(contextvars.copy_context().run, do, job)
                 if work.finished:
                     return work.update(state)
                 inbox.get()()
         finally:
-            # What still runs was dropped, or the run failed: a thread can't be stopped.
+            # What still runs was dropped, or the run failed: it ends with the call that it is at.
+            for job in begun:
+                job.session.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def asolve(self, state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
@@ -123,7 +127,7 @@ class Scheduler:
         tasks: dict[Job[Any], asyncio.Task[None]] = {}
 
         async def do(job: Job[Any]) -> None:
-            inbox.put_nowait(await _outcome(job, config, session))
+            inbox.put_nowait(await _outcome(job, config))
 
         try:
             while True:
@@ -142,10 +146,10 @@ class Scheduler:
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def _outcome(job: Job[Any], config: Any, session: Session) -> Callable[[], None]:
+async def _outcome(job: Job[Any], config: Any) -> Callable[[], None]:
     """Do a job; returns what is to be called with what came of it."""
     try:
-        result = await arun(job.steps, config, session)
+        result = await arun(job.steps, config, job.session)
     except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task and task.cancelling():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import BudgetExhaustedError
@@ -29,6 +30,10 @@ class Limits:
     shared_meter: Meter | None = None
 
 
+class StoppedError(BaseException):
+    """Nobody waits for this work any more; no exception of which a role may make a result."""
+
+
 @dataclass
 class Session:
     """The run of one node, or of a role alone."""
@@ -36,6 +41,10 @@ class Session:
     meter: Meter = field(default_factory=Meter)
     journal: Journal | None = None
     call_timeout: float | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody waits any more: a thread can't be stopped, but it begins nothing new."""
+    taken: list[UsageRow] = field(default_factory=list)
+    """What its calls have taken so far."""
 
     @classmethod
     def of(cls, state: Any, config: Any, limits: Limits) -> Session:
@@ -45,6 +54,24 @@ class Session:
         seconds = read.get("elapsed") or 0.0
         meter = Meter(limits.budget, _spent(read, journal), seconds, limits.shared_meter)
         return cls(meter, journal, limits.call_timeout)
+
+    def of_job(self) -> Session:
+        """The same for one of a node's jobs, which is stopped and counted by itself."""
+        return replace(self, stop=threading.Event(), taken=[])
+
+    def check(self) -> None:
+        """End the work of a thread that nobody waits for.
+
+        Raises:
+            StoppedError: If that is so.
+        """
+        if self.stop.is_set():
+            raise StoppedError
+
+    def paid(self, usage: UsageRow) -> None:
+        """Count what a call took that `Meter.before_call` has counted already."""
+        self.taken.append(usage)
+        self.meter.paid([usage], counted=True)
 
     @contextmanager
     def in_time(self, *, bounded: bool) -> Iterator[float | None]:

@@ -79,7 +79,7 @@ def run(
     Args:
         steps: The role.
         config: LangChain's config, for callbacks and traces.
-        session: Budget and journal; none of either if None.
+        session: Budget and journal, and whether to stop; none of it if None.
         asking: Makes the calls in place of `ask`.
     """
     session = session or Session()
@@ -98,6 +98,7 @@ def run(
     try:
         step = next(steps)
         while True:
+            session.check()
             try:
                 done = perform(step)
             except Exception as error:
@@ -203,7 +204,10 @@ def as_runnable(
     def call(value: Any, config: Any) -> T:
         session = Session.of({} if fresh else value, config, limits).open()
         session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
-        return _complete(run(steps(value), config, session), value, session)
+        try:
+            return _complete(run(steps(value), config, session), value, session)
+        finally:
+            session.stop.set()  # After Ctrl-C, threads of `Together` may still run.
 
     async def acall(value: Any, config: Any) -> T:
         session = await Session.of({} if fresh else value, config, limits).aopen()

@@ -47,6 +47,7 @@ class Job(Generic[T]):
     steps: Steps[T]
     done: Callable[[T], None]
     failed: Callable[[BaseException], None]
+    session: Session
 
 
 class Work:
@@ -75,6 +76,7 @@ class Work:
         self._new: list[Job[Any]] = []
         self._events: list[Event] = []
         self._dropped: list[Job[Any]] = []
+        self._taken_by_dropped: list[list[UsageRow]] = []
         self._lines: dict[Subquestion, Job[Any]] = {}
         self._choices: Mapping[int, Choice] = {}
         self._refused: BudgetExhaustedError | None = None
@@ -87,7 +89,12 @@ class Work:
     def _plan_with(self, planner: Planner, post: Post) -> None:
         self._session.meter.kept_for_composer = int(planner.final == "compose")
         steps = planner.decompose(self._problem, lambda lines: post(lambda: self._see(lines)))
-        self._new.append(Job(steps, self._take_found, self._planning_failed))
+        self._new.append(self._job(steps, self._take_found, self._planning_failed))
+
+    def _job(
+        self, steps: Steps[T], done: Callable[[T], None], failed: Callable[[BaseException], None]
+    ) -> Job[T]:
+        return Job(steps, done, failed, self._session.of_job())
 
     def _take_found(self, found: Decomposition) -> None:
         self._found = found
@@ -99,7 +106,8 @@ class Work:
         """If the budget ended the planning, the lines that had come are the plan."""
         if not isinstance(error, BudgetExhaustedError):
             raise error
-        self._refused = error
+        # What it took, the plan tells; no line did.
+        self._refused = BudgetExhaustedError(str(error))
         lines = self._schedule.lines
         if not lines:
             self._undivided = failed(whole_question(self._problem), error, self._first)
@@ -120,7 +128,7 @@ class Work:
 
     def _solve_undivided(self) -> None:
         question = whole_question(self._problem)
-        if self._settings.solvers.allocates:
+        if self._settings.solvers.allocates and self._problem.fallback is None:
             self._allocate([question])
             if self._refused:
                 self._undivided = failed(question, self._refused, self._first)
@@ -135,7 +143,7 @@ class Work:
         steps = unsplit_row(self._problem, **options)
         if choice.samples > 1:
             steps = voted_row(self._problem, choice.samples, **options)
-        self._new.append(Job(steps, self._take_undivided, self._raise))
+        self._new.append(self._job(steps, self._take_undivided, self._raise))
 
     def _take_undivided(self, result: tuple[str | None, AnswerRow]) -> None:
         self._undivided = result[1]
@@ -144,13 +152,19 @@ class Work:
         if self._schedule.complete:
             return
         known = self._schedule.lines
-        dropped = self._schedule.see(lines, complete=complete)
-        self._dropped += [self._lines.pop(line) for line in dropped]
+        for line in self._schedule.see(lines, complete=complete):
+            self._drop(self._lines.pop(line))
         for line, old in zip_longest(self._schedule.lines, known):
             # A line that stays is the same object.
             if line and line is not old and (self._found or not complete):
                 row = {"id": line.id, "text": line.text, "needs": list(line.needs)}
                 self._events.append(Event("plan.line", row))
+
+    def _drop(self, job: Job[Any]) -> None:
+        """Let a job begin nothing more; what it has taken, and still takes, counts."""
+        job.session.stop.set()
+        self._dropped.append(job)
+        self._taken_by_dropped.append(job.session.taken)
 
     def _allocate(self, lines: Sequence[Subquestion]) -> None:
         try:
@@ -189,6 +203,8 @@ class Work:
             self._schedule.done(line, row)
 
         def raised(error: BaseException) -> None:
+            if job.session.stop.is_set():
+                return
             # Another line may still be answered before a person is asked about this one.
             if not isinstance(error, GraphInterrupt):
                 raise error
@@ -196,7 +212,8 @@ class Work:
             self._interrupts += error.args[0]
 
         steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
-        return Job(steps, done, raised)
+        job = self._job(steps, done, raised)
+        return job
 
     def _raise(self, error: BaseException) -> None:
         raise error
@@ -249,7 +266,8 @@ class Work:
 
     def _usage_of_no_row(self) -> list[UsageRow]:
         """What belongs to no result: dropped lines, stopped calls, failures before a resume."""
-        dropped = [row["usage"] for row in self._schedule.discarded]
+        discarded = [row["usage"] for row in self._schedule.discarded]
+        dropped = [*discarded, *self._taken_by_dropped]
         stopped = self._session.meter.stopped
         if stopped > 0:
             dropped.append([no_usage("solver", self._first.name, stopped, 0.0)])

@@ -16,6 +16,8 @@ import pytest
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
+from .conftest import ROOT
+
 PLAN = "#1 Who directed Jaws?\n#2 Who married #1?"
 ASKED = {"question": "Who is the spouse?", "context": "A film."}
 both = pytest.mark.parametrize("how", ["sync", "async"])
@@ -76,6 +78,24 @@ def test_whatever_an_answer_depends_on_makes_it_another(
     for options, asked in variants:
         run(how, graph(server, cache, **options), asked)
     assert len(server.calls) == len(cache), "each of them is found again"
+
+
+@both
+def test_how_a_line_is_split_again_makes_its_answer_another(
+    how: str, server: LatencyServer, tmp_path: Path
+) -> None:
+    variants: list[Any] = [{}, {"max_subquestions": 4}, {"max_total": 24}]
+    for name in ("decompose", "decompose_repair", "compose"):
+        folder = tmp_path / name
+        folder.mkdir()
+        text = (ROOT / "prompts" / f"{name}.txt").read_text()
+        (folder / f"{name}.txt").write_text(f"{text}\nTake your time.")
+        variants.append({"prompts": folder})
+    cache = AnswerCache()
+    for found in (False, True):
+        for options in variants:
+            rows = run(how, graph(server, cache, strategy="recursive", **options))["answers"]
+            assert [row["cached"] for row in rows] == [found, found]
 
 
 @both

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import socket
 import threading
 import time
@@ -13,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph_decompose.testing import LatencyServer, ServerReply
+from langgraph_decompose import create_decomposition_graph
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 from .test_faults import (
     ASKED,
@@ -200,6 +203,37 @@ async def until(true: Callable[[], bool], within: float = 30) -> None:
     async with asyncio.timeout(within):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "begun"),
+    [
+        ({"verify": "subquestions"}, 1),
+        ({"strategy": "escalate", "ladder": [{"strategy": "dag", "samples": 2}]}, 2),
+    ],
+    ids=["dag", "escalate"],
+)
+def test_after_ctrl_c_no_thread_asks_anything_more(options: Any, begun: int) -> None:
+    interrupted, prompts = threading.Event(), list[str]()
+
+    def solve(prompt: str) -> str:
+        prompts.append(prompt)
+        if len(prompts) == begun:
+            os.kill(os.getpid(), signal.SIGINT)
+        interrupted.wait(30)
+        return "x"
+
+    threads, before = threading.active_count(), signal.getsignal(signal.SIGINT)
+    planner = ScriptedChatModel(replies=[], default="#1 A?\n#2 B? <- #1")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            create_decomposition_graph(solve, decomposer=planner, **options).invoke(ASKED)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupted.set()
+    assert soon(lambda: threading.active_count() == threads)
+    assert len(prompts) == begun
 
 
 async def cancelled(server: LatencyServer, running: Any, when: Callable[[], bool]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from langgraph_decompose import (
     ChatGGUF,
     UserError,
     bundled_model_path,
+    create_decomposer,
     create_decomposition_graph,
     resolve_model,
 )
@@ -61,6 +63,23 @@ def test_langchain_objects_are_taken_as_they_are() -> None:
     assert isinstance(resolve_model(lambda text: text).runnable, RunnableLambda)
     own = ChatGGUF(model_path=bundled_model_path("solver"))
     assert resolve_model(own).speaks_contract("solver")
+
+
+def test_what_a_gguf_falls_back_on_must_understand_what_it_is_asked(
+    openai_server: RecordingServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "empty.gguf"
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
+    empty, trained = ChatGGUF(model_path=str(file)), ChatGGUF(model_path=bundled_model_path())
+    hosted = resolve_model(f"openai:m@{openai_server.url}").runnable
+    openai_server.default = "#1 A?"
+    falling_back = empty.bind().with_fallbacks([hosted])
+    assert str(create_decomposer(falling_back).invoke("All?")) == "#1 A?"
+    assert resolve_model(empty.with_fallbacks([empty])).accepts_grammar
+    assert resolve_model(trained.with_fallbacks([trained])).speaks_contract("decomposer")
+    for other in (hosted, empty):
+        with pytest.raises(ModelReferenceError, match="doesn't understand: leave with_fallbacks"):
+            resolve_model(trained.with_fallbacks([other]))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Interrupt, interrupt
-from langgraph_decompose import UserError, create_decomposition_graph, solver_node
+from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph, solver_node
 from langgraph_decompose.nodes.steps import InOrder, Together, arun, run
 from typing_extensions import TypedDict
 
@@ -170,6 +170,25 @@ def test_a_nested_graph_without_an_answer_is_a_failure() -> None:
     result = graph(inner).invoke(ASKED)
     assert result["status"] == "failed"
     assert result["answers"][0]["error"]["type"] == "FailedGraphError"
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("role", ["solver", "composer"])
+def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
+    def knows_half(text: str) -> str:
+        if step(text) == "D?":
+            raise ValueError("no idea")
+        return "x"
+
+    inner = graph(knows_half, plan="#1 C?\n#2 D?")
+    asks = {"solver": lambda _: "x", "decomposer": scripted("#1 A?"), role: inner}
+    asked = create_decomposition_graph(**asks, answer_cache=(cache := AnswerCache()))
+    result = asked.invoke(ASKED) if how == "sync" else asyncio.run(asked.ainvoke(ASKED))
+    name = "#1: " if role == "solver" else ""
+    assert result["answers"][0]["status"] == "ok"
+    assert result["status"] == "partial"
+    assert f"{name}decomposition answered with status 'partial'" in result["warnings"]
+    assert len(cache) == (role == "composer"), "an answer with gaps isn't kept"
 
 
 def test_replies_that_cannot_be_used_are_still_counted() -> None:

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from langgraph_decompose import Budget, SolverOption, Subquestion, UserError
+from langgraph_decompose import Budget, SolverOption, Subquestion, UserError, solver_node
 from langgraph_decompose import create_decomposition_graph as create
 from langgraph_decompose.graphs.factory import STRATEGIES
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
@@ -19,8 +19,8 @@ ASKED = {"question": "All?"}
 both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
-def run(how: str, graph: Any) -> Any:
-    return graph.invoke(ASKED) if how == "sync" else asyncio.run(graph.ainvoke(ASKED))
+def run(how: str, graph: Any, value: Any = ASKED) -> Any:
+    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
 
 
 def always(text: str) -> ScriptedChatModel:
@@ -206,6 +206,33 @@ def test_the_estimate_may_depend_on_the_line() -> None:
         wrong = SolverOption(always("x"), cost=1, success=lambda _, value=useless: value)
         with pytest.raises(UserError, match="a solver's success for #1 is a chance, not"):
             graph({"wrong": wrong}).invoke(ASKED)
+
+
+@pytest.mark.parametrize(
+    ("options", "asking"),
+    [
+        *(
+            ({"strategy": name}, f"strategy '{name}'")
+            for name in STRATEGIES
+            if name not in ("dag", "sequential", "recursive")
+        ),
+        ({"gate": "never"}, "gate 'never'"),
+        ({"strategy": "recursive", "gate": "disagreement"}, "gate 'disagreement'"),
+    ],
+    ids=str,
+)
+def test_who_asks_without_a_plan_cannot_choose_by_cost(options: Any, asking: str) -> None:
+    with pytest.raises(UserError, match=f"for a whole plan, and {asking} asks without one: use"):
+        graph(cheap_and_dear(), **options)
+
+
+@both
+def test_a_question_that_was_attempted_and_left_whole_costs_nothing_more(how: str) -> None:
+    options = cheap_and_dear(samples=(3,))
+    node = solver_node({"cheap": options["cheap"]})
+    asked = {**ASKED, "plan": [], "asked": {**ASKED, "fallback": "as attempted"}}
+    [row] = run(how, node, asked)["answers"]
+    assert (row["answer"], row["usage"]) == ("as attempted", [])
 
 
 @both

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langgraph_decompose import AnswerCache, Budget, SolverOption, create_decomposition_graph
-from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 from .test_faults_time import soon
 
@@ -42,6 +42,99 @@ def test_lines_of_a_plan_that_had_to_be_repaired_were_paid_for_too(how: str) -> 
     assert [row["text"] for row in result["answers"]] == ["X?", "Y?"]
     assert len(solver.prompts) == 4
     assert calls(result, "solver") == 4
+
+
+def repaired(url: str) -> dict[str, Any]:
+    """Models whose plan, of which A is begun, can't be read at its end and becomes atomic."""
+    return {
+        "decomposer": f"openai:m@{url}",
+        "composer": ScriptedChatModel(replies=[], default="end"),
+        "verify": "subquestions",
+    }
+
+
+@both
+def test_what_a_dropped_line_had_completed_is_counted_and_what_it_was_at(how: str) -> None:
+    plans = ["#1 A?\n#2 B? <- #9", "atomic"]
+    solver = ScriptedChatModel(replies=[], default="x")
+
+    def once_a_is_verified(line: str) -> float:
+        return 0.0 * ("B?" in line and soon(lambda: len(verifying.calls) == 1))
+
+    with (
+        LatencyServer(lambda *_: ServerReply(hang=True)) as verifying,
+        LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_verified) as planning,
+    ):
+        models = repaired(planning.url) | {"verifier": f"openai:m@{verifying.url}"}
+        result = run(how, create_decomposition_graph(solver, **models))
+    assert (result["answer"], len(solver.prompts)) == ("x", 2)
+    assert sum(row["calls"] for row in result["usage"]) == 2 + 2 + 1
+    tokens = [row["input_tokens"] for row in result["usage"] if row["role"] == "solver"]
+    assert sum(tokens) == sum(len(prompt.split()) for prompt in solver.prompts)
+
+
+def test_a_line_that_a_repaired_plan_drops_asks_nothing_more() -> None:
+    plans = ["#1 A?\n#2 B? <- #9", "atomic"]
+    verifying, dropped = threading.Event(), threading.Event()
+
+    def reply(prompt: str) -> str:
+        if "You check" in prompt:
+            verifying.set()
+            dropped.wait(30)
+            return "computational: ask again"
+        if "A?" not in prompt:
+            dropped.set()
+        return "x"
+
+    def once_a_is_verified(line: str) -> float:
+        return 0.0 * ("B?" in line and verifying.wait(30))
+
+    threads, solver = threading.active_count(), ScriptedChatModel(replies=reply)
+    with LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_verified) as planning:
+        result = create_decomposition_graph(solver, **repaired(planning.url)).invoke(ASKED)
+    assert soon(lambda: threading.active_count() == threads)
+    assert (result["answer"], len(solver.prompts)) == ("x", 3)
+    assert sum(row["calls"] for row in result["usage"]) == 2 + 3
+
+
+def test_a_plan_whose_repair_the_budget_ends_is_counted_once() -> None:
+    begun, planned = threading.Event(), threading.Event()
+
+    def solve(prompt: str) -> str:
+        begun.set()
+        planned.wait(30)
+        return "x"
+
+    planner = ScriptedChatModel(
+        replies=["#1 A?\n#2 B? <- #1\n#3 C?"],
+        chunks="lines",
+        chunk_latency=lambda line: 0.0 * ("C?" in line and begun.wait(30)),
+    )
+    options: Any = {"budget": Budget(max_calls=3), "max_subquestions": 2}
+    graph = create_decomposition_graph(
+        solve, decomposer=planner, composer=lambda _: "end", **options
+    )
+    result: Any = None
+    for kind, result in graph.stream(ASKED, stream_mode=["custom", "values"]):
+        if kind == "custom" and result["type"] == "decompose.plan":
+            planned.set()
+    assert (result["answer"], result["status"]) == ("end", "budget_exhausted")
+    assert [row["status"] for row in result["answers"]] == ["ok", "skipped"]
+    assert {row["role"]: row["calls"] for row in result["usage"]} == {
+        "decomposer": 1,
+        "solver": 1,
+        "composer": 1,
+    }
+
+
+@both
+def test_a_reply_before_a_plan_that_failed_is_counted(how: str) -> None:
+    ladder: Any = [{"strategy": "dag", "samples": 1}, {"strategy": "direct", "samples": 1}]
+    decomposer = ScriptedChatModel(replies=["I would rather not.", ValueError("refused")])
+    solver = ScriptedChatModel(replies=[], default="x")
+    options: Any = {"decomposer": decomposer, "strategy": "escalate", "ladder": ladder}
+    result = run(how, create_decomposition_graph(solver, **options))
+    assert (result["answer"], calls(result, "decomposer")) == ("x", 2)
 
 
 @both
