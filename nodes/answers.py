@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
@@ -10,6 +11,7 @@ from typing_extensions import TypedDict
 from ..errors import BudgetExhaustedError, UserError, describe_error
 from ..models.references import ResolvedModel
 from ..plan import Subquestion
+from ..tools.calculator import format_number
 from .replies import Reply
 from .usage import UsageRow, add_usage
 
@@ -33,6 +35,9 @@ class AnswerRow(TypedDict):
     sources: list[Any]
     verdict: NotRequired[dict[str, Any]]
     """What the verifier said of the answer, if one was asked: `right`, `kind`, `reason`."""
+    exact: NotRequired[str]
+    """The calculated number as a fraction, where `answer` rounds it: what is solved with it
+    is solved with this."""
     reply: NotRequired[str]
     """The whole reply, where `answer` is only its end."""
     parts: NotRequired[dict[str, Any]]
@@ -65,6 +70,10 @@ def answered(
     )
     if gaps := dict.fromkeys(gap for reply in replies for gap in reply.gaps):
         row["gaps"] = list(gaps)
+    fractions = [reply.exact for reply in replies if reply.exact]
+    # Of several samples, those of the majority.
+    if exact := next((f for f in fractions if format_number(Fraction(f)) == answer), None):
+        row["exact"] = exact
     return row
 
 

@@ -30,7 +30,7 @@ from .replies import (
     recorded_error,
     reply_value,
 )
-from .requests import call_config, call_input, streams
+from .requests import call_config, call_input, naming_who_is_asked, streams
 from .retry import pause_before_retry
 from .session import Session
 from .usage import UsageRow, add_usage, cost, no_usage, tokens_used
@@ -100,7 +100,8 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
             session.check()
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
-                reply = attempts.reply(wait_within(bound, once))
+                with naming_who_is_asked(call):
+                    reply = attempts.reply(wait_within(bound, once))
             except Exception as error:
                 pause = attempts.pause_after(error)
                 if pause is None:
@@ -138,7 +139,8 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
         async with call.model.limiter.ahold():
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
-                reply = attempts.reply(await await_within(bound, once))
+                with naming_who_is_asked(call):
+                    reply = attempts.reply(await await_within(bound, once))
             except Exception as error:
                 pause = attempts.pause_after(error)
                 if pause is None:

@@ -19,7 +19,7 @@ from .answers import AnswerRow, given_answers, is_whole, needed_lines, with_part
 from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
-from .expression import solve_expression
+from .expression import exact_answers, solve_expression
 from .namespaces import is_chat_model
 from .problem import Problem
 from .replies import Reply
@@ -61,11 +61,9 @@ def compose(
     if model.speaks_contract("solver"):
         lines = [(row["id"], row["text"], row["answer"]) for row in rows if row["answer"]]
         target = len(rows) + 1, problem.question
-        return (
-            yield from solve_expression(
-                Call("composer", model, [], sample=sample, last=told), str(problem), lines, target
-            )
-        )
+        call = Call("composer", model, [], sample=sample, last=told)
+        exact = exact_answers(rows)
+        return (yield from solve_expression(call, str(problem), lines, target, exact))
     fields = {
         "problem": problem.with_hints,
         "answers": needed_lines(rows),

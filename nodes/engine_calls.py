@@ -10,6 +10,7 @@ from typing import Any
 from ..models.references import GGUFSource, ResolvedModel
 from .calls import Call
 from .replies import Reply
+from .requests import naming_who_is_asked
 from .session import Session
 from .usage import UsageRow
 
@@ -39,7 +40,7 @@ def open_gguf(
     def ask(call: Call, _config: Any) -> Reply:
         begin = time.perf_counter()
         bounds.meter.before_call(call.role)
-        with bounds.in_time(bounded=True) as seconds:
+        with naming_who_is_asked(call), bounds.in_time(bounded=True) as seconds:
             rows = [dict(row) for row in call.messages]
             generation = generate_reply(engine, rows, {**call.options, "timeout": seconds})
         usage = UsageRow(

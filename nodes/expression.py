@@ -10,7 +10,7 @@ question that is an expression itself is calculated without asking anybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -20,6 +20,7 @@ from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
+from .answers import AnswerRow
 from .calls import SAMPLES_APART, Call
 from .given_numbers import (
     asks_for_arithmetic,
@@ -32,6 +33,8 @@ from .steps import Steps
 from .usage import no_usage
 
 MAX_EXPRESSION_TOKENS = 80
+_MOST_EXACT_CHARS = 30
+"""Of a fraction that is calculated on with; an expression has room for several of them."""
 
 EXPRESSION_GRAMMAR = r"""
 root ::= sum
@@ -51,6 +54,7 @@ def solve_expression(
     problem: str,
     lines: list[tuple[int, str, str]],
     target: tuple[int, str] | None,
+    exact: Mapping[int, str] | None = None,
 ) -> Steps[tuple[str, Reply]]:
     """Solve a problem, or one line of its plan, by an expression.
 
@@ -59,6 +63,7 @@ def solve_expression(
         problem: Context and question.
         lines: Needed lines as (id, text, answer), in order.
         target: The line to solve as (id, text); None solves the problem undivided.
+        exact: What the answers of lines are rounded from, by id; see `exact_answers`.
 
     Raises:
         UnsupportedQuestionError: If the question isn't arithmetic, or the expression can't
@@ -68,7 +73,7 @@ def solve_expression(
     asked = target[1] if target else problem
     texts = [problem, *(answer for _, _, answer in lines)]
     if not lines and (value := stated_value(asked)) is not None:
-        return format_number(value), _no_call(call)
+        return _answer(value, _no_call(call))
     if not asks_for_arithmetic(asked, texts):
         raise UnsupportedQuestionError(
             f"{_name(model)} does arithmetic only and can't answer "
@@ -83,11 +88,23 @@ def solve_expression(
     messages = [{"role": "system", "content": "solve"}, {"role": "user", "content": text}]
     reply = yield replace(call, messages=messages, options=_options(call.sample))
     try:
-        answers = {k: answer for k, _, answer in lines}
-        return format_number(_value(model, reply, given, answers)), reply
+        answers = {k: answer for k, _, answer in lines} | dict(exact or {})
+        return _answer(_value(model, reply, given, answers), reply)
     except ReplyError as error:
         error.usage = (reply.usage,)
         raise
+
+
+def exact_answers(rows: Iterable[AnswerRow]) -> dict[int, str]:
+    """By id, the fractions from which the answers of rows are rounded."""
+    return {row["id"]: row["exact"] for row in rows if "exact" in row}
+
+
+def _answer(value: Fraction, reply: Reply) -> tuple[str, Reply]:
+    """A number as people write it, and the reply with what that rounds."""
+    text, fraction = format_number(value), str(value)
+    rounded = Fraction(text) != value and len(fraction) <= _MOST_EXACT_CHARS
+    return text, replace(reply, exact=fraction) if rounded else reply
 
 
 def _options(sample: int) -> dict[str, Any]:
@@ -121,6 +138,8 @@ def put_answers_in(expression: str, answers: Mapping[int, str]) -> str:
     Example:
         >>> put_answers_in("#1*4 - #2", {1: "$1,200", 2: "-3 degrees"})
         '(1200)*4 - (-3)'
+        >>> put_answers_in("#1*6", {1: "100/3"})
+        '(100/3)*6'
     """
 
     def number(match: re.Match[str]) -> str:
@@ -130,7 +149,7 @@ def put_answers_in(expression: str, answers: Mapping[int, str]) -> str:
         value = stated_number(answers[k])
         if value is None:
             raise CalculatorError(f"the answer #{k} isn't one number")
-        return f"({value})"  # A fraction prints as 7/2, so that nothing is rounded.
+        return f"({value})"
 
     return _REFERENCE.sub(number, expression)
 

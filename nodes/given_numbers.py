@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from ..plan.choice import asking_sentence
-from ..tools.calculator import CalculatorError, calculate, numbers
+from ..tools.calculator import NUMBER, CalculatorError, calculate, numbers
 
 _ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -16,7 +16,9 @@ _ONES = [
 ]  # fmt: skip
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUE = {word: n for n, word in enumerate(_ONES)} | {w: 20 + 10 * n for n, w in enumerate(_TENS)}
-_SCALE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+_SCALE = {
+    "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+}  # fmt: skip
 
 # Words that say what to do with a number: the numbers that an expression may then need.
 _FACTORS = {
@@ -63,6 +65,16 @@ _WHAT_COST = re.compile(
     r"\bwhat (?:do|does|did|will|would) .{1,200}\b(?:costs?|pays?|earns?|come to|add up to)\b",
     re.IGNORECASE,
 )
+_AMOUNT = re.compile(
+    r"(?:(\d{1,30}) )?(?<![\d.,])(\d{1,30})/(\d{1,30})(?![\d/]|[.,]\d)"
+    rf"|({NUMBER})"
+)
+_LARGE = re.compile(rf"[ -]?({'|'.join(_SCALE)})\b", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\s?[-+*/^:×÷·−–]\s?[$€£]?\d|[,;]?\s?\d|[eE][-+]?\d|\s?(?:k|K|M|bn)\b|\s?[½⅓⅔¼¾]"
+    r"|\s?(?:to|or|and)\s[$€£]?\d|\s?(?:h|hrs?|min|ft|lbs?|['′])\.?\s?\d"
+)
+_NEXT_UNIT = re.compile(r"\s?([a-z]+)\.?,?(?: and)? \d[\d.,]*\s?([a-z]+)")
 _CLOCK = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _FACT = re.compile(
     r"^\W*(?:who|whom|whose|where|when|why|which|is|are|was|were|do|does|did|can|could|has|have"
@@ -135,19 +147,44 @@ def given_numbers(texts: Iterable[str]) -> set[Fraction]:
 
 
 def stated_number(answer: str) -> Fraction | None:
-    """The one number of an answer, or that with which it begins; None if there is none.
+    """The one number of an answer, or that with which it begins; None if it isn't clear.
+
+    Fractions and words such as "million" are read, and 20 % is 20, as in lines that ask for a
+    percentage. Not clear is what goes on as a time, a range, a power or in smaller units.
 
     Example:
-        >>> stated_number("$1,200"), stated_number("about -3 degrees"), stated_number("3 to 5")
-        (Fraction(1200, 1), Fraction(-3, 1), Fraction(3, 1))
-        >>> stated_number("Ana has 3 and Ben 5")
+        >>> stated_number("$1,200"), stated_number("about -3 degrees"), stated_number("12 of 50")
+        (Fraction(1200, 1), Fraction(-3, 1), Fraction(12, 1))
+        >>> stated_number("3 1/2 hours"), stated_number("8.4 million people")
+        (Fraction(7, 2), Fraction(8400000, 1))
+        >>> stated_number("Ana has 3 and Ben 5"), stated_number("3 to 5"), stated_number("12:30")
+        (None, None, None)
     """
-    found = numbers(answer)
+    found = list(_AMOUNT.finditer(answer))
     begins = re.match(r"\W{0,5}\d", answer)
     if not found or (len(found) > 1 and not begins):
         return None
+    size, after = _size(found[0]), answer[found[0].end() :]
+    scale = _LARGE.match(after)
+    after = after[scale.end() :] if scale else after
+    if size is None or _GOES_ON.match(after) or _in_two_units(after):
+        return None
     sign = -1 if re.match(r"\D*(?<![\w.])[-−][$€£ ]{0,2}\.?\d", answer) else 1
-    return sign * found[0]
+    return sign * size * (_SCALE[scale[1].lower()] if scale else 1)
+
+
+def _size(amount: re.Match[str]) -> Fraction | None:
+    """The value of a number, a fraction or both; None if it is divided by zero or too long."""
+    whole, above, below, number = amount.groups()
+    if number:
+        return next(iter(numbers(number)), None)
+    return Fraction(int(whole or 0)) + Fraction(int(above), int(below)) if int(below) else None
+
+
+def _in_two_units(after: str) -> bool:
+    """Whether a number goes on as in "2 hours 30 minutes"."""
+    more = _NEXT_UNIT.match(after.lower())
+    return bool(more) and all(_entry(unit, _UNITS) for unit in more.groups())
 
 
 def _shares(text: str) -> set[Fraction]:

@@ -42,7 +42,8 @@ def read_output(output: Any, name: str) -> Output:
     """The text of whatever a Runnable returned, without thinking, and its AI messages.
 
     Args:
-        output: A text, a message, or a state with `answer`, `output`, `text` or messages.
+        output: A text, a message, or a state with `answer`, `output`, `text` or messages; of
+            these the last AI message is taken, or what a tool returned if that comes last.
         name: The model's name, for messages.
 
     Raises:
@@ -99,19 +100,22 @@ def whole_characters(text: str) -> str:
 
 def _text_of(output: Any) -> tuple[str | None, list[Any]]:
     """None is the text of a graph that says itself that it has no answer."""
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
     if isinstance(output, str):
         return output, []
     if isinstance(output, BaseMessage):
         return str(output.text), [output]
     if isinstance(output, Mapping):
-        messages = [m for m in output.get("messages") or [] if isinstance(m, AIMessage)]
+        every = list(output.get("messages") or [])
+        messages = [m for m in every if isinstance(m, AIMessage)]
         for key in ("answer", "output", "text"):
             if key in output and isinstance(output[key], str | None):
                 return output[key], messages
         if messages:
-            return str(messages[-1].text), messages
+            # An agent ends with the reply of a tool that has `return_direct`.
+            direct = isinstance(every[-1], ToolMessage) and every[-1].status != "error"
+            return str((every if direct else messages)[-1].text), messages
     raise TypeError(
         f"a solver returns a text, a message or a state with messages, not {type(output).__name__}"
     )

@@ -22,6 +22,9 @@ class Reply:
     sources: tuple[Any, ...] = ()
     gaps: tuple[str, ...] = ()
     """What a decomposition graph, asked as a solver, says against its own answer."""
+    exact: str | None = None
+    """The fraction, such as `100/3`, that was calculated from the text, if the answer rounds it;
+    the journal doesn't keep it, since it is calculated again."""
 
 
 def reply_value(reply: Reply) -> dict[str, Any]:

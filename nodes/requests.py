@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PromptTooLongError
 from .namespaces import is_chat_model, is_graph, is_language_model
 
 if TYPE_CHECKING:
     from .calls import Call
+
+
+_NAMED = ("decomposer", "solver", "composer", "verifier")
+"""Roles for which `--ROLE` names a model."""
+
+
+@contextmanager
+def naming_who_is_asked(call: Call) -> Iterator[None]:
+    """Say of a text that is too long which role's model that is for, and how to name another."""
+    try:
+        yield
+    except PromptTooLongError as error:
+        fact = str(error).partition(";")[0].rstrip(".")
+        another = f"name another with --{call.role}" if call.role in _NAMED else "name another"
+        error.args = (
+            f"the {call.role} {call.model.name!r} can't read it all: {fact}; "
+            f"shorten it or {another}.",
+        )
+        raise
 
 
 def streams(call: Call) -> bool:

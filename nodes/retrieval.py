@@ -36,15 +36,21 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
     asked = hashlib.sha256(f"{name} {query}".encode()).hexdigest()
 
     def blocking(config: Any) -> dict[str, Any]:
-        runnable, config = apart(retriever, config, asked)
+        runnable, config = apart(retriever, _unseen(config), asked)
         return _found(runnable.invoke(query, config))
 
     async def awaitable(config: Any) -> dict[str, Any]:
-        runnable, config = apart(retriever, config, asked)
+        runnable, config = apart(retriever, _unseen(config), asked)
         return _found(await runnable.ainvoke(query, config))
 
     found = yield Do(blocking, awaitable, bounded=True, key=f"retrieved-{asked}")
     return found["sources"]
+
+
+def _unseen(config: Any) -> Any:
+    """The config with a tag that keeps what a retriever's own model writes off a chat screen."""
+    config = config or {}
+    return {**config, "tags": [*(config.get("tags") or ()), "nostream"]}
 
 
 def _found(documents: Any) -> dict[str, Any]:

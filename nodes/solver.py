@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from ..errors import CutOffReplyError, PromptTooLongError, UserError, must_be_raised
 from ..models.references import ResolvedModel
-from ..plan import MAX_TEXT_CHARS, Plan, Subquestion
+from ..plan import Plan, Subquestion
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
 from .calls import SAMPLES_APART, Call
-from .expression import solve_expression
+from .expression import exact_answers, solve_expression
 from .problem import Problem
 from .replies import Reply
 from .retrieval import retrieve, with_passages
@@ -25,6 +25,7 @@ _FINAL_ANSWER = re.compile(
     r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
 )
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
+_FORMULA = re.compile(r"\$([^$]+)\$|\\\((.+)\\\)")
 _STATED = re.compile(
     r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
 )
@@ -67,7 +68,8 @@ def solve_subquestion(
         if choice.model.speaks_contract("solver"):
             lines = [(k, row["text"], row["answer"] or "") for k, row in known.items()]
             target = subquestion.id, subquestion.text
-            return (yield from solve_expression(asked, str(seen), lines, target))
+            exact = exact_answers(known.values())
+            return (yield from solve_expression(asked, str(seen), lines, target, exact))
         reply = yield replace(asked, options=_drawn(number))
         return _whole(reply), reply
 
@@ -225,6 +227,8 @@ def refuse_prose(model: ResolvedModel, strategy: str) -> None:
 def final_answer(text: str) -> str:
     r"""What follows the last "Answer:"; else what is boxed, else the last line with a word.
 
+    Of a formula that follows it, such as "$\boxed{42}$", what is boxed is taken, or all of it.
+
     One of the last two lines that begins with "The answer is" is taken for what follows it: the
     other may only bid farewell.
 
@@ -233,19 +237,27 @@ def final_answer(text: str) -> str:
         ('42', '42')
     """
     marked: list[Any] = _FINAL_ANSWER.findall(text)
-    if marked and marked[-1].strip(" *_"):
-        return str(marked[-1]).strip(" *_")
-    if boxed := _BOXED.findall(text):
-        return str(boxed[-1]).strip()
+    if marked and (said := _out_of_formula(marked[-1].strip(" *_"))):
+        return said
+    if _BOXED.search(text):
+        return _out_of_formula(text)
     lines = [line.strip() for line in text.strip().splitlines()]
     said = [line for line in lines if re.search(r"\w", _TAG.sub("", line))] or lines
     stated = [match[1].replace("**", "") for line in said[-2:] if (match := _STATED.match(line))]
     return stated[-1] if stated else said[-1]
 
 
+def _out_of_formula(text: str) -> str:
+    """What is boxed last in a text, else what stands between the signs of a formula."""
+    boxed: list[str] = _BOXED.findall(text)
+    inner = boxed[-1] if boxed else text
+    formula = _FORMULA.fullmatch(inner)
+    return (formula[1] or formula[2] if formula else inner).strip()
+
+
 def whole_question(problem: Problem) -> Subquestion:
     """The question as a line with id 0, for the row of an undivided answer."""
-    return Subquestion(0, problem.question[:MAX_TEXT_CHARS])
+    return Subquestion(0, problem.question)
 
 
 def _whole(reply: Reply) -> str:

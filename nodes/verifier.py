@@ -32,13 +32,23 @@ Where = Literal["subquestions", "answer", "both"]
 PLACES = get_args(Where)
 _REASON_CHARS = 400
 _MOST_LINES, _MOST_CHARS = 200, 1_000
-_VERDICT = re.compile(
+_BEFORE = (
     r"[^\w\n]{0,20}(?:\d{1,2}[.)] )?(?:(?:final )?verdict[^\w\n]{1,10})?"
-    r"(?:(right|correct)[^\w\n]{0,10}"
-    r"|(wrong|incorrect|conceptual|computational|misread|position)(?: (?:error|mistake))?"
+    r"(?:(?:the (?:\w{1,20} )?answer|it|that|this) is )?"
+)
+_VERDICT = re.compile(
+    _BEFORE + r"(?:(right|correct)[^\w\n]{0,10}"
+    r"|(not (?:right|correct)|wrong|incorrect|conceptual|computational|misread|position)"
+    r"(?: (?:error|mistake))?"
     r"(?:[^\w\n]{0,10}|[^\w\n]{0,5}[:,.(\u2013\u2014-][^\w\n]{0,5}(.+)))",
     re.I,
 )
+# "Correct: 42" is no verdict: it says what would be correct.
+_RIGHT_SINCE = re.compile(
+    _BEFORE + r"(?:right[*_\"' ]{0,3}:|(?:right|correct)[*_\"' ]{0,3}(?:\.| -|[\u2013\u2014]))(.+)",
+    re.I,
+)
+_BUT = re.compile(r"\b(?:but|however|instead|should|not|wrong|incorrect)\b|n['\u2019]t\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -64,20 +74,29 @@ class Verdict:
             >>> Verdict.read("Computational: 6 * 7 is 42, not 48.")
             Verdict(right=False, kind='computational', reason='6 * 7 is 42, not 48.')
         """
-        rows = [row.strip()[:_MOST_CHARS] for row in without_thinking(text).splitlines()]
-        found = [match for row in rows[-_MOST_LINES:] if (match := _VERDICT.fullmatch(row))]
+        lines = without_thinking(text).splitlines()[-_MOST_LINES:]
+        rows = [line.strip()[:_MOST_CHARS] for line in lines]
+        found = [match for row in rows if (match := _VERDICT.fullmatch(row))]
+        if not found and _is_right_since(rows):
+            return cls(True)
         if not found:
             return cls(True, "unknown", "the verifier's reply names no verdict")
         # Whoever thinks aloud first says it last.
         if found[-1][1]:
             return cls(True)
         word, reason = found[-1][2].lower(), (found[-1][3] or "").strip()[:_REASON_CHARS]
-        kind: Any = "untyped" if word in ("wrong", "incorrect") else word
+        kind: Any = word if word in get_args(Mistake) else "untyped"
         return cls(False, kind, reason or "no reason given")
 
     def to_row(self) -> dict[str, Any]:
         """The verdict as JSON-native values."""
         return {"right": self.right, "kind": self.kind, "reason": self.reason}
+
+
+def _is_right_since(rows: Sequence[str]) -> bool:
+    """Whether "right" is said with a reason, and none of the reasons takes it back."""
+    reasons = [match[1] for row in rows if (match := _RIGHT_SINCE.fullmatch(row))]
+    return bool(reasons) and not any(_BUT.search(reason) for reason in reasons)
 
 
 @dataclass(frozen=True)

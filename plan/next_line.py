@@ -8,10 +8,10 @@ from .parse import MAX_REPLY_CHARS, without_thinking
 from .types import PlanError, Subquestion
 
 _DONE = re.compile(
-    r"[\W_]{0,10}(?:done|none|n/a|finished|atomic"
+    r"[\W_]{0,10}(?:\d{1,4}[\W_]{1,5})?(?:done|none|n/a|finished|atomic"
     r"|no (?:(?:more|further|follow[- ]?up|sub-?) ?){0,3}(?:questions?)?"
     r"(?: ?(?:are |is )?(?:needed|required|necessary))?"
-    r"|.{0,80}\bneeded(?: here)?: no|(?:so )?(?:the )?final answer (?:is|:).{0,2000})[\W_]{0,10}",
+    r"|.{0,80}\bneeded(?: here)?: no|(?:so )?(?:the )?final answer(?: is|:).{0,2000})[\W_]{0,10}",
     re.I,
 )
 _LABEL = re.compile(

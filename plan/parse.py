@@ -17,6 +17,7 @@ from .types import MAX_SUBQUESTIONS, Final, Plan, PlanError, Subquestion, refere
 MAX_REPLY_CHARS = 50_000
 """Longest reply that is read at all; it bounds the time for garbage."""
 
+_THINK, _THOUGHT = "<think>", "</think>"
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 _ATOMIC = re.compile(
     r"\W*(?:atomic|no\s+(?:further\s+)?decomposition(?:\s+(?:is\s+)?(?:needed|required))?"
@@ -24,8 +25,10 @@ _ATOMIC = re.compile(
     re.IGNORECASE,
 )
 _CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
+_BOLD = re.compile(r"\*\*(#\d{1,4})(?:[.:)]?\*\*[.:)]?(\s.*)|[.:)]?(\s.*)\*\*(\s*<-.*)?)")
 _NUMBERED = re.compile(
-    r"(?:\*\*)?(?:(?:(?:sub-?)?question|step)\s*|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?\s*(\S.*)",
+    r"(?:\*\*)?\(?(?:(?:(?:sub-?)?question|step)\s*#?|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?"
+    r"\s*(\S.*)",
     re.I,
 )
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
@@ -75,7 +78,7 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
         >>> [str(line) for line in parse_partial("#1 Who directed Jaws?\n#2 Who marr")]
         ['#1 Who directed Jaws?']
     """
-    if "<think>" in text and "</think>" not in text:
+    if text.lstrip().startswith(_THINK) and _THOUGHT not in text:
         return ()
     found: list[Subquestion] = []
     rows = without_thinking(text).lstrip().split("\n")[:-1]
@@ -94,14 +97,21 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
 def without_thinking(text: str) -> str:
     """A reply without the thinking that a model wrote before it.
 
-    Some templates open the thinking themselves, so that only its end is in the reply.
+    Some templates open the thinking themselves, so that only its end is in the reply. A reply
+    that mentions `<think>` after other words speaks of the tag.
 
     Example:
         >>> without_thinking("<think>hm</think>42"), without_thinking("hm</think>42")
         ('42', '42')
+        >>> without_thinking("<think> opens it.</think>It is opened by <think>.")
+        'It is opened by <think>.'
     """
-    reply = text.rpartition("</think>")[2]
-    return reply.partition("<think>")[0]
+    before, end, reply = text.rpartition(_THOUGHT)
+    begins = text.lstrip().startswith(_THINK)
+    if not end:
+        return "" if begins else text
+    by_template = _THINK not in before.partition(_THOUGHT)[0]
+    return reply if begins or by_template else text
 
 
 def _tolerant(text: str) -> list[_Line]:
@@ -111,7 +121,7 @@ def _tolerant(text: str) -> list[_Line]:
         raise PlanError("the reply is empty")
     if _ATOMIC.fullmatch(body):
         return []
-    stripped = [line.strip() for line in body.split("\n")]
+    stripped = [_plain(line.strip()) for line in body.split("\n")]
     canonical = _canonical(stripped, strict=False)
     lines = canonical or _json(body)
     if lines is None:
@@ -142,16 +152,37 @@ def _split_needs(number: int, text: str) -> _Line:
     return number, head.rstrip(), [int(k) for k in ids]
 
 
+def _plain(row: str) -> str:
+    """A line without the stars, if its `#1` is bold or all of it."""
+    bold = _BOLD.fullmatch(row)
+    return "".join(part or "" for part in bold.groups()) if bold else row
+
+
 def _listed(stripped: list[str]) -> list[_Line]:
     """Numbered lines, else bullets, else every line that asks something."""
     numbered = [match for line in stripped if (match := _NUMBERED.fullmatch(line))]
     if numbered:
-        return _sequential([_split_needs(int(m[1]), m[2].strip("* ")) for m in numbered])
+        return _unlabelled([(int(m[1]), _plain(m[2])) for m in numbered])
     bullets = [match[1] for line in stripped if (match := _BULLET.fullmatch(line))]
     asked = bullets or [
         line for line in stripped if line.endswith("?") and "main question" not in line.lower()
     ]
-    return _sequential([_split_needs(n, line.strip("* ")) for n, line in enumerate(asked, 1)])
+    return _unlabelled([(n, _plain(line)) for n, line in enumerate(asked, 1)])
+
+
+def _unlabelled(items: list[tuple[int, str]]) -> list[_Line]:
+    """Items of a list, in which `#1` may be said once more: "1. #1 Who?".
+
+    Where all are labelled so it is plan text, which says itself what needs what.
+    """
+    lines: list[_Line] = []
+    labelled = True
+    for number, text in items:
+        label = _CANONICAL.fullmatch(text)
+        own = label[2] if label and int(label[1]) == number else None
+        labelled = labelled and own is not None
+        lines.append(_split_needs(number, (own or text).strip("* ")))
+    return [(n, t, needs or []) for n, t, needs in lines] if labelled else _sequential(lines)
 
 
 def _sequential(lines: list[_Line]) -> list[_Line]:

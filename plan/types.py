@@ -55,7 +55,7 @@ class Subquestion:
     """One line of a plan.
 
     Args:
-        id: Line number, from 1.
+        id: Line number, from 1; 0 for a question that isn't split, which may be of any length.
         text: The question, one line; `#k` stands for the answer of line k.
         needs: Ids of the lines whose answers this one uses, each smaller than `id`.
             References in `text` are added.
@@ -72,7 +72,7 @@ class Subquestion:
         text = _clean(self.text)
         if not text:
             raise PlanError(f"subquestion #{self.id} is empty")
-        if len(text) > MAX_TEXT_CHARS:
+        if self.id and len(text) > MAX_TEXT_CHARS:
             raise PlanError(f"subquestion #{self.id} has over {MAX_TEXT_CHARS} characters")
         for k in self.needs:
             if not 1 <= k < self.id:

@@ -73,11 +73,18 @@ def test_it_agrees_with_python(a: int, b: int, c: int, first: str, second: str) 
 @pytest.mark.parametrize(
     ("value", "text"),
     [(Fraction(24), "24"), (Fraction(7, 2), "3.5"), (Fraction(1, 3), "0.333333"),
-     (Fraction(-1, 3), "-0.333333"), (Fraction(-1, 10**9), "0"), (Fraction(10**7), "10000000"),
-     (Fraction(2, 3), "0.666667")],
+     (Fraction(-1, 3), "-0.333333"), (Fraction(-1, 10**9), "-0.000000001"),
+     (Fraction(10**7), "10000000"), (Fraction(2, 3), "0.666667"), (Fraction(0), "0"),
+     (Fraction(1, 700), "0.001429"), (Fraction(1, 7000), "0.000142857"),
+     (Fraction(1, 2**30), "0.000000000931323"), (Fraction(9999999, 10**10), "0.001")],
 )  # fmt: skip
 def test_numbers_are_written_as_people_write_them(value: Fraction, text: str) -> None:
     assert format_number(value) == text
+
+
+@given(st.fractions(max_denominator=10**12).filter(bool))
+def test_a_number_is_never_written_as_nothing(value: Fraction) -> None:
+    assert abs(Fraction(format_number(value)) / value - 1) < Fraction(1, 1000)
 
 
 def test_the_tool_answers_in_words_when_it_cannot() -> None:

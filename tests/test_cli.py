@@ -152,7 +152,15 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["plan", "Why?", "--context", "blank.txt"], "the context file 'blank.txt' is empty"),
     (["ask", "Why?", "--context", "fake.gguf"], "is binary, not text"),
     (["ask", "Why?", "--context", "latin1.txt"], "isn't a UTF-8 text"),
-    (["ask", "Why?", "--context", "long.txt"], "over the model's limit of 381"),
+    (["ask", "Why?", "--context", "long.txt"], "the decomposer 'bundled' can't read it all: "),
+    (
+        ["ask", "Why?", "--context", "long.txt"],
+        "limit of 381; shorten it or name another with --dec",
+    ),
+    (
+        ["ask", "How many are 1 of 2?", "--context", "long.txt", "--strategy", "direct"],
+        "another with --solver.",
+    ),
     (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 381"),
     (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
     (["models", "nowhere.gguf"], "nowhere.gguf"),

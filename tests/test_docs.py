@@ -50,6 +50,13 @@ def test_the_guide_s_python_runs_as_it_stands(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_guide_s_scripted_model_is_asked_for_a_plan_and_an_answer() -> None:
+    [code] = [block for block in blocks("python", GUIDE) if "ScriptedChatModel(" in block]
+    code += "\nassert len(model.prompts) == 2, model.prompts"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_python_block_of_the_readme_is_at_least_valid() -> None:
     for code in blocks("python"):
         compile(code, "README.md", "exec")

@@ -179,6 +179,13 @@ def test_an_expression_may_name_the_answer_of_an_earlier_line() -> None:
     assert answer_with("4*6", "24-3")["answer"] == "21", "copied digits count as before"
 
 
+def test_what_was_rounded_for_people_is_calculated_on_with_unrounded() -> None:
+    result = answer_with("4/3", "#1*6")
+    first, second = result["answers"]
+    assert (first["answer"], first["exact"]) == ("1.333333", "4/3")
+    assert (second["answer"], "exact" in second) == ("8", False)
+
+
 @pytest.mark.parametrize("written", ["#2-3", "#9*4", "#0+3", "#123*2"])
 def test_a_line_that_was_not_shown_has_no_answer_to_name(written: str) -> None:
     result = answer_with("4*6", written)
@@ -204,6 +211,11 @@ def test_an_undivided_question_has_no_earlier_lines() -> None:
         ("12 of the 50", "12"),
         ("20%", "20"),
         ("mid-30", "30"),
+        ("1/2 cup", "1/2"),
+        ("-3 1/2 hours", "-7/2"),
+        ("8.4 million", "8400000"),
+        ("It has about 8 billion people.", "8000000000"),
+        ("24 (4 * 6)", "24"),
     ],
 )
 def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:
@@ -211,7 +223,12 @@ def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:
     assert calculate(put_answers_in("2*#1", {1: answer})) == 2 * Fraction(number)
 
 
-@pytest.mark.parametrize("answer", ["", "many", "Ana has 3 and Ben 5", "#"])
+@pytest.mark.parametrize(
+    "answer",
+    ["", "many", "Ana has 3 and Ben 5", "#", "3 to 5", "$3-$5", "3, 4 and 5", "12:30", "1,5",
+     "2 hours 30 minutes", "2 hours and 30 minutes", "1e6", "1.2 × 10^6", "10^6", "5k", "$1.2M",
+     "3½", "1/0", "4 * 6 = 24", "1/2/2020", "1 million to 2 million", "9" * 600],
+)  # fmt: skip
 def test_an_answer_without_one_clear_number_is_refused(answer: str) -> None:
     with pytest.raises(CalculatorError, match="#1 isn't one number"):
         put_answers_in("2*#1", {1: answer})

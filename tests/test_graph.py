@@ -14,6 +14,7 @@ from langchain.agents import create_agent
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph_decompose import (
@@ -26,6 +27,7 @@ from langgraph_decompose import (
     solver_node,
 )
 from langgraph_decompose.graphs.state import DecompositionState
+from langgraph_decompose.testing import ScriptedChatModel
 
 from .conftest import RecordingServer
 
@@ -416,6 +418,19 @@ def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
         result = anyhow(create_decomposition_graph(solver), {"question": SPOUSE})
         assert result["answer"] == answer
         assert len(result["answers"]) == 2
+
+
+@both
+def test_an_agent_may_answer_with_what_a_tool_returns(anyhow: Any) -> None:
+    @tool(return_direct=True)
+    def look_up() -> str:
+        """Look it up."""
+        return "a page"
+
+    call = AIMessage("", tool_calls=[{"name": "look_up", "args": {}, "id": "1"}])
+    agent = create_agent(ScriptedChatModel(replies={"": call}), tools=[look_up])
+    result = anyhow(create_decomposition_graph(agent, strategy="direct"), {"question": SPOUSE})
+    assert (result["answer"], result["status"]) == ("a page", "ok")
 
 
 def test_the_graph_is_a_node_in_someone_s_own_graph() -> None:

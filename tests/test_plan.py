@@ -19,6 +19,7 @@ from langgraph_decompose.plan import (
     parse_plan,
     references,
     width,
+    without_thinking,
 )
 
 texts = st.text(min_size=1, max_size=60).filter(
@@ -108,6 +109,13 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ("- Who?\n- When?", "#1 Who?\n#2 When? <- #1"),
         ("**1.** Who?\n**2.** When?", "#1 Who?\n#2 When? <- #1"),
         ("Q1: Who?\nQ2: When?", "#1 Who?\n#2 When? <- #1"),
+        ("(1) Who?\n(2) When?", "#1 Who?\n#2 When? <- #1"),
+        ("Subquestion #1: Who?\nSubquestion #2: When?", "#1 Who?\n#2 When? <- #1"),
+        ("**#1** Who?\n**#2:** When did #1?", "#1 Who?\n#2 When did #1? <- #1"),
+        ("**#1 Who?**\n**#2 When?** <- #1", "#1 Who?\n#2 When? <- #1"),
+        ("- #1 Who?\n- #2 When?", "#1 Who?\n#2 When?"),
+        ("1. #1 Who?\n2. **#2** When? <- #1", "#1 Who?\n#2 When? <- #1"),
+        ("1. Who?\n2. #1 was born when?", "#1 Who?\n#2 #1 was born when? <- #1"),
         ("Step 1: Who?\n**Step 2:** When?", "#1 Who?\n#2 When? <- #1"),
         ("#1 A?\r\n#2 B? <- #1\r\n#3 C? <- #2", "#1 A?\n#2 B? <- #1\n#3 C? <- #2"),
         ("```\n#1 Who?\n#2 When?\n```", "#1 Who?\n#2 When?"),
@@ -124,6 +132,22 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
 )  # fmt: skip
 def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> None:
     assert str(parse_plan(reply)) == plan
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ("<think>hm</think>42", "42"),
+        ("\n<think>is it </think>? no</think>42", "42"),
+        ("hm</think>42", "42"),
+        ("<think>hm", ""),
+        ("The <think> tag opens it.", "The <think> tag opens it."),
+        ("It is between <think> and </think>.", "It is between <think> and </think>."),
+        ("hm</think>The <think> tag opens it.", "The <think> tag opens it."),
+    ],
+)
+def test_thinking_is_what_a_reply_begins_with(reply: str, text: str) -> None:
+    assert without_thinking(reply) == text
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,14 @@ def test_a_rule_is_asked_for_a_question_that_is_not_split(how: str, options: Any
     assert lines == {(0, "All?")}
 
 
+def test_a_rule_sees_a_long_question_to_its_end() -> None:
+    question = "Ana sells what she picks at the market. " * 10 + "How many pears are left?"
+    solvers = {"sums": always("19"), "facts": always("Ridley Scott")}
+    rule = lambda line: "sums" if "how many" in line.text.lower() else "facts"  # noqa: E731
+    result = graph(solvers, "atomic", route=rule).invoke({"question": question})
+    assert (result["answer"], result["answers"][0]["text"]) == ("19", question)
+
+
 def test_a_rule_that_names_nobody_for_the_whole_question_says_so() -> None:
     with pytest.raises(UserError, match="route chose None for the whole question"):
         graph({"reader": always("x")}, "atomic", route=lambda line: None).invoke(ASKED)

@@ -132,6 +132,12 @@ def test_the_answer_that_most_samples_agree_on_wins(how: str) -> None:
     assert result["messages"][-1].content == result["answer"]
 
 
+@pytest.mark.parametrize("reply", [r"\boxed{42}", r"$\boxed{42}$", "$42$", r"\(42\)", "**$42$**"])
+def test_an_answer_in_a_formula_is_the_same_answer(reply: str) -> None:
+    result = run("sync", sampled(drawn(f"6 * 7.\nAnswer: {reply}", "Answer: 42"), 2))
+    assert (result["answer"], result["warnings"]) == ("42", [])
+
+
 LAST_WORDS = [
     "It is 42.\n\\[\n\\boxed{42}\n\\]",
     "So:\n```\n42\n```",

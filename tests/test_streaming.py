@@ -137,6 +137,13 @@ def test_only_the_composer_s_tokens_reach_a_chat_and_only_once(how: str, kind: s
 
 
 @both
+def test_what_a_retriever_s_own_model_writes_is_not_shown(how: str) -> None:
+    finder = RunnableLambda(str) | always("other words") | RunnableLambda(lambda said: [said.text])
+    parts = stream(how, decomposition(retriever=finder), "messages")
+    assert [message.content for message, _ in parts if message.content] == TOKENS
+
+
+@both
 def test_a_parent_s_own_stream_shows_the_answer_once_and_whole(how: str) -> None:
     graph = placed("in a parent", decomposition())
     parts = [message for message, _ in stream(how, graph, "messages")]

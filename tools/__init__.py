@@ -22,7 +22,10 @@ def calculator_tool() -> BaseTool:
     from langchain_core.tools import StructuredTool
 
     def calculator(expression: str) -> str:
-        """Calculate an arithmetic expression exactly: + - * / ^ ( ) and % for per cent."""
+        """Calculate an arithmetic expression: + - * / ^ ( ) and % for per cent.
+
+        Nothing is rounded but the result, beyond six decimals.
+        """
         try:
             return format_number(calculate(expression))
         except CalculatorError as error:

@@ -15,8 +15,9 @@ MAX_DEPTH = 40
 MAX_BITS = 4096
 _MAX_EXPONENT = 1000
 
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
-_TOKEN = re.compile(rf"\s*(?:({_NUMBER})|(\*\*|[-+*/^()%×÷−·]))")
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+"""How a number is written, as a pattern."""
+_TOKEN = re.compile(rf"\s*(?:({NUMBER})|(\*\*|[-+*/^()%×÷−·]))")
 _SAME = {"×": "*", "·": "*", "÷": "/", "−": "-", "**": "^"}
 
 
@@ -49,14 +50,20 @@ def calculate(expression: str) -> Fraction:
 def format_number(value: Fraction) -> str:
     """A number as people write it: exact up to six decimals, rounded beyond.
 
+    One below a thousandth has six significant digits, since nothing would be left of it.
+
     Example:
         >>> format_number(Fraction(7, 2)), format_number(Fraction(-1, 3))
         ('3.5', '-0.333333')
+        >>> format_number(Fraction(1, 3_000_000))
+        '0.000000333333'
     """
-    scaled = round(abs(value) * 1_000_000)
-    whole, decimals = divmod(scaled, 1_000_000)
-    text = f"{whole}.{decimals:06}".rstrip("0").rstrip(".")
-    return f"-{text}" if value < 0 and scaled else text
+    size, places = abs(value), 6
+    if 0 < size < Fraction(1, 1000):
+        places += len(str(int(1 / size))) - 1
+    whole, decimals = divmod(round(size * 10**places), 10**places)
+    text = f"{whole}.{decimals:0{places}}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 else text
 
 
 def numbers(expression: str) -> list[Fraction]:
@@ -66,7 +73,7 @@ def numbers(expression: str) -> list[Fraction]:
         >>> numbers("3 * (1,000 + 0.5)")
         [Fraction(3, 1), Fraction(1000, 1), Fraction(1, 2)]
     """
-    found = re.findall(_NUMBER, expression)
+    found = re.findall(NUMBER, expression)
     return [Fraction(text.replace(",", "")) for text in found if len(text) <= MAX_CHARS]
 
 
