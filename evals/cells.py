@@ -47,7 +47,7 @@ class Cell:
         seconds: From each question to its answer, in all.
         usage: By role and model.
         steps: How many steps were of which kind, where the right answers are known.
-        first_wrong: In how many questions the first wrong step was how deep.
+        first_wrong: In how many questions the first wrong step was how deep, none or unknown.
     """
 
     system: str
@@ -110,7 +110,7 @@ class Cell:
         if gold and not plan.atomic and known >= {line.id for line in plan.subquestions}:
             labels = label_steps(plan, row["answers"], gold)
             self.steps.update(labels.values())
-            self.first_wrong[str(first_wrong(plan, labels) or "none")] += 1
+            self.first_wrong[first_wrong(plan, labels)] += 1
 
     def of(self, metric: str) -> dict[str, float]:
         """Each item's mark; one that failed has 0, one that hasn't this mark is left out."""

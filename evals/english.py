@@ -59,6 +59,6 @@ def _lemminflect() -> Any:
     except ImportError:
         raise MissingDependencyError(
             "reading sentences and Break's steps needs lemminflect; "
-            "run pip install 'langgraph-decompose[train]'."
+            "run pip install 'langgraph-decompose[eval]'."
         ) from None
     return lemminflect

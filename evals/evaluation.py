@@ -21,6 +21,7 @@ from .. import __version__
 from ..errors import UserError
 from ..models.hosted import without_credentials
 from ..models.references import resolve_model
+from ..nodes.outputs import whole_characters
 from ..storage import locked, write_private
 from .about import about, hash_of, identity_of, prompt_texts
 from .gold import GOLD, gold_plans
@@ -223,7 +224,7 @@ class Evaluation:
             name: {
                 "version": loaded.task.version,
                 "prompt_version": loaded.task.prompt_version,
-                "source": loaded.source,
+                "source": whole_characters(loaded.source),
                 "metric": loaded.task.metric,
                 "items": len(loaded.items),
             }
@@ -234,7 +235,7 @@ class Evaluation:
             read_samples(samples),
             tasks=tasks,
             about=about() | {"models": self._header["models"]},
-            command=command,
+            command=whole_characters(command),
             seed=self.settings.seed,
         )
         write_private(out / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")

@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..nodes.journal import NAMESPACE
 from ..nodes.usage import UsageRow, add_usage
 from ..storage import open_private
+from .sample_file import writing
 
 
 class ReplyLog(BaseCheckpointSaver[str]):
@@ -38,6 +39,7 @@ class ReplyLog(BaseCheckpointSaver[str]):
         super().__init__()
         self._kept: dict[str, list[Any]] = {}
         self._lock = threading.Lock()
+        self._path = path
         try:
             open_private(path)
             self._read(path)
@@ -63,7 +65,7 @@ class ReplyLog(BaseCheckpointSaver[str]):
 
     def _write(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
-        with self._lock:
+        with self._lock, writing(self._path):
             self._file.write(line)
             self._file.flush()
 
@@ -80,7 +82,8 @@ class ReplyLog(BaseCheckpointSaver[str]):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with writing(self._path):  # Of what a full disk didn't take, the rest is tried again.
+            self._file.close()
 
     # LangGraph's interface
 

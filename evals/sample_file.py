@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,21 @@ SAMPLES = "samples.jsonl"
 SETTINGS = "evaluation.json"
 Key = tuple[str, str, str]
 """System, task and item of a sample."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell of an evaluation's file that can't be written, as on a full disk.
+
+    Raises:
+        UserError: If that is so.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{str(path)!r} can't be written: {error.strerror}; mend that and go on with --resume."
+        ) from None
 
 
 class SampleFile:
@@ -96,10 +112,15 @@ class SampleFile:
             ) from None
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a sample; when this returns, a crash of the process can't lose it."""
-        at = self._file.tell()
-        self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        """Keep a sample; when this returns, a crash of the process can't lose it.
+
+        Raises:
+            UserError: If it can't be written, as on a full disk.
+        """
+        with writing(self.path):
+            at = self._file.tell()
+            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
         self._places[_key(row)] = at
         self.passing += bool(row["transient"])
 
@@ -114,16 +135,21 @@ class SampleFile:
                 yield file.readline()
 
     def finish(self, keys: Iterable[Key]) -> None:
-        """Put the samples into the order of the keys, at once or not at all."""
+        """Put the samples into the order of the keys, at once or not at all.
+
+        Raises:
+            UserError: As `add`.
+        """
         new = self.path.with_name(f".{SAMPLES}.new")
-        new.unlink(missing_ok=True)
-        open_private(new)
-        with new.open("wb") as file:
-            file.writelines(self._lines(keys))
-            file.flush()
-            os.fsync(file.fileno())
-        self._file.close()
-        os.replace(new, self.path)
+        with writing(new):
+            new.unlink(missing_ok=True)
+            open_private(new)
+            with new.open("wb") as file:
+                file.writelines(self._lines(keys))
+                file.flush()
+                os.fsync(file.fileno())
+            self._file.close()
+            os.replace(new, self.path)
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -68,7 +68,7 @@ def mean(values: Sequence[float]) -> Interval:
         >>> round(same.low, 3), same.value, round(same.high, 3)
         (0.237, 0.5, 0.763)
     """
-    if is_share(values) or (len(set(values)) == 1 and 0 < values[0] < 1):
+    if is_share(values) or (_all_the_same(values) and 0 < values[0] < 1):
         return wilson(sum(values), len(values))
     return bootstrap_mean(values)
 
@@ -76,6 +76,10 @@ def mean(values: Sequence[float]) -> Interval:
 def is_share(values: Collection[float]) -> bool:
     """Whether every value is 0 or 1, so that their mean is a share."""
     return all(value in (0, 1) for value in values)
+
+
+def _all_the_same(values: Sequence[float]) -> bool:
+    return max(values) - min(values) <= _ROUNDING
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Interval:
@@ -98,7 +102,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
         wins, losses = gains.count(1), gains.count(-1)
         both = round(sum(first)) - losses
         return paired_shares(both, losses, wins, len(gains) - both - losses - wins)
-    if len(set(gains)) > 1:
+    if not _all_the_same(gains):
         return bootstrap_mean(gains, seed)
     before, after = wilson(sum(first), len(gains)), wilson(sum(second), len(gains))
     low = _square_and_add(after.value - after.low, before.high - before.value, 0)

@@ -65,12 +65,23 @@ def _kind(right: bool, parents: bool) -> Step:
     return "local" if parents else "propagated"
 
 
-def first_wrong(plan: Plan, labels: Mapping[int, Step]) -> int | None:
-    """The depth, from 1, of the first step that is wrong by itself; None if there is none."""
+def first_wrong(plan: Plan, labels: Mapping[int, Step]) -> str:
+    r"""The depth, from 1, of the first step that is wrong by itself; `none` if there is none.
+
+    It is `unknown` where it may be a step that has no label.
+
+    Example:
+        >>> from langgraph_decompose import parse_plan
+        >>> plan = parse_plan("#1 How many in May?\n#2 How many in all? <- #1")
+        >>> first_wrong(plan, {1: "right", 2: "local"}), first_wrong(plan, {1: "right"})
+        ('2', 'unknown')
+    """
     for depth, ids in enumerate(levels(plan), 1):
         if any(labels.get(k) == "local" for k in ids):
-            return depth
-    return None
+            return str(depth)
+        if any(k not in labels for k in ids):
+            return "unknown"
+    return "none"
 
 
 def same_answer(answer: str | None, gold: str) -> bool:

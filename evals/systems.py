@@ -172,12 +172,13 @@ def _fitting(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_unheeded(strategies: Sequence[str], options: Mapping[str, Any]) -> None:
-    """Refuse what all strategies would go without; numbers and ladders may be named in vain."""
-    for name in ("gate", "dup", "verify", "verifier"):
+    """Refuse what all strategies would go without; numbers may be named in vain."""
+    for name in ("gate", "dup", "verify", "verifier", "ladder"):
         if name in options and not any(name in _fitting(s, options) for s in strategies):
             heeding = ", ".join(s for s in STRATEGIES if name in _fitting(s, options))
+            shown = "a ladder" if name == "ladder" else _shown(name, options[name])
             raise UserError(
-                f"{_shown(name, options[name])} has no effect on {', '.join(strategies)}; leave it "
+                f"{shown} has no effect on {', '.join(strategies)}; leave it "
                 f"out, or compare a strategy that heeds it: {heeding}."
             )
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, UserError
+from ..nodes.outputs import whole_characters
 from .hub import HUB, dataset_rows
 from .items import Item
 from .loaders import FORMATS, read_file, read_items
@@ -85,6 +86,11 @@ def load_task(name_or_path: str | Path) -> Task:
         return _from_yaml(path, path.parent)
     if path.is_file() and path.suffix in _ROWS:
         return _own(path.absolute())
+    if path.is_file():
+        raise UserError(
+            f"a task is a file in {' or '.join((*_YAML, *_ROWS))}, not {name!r}; put your "
+            "questions into JSONL."
+        )
     raise UserError(
         f"there is no task {name!r}; name one of {', '.join(task_names())}, or a YAML or JSONL "
         "file that exists."
@@ -192,7 +198,7 @@ def _shuffled(name: str, seed: int) -> bytes:
 
 def _own(path: Path) -> Task:
     scoring = own_scoring(list(read_file("own", path)), str(path))
-    return Task(path.stem, 1, "1", "own", scoring, (str(path),))
+    return Task(whole_characters(path.stem), 1, "1", "own", scoring, (str(path),))
 
 
 def _from_yaml(path: Path, home: Path) -> Task:

@@ -241,16 +241,22 @@ def test_a_mistake_is_one_line(
     capsys.readouterr()
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"question": "What is twice 2 ?", "answer": "4"}\n{"question": 7}\n')
+    table = tmp_path / "table.csv"
+    table.write_text("question,answer\n")
+    ladder = tmp_path / "ladder.json"
+    ladder.write_text('[{"strategy": "dag", "samples": 3}]')
     windows = tmp_path / "windows.jsonl"
     windows.write_text(questions.read_text(), encoding="utf-16-le")
     for arguments, says in (
         (some, "holds an evaluation; go on with --resume"),
         ([*some, "--resume", "--seed", "3"], "begun with other systems, tasks or settings"),
         (["svampp", *flags(server, out)], "there is no task 'svampp'"),
+        ([str(table), *flags(server, out)], ".yaml or .yml or .jsonl or .json, not "),
         (["svamp", "--data", str(tmp_path), *flags(server, out)], "or get it: curl"),
         ([str(broken), *flags(server, tmp_path / "b")], "broken.jsonl:2"),
         ([str(windows), *flags(server, out)], "windows.jsonl' is in UTF-16; save it as UTF-8."),
         ([*some, "--strategy", "dig"], "unknown strategy 'dig'"),
+        ([*some, "--ladder", str(ladder)], "a ladder has no effect on direct, dag; leave it out"),
         ([*some, "--concurrency", "0"], "'concurrency' is a number above 0"),
     ):
         assert main(["eval", *arguments]) == 2

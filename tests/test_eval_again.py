@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.evals.reply_log import ReplyLog
+from langgraph_decompose.evals.sample_file import SampleFile
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
 
@@ -96,6 +101,55 @@ def test_what_is_kept_is_readable_by_its_owner_alone(
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
     assert {"report.md", "summary.json"} <= modes.keys()
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others want Unicode")
+def test_names_of_files_need_not_be_utf_8(
+    world: World, command: list[str], tmp_path: Path, monkeypatch: Any
+) -> None:
+    world.down = False
+    questions, out = tmp_path / "twice\udce9.jsonl", tmp_path / "out\udce9"
+    Path(command[1]).rename(questions)
+    command = ["eval", str(questions), *command[2:], "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["decompose", *command])
+    assert main(command) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert "out?" in summary["command"]
+    assert [*summary["tasks"]] == ["twice?"]
+    assert main([*command, "--resume"]) == 0
+
+
+def full(opened: type, monkeypatch: Any) -> None:
+    """Let a kind of file that an evaluation opens lie on a full disk."""
+    original: Any = opened.__init__
+
+    def open_full(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        self._file = open("/dev/full", "ab")  # noqa: SIM115
+
+    monkeypatch.setattr(opened, "__init__", open_full)
+
+
+def no_sync(file: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("name", ["samples.jsonl", "samples.replies.jsonl", ".samples.jsonl.new"])
+def test_a_full_disk_is_one_line_and_resume_goes_on(
+    world: World, command: list[str], monkeypatch: Any, capsys: Any, name: str
+) -> None:
+    world.down = False
+    with monkeypatch.context() as patched:
+        if name == ".samples.jsonl.new":
+            patched.setattr(os, "fsync", no_sync)
+        else:
+            full(ReplyLog if "replies" in name else SampleFile, patched)
+        assert main(command) == 2
+    told = capsys.readouterr().err
+    says = "can't be written: No space left on device; mend that and go on with --resume."
+    assert told.endswith(f"{name}' {says}\n")
+    assert main([*command, "--resume"]) == 0
 
 
 def test_settings_that_an_evaluation_goes_without_are_named(

@@ -279,7 +279,7 @@ def test_a_chosen_letter(prediction: str | None, right: int) -> None:
     ("scoring", "gold", "message"),
     [
         ("numeric", "Ulm", "'Ulm' is no number"),
-        ("gsm8k", "1/3", "'1/3' is no number"),
+        ("gsm8k", "1/0", "'1/0' is no number"),
         ("letter", "b", "'b' is none of A, B, C, D, E"),
         ("yes_no", "perhaps", "'perhaps' is none of yes, no"),
     ],

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langgraph_decompose.errors import UserError
-from langgraph_decompose.evals.report import write_report
+from langgraph_decompose.evals.report import tables, write_report
 from langgraph_decompose.evals.report.document import Heading, Table, Text
 from langgraph_decompose.evals.report.html import to_html
 from langgraph_decompose.evals.report.markdown import to_markdown
@@ -106,6 +106,14 @@ def test_both_pages_say_the_same_things(report: Path) -> None:
             "svamp: dag beside direct",
         ):
             assert expected in text
+
+
+def test_a_first_wrong_step_that_is_not_known_has_a_column() -> None:
+    row = {"system": "dag", "steps": {"right": 3}, "first_wrong": {"none": 1, "unknown": 2}}
+    table = tables.steps([row], {"dag": "dag"})
+    assert table
+    assert table.head[-2:] == ["no wrong step", "first wrong not known"]
+    assert table.rows[0][-2:] == ["1 (33.3 %)", "2 (66.7 %)"]
 
 
 def test_examples_show_both_sides_and_where_the_plan_went_wrong(report: Path) -> None:

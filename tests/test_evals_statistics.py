@@ -154,6 +154,12 @@ def test_differences_are_of_the_same_items() -> None:
         paired_difference([0, 1], [1])
 
 
+def test_marks_that_differ_by_rounding_alone_are_the_same() -> None:
+    """A bootstrap has both bounds at the value then, as if two items were certainty."""
+    for found in (paired_difference([2 / 3, 1 / 3], [1, 2 / 3]), mean([2 / 3, 1 - 1 / 3])):
+        assert found.low < found.value - 0.2 < found.value + 0.2 < found.high
+
+
 def marks(values: list[float]) -> dict[str, float]:
     return {f"item-{k}": value for k, value in enumerate(values)}
 

@@ -266,15 +266,15 @@ GOLD = {"1": "24", "2": "33", "3": "16.5"}
 @pytest.mark.parametrize(
     ("given", "kinds", "depth"),
     [
-        (["24", "33", "16.5"], ["right", "right", "right"], None),
-        (["10", "19", "9.5"], ["local", "propagated", "propagated"], 1),
-        (["24", "34", "17"], ["right", "local", "propagated"], 2),
-        (["10", "33", "16.5"], ["local", "restored", "right"], 1),
-        (["24 pears", "$33.00", None], ["right", "right", "local"], 3),
+        (["24", "33", "16.5"], ["right", "right", "right"], "none"),
+        (["10", "19", "9.5"], ["local", "propagated", "propagated"], "1"),
+        (["24", "34", "17"], ["right", "local", "propagated"], "2"),
+        (["10", "33", "16.5"], ["local", "restored", "right"], "1"),
+        (["24 pears", "$33.00", None], ["right", "right", "local"], "3"),
     ],
 )
 def test_steps_are_judged_by_what_they_were_given(
-    given: list[str | None], kinds: list[str], depth: int | None
+    given: list[str | None], kinds: list[str], depth: str
 ) -> None:
     answers = [{"id": k, "answer": answer} for k, answer in enumerate(given, 1)]
     labels = label_steps(PLAN, answers, GOLD)
@@ -284,7 +284,9 @@ def test_steps_are_judged_by_what_they_were_given(
 
 def test_a_step_whose_needs_have_no_known_answer_is_not_judged() -> None:
     answers = [{"id": k, "answer": "33"} for k in (1, 2, 3)]
-    assert label_steps(PLAN, answers, {"2": "33", "3": "33"}) == {3: "right"}
+    labels = label_steps(PLAN, answers, {"2": "33", "3": "33"})
+    assert labels == {3: "right"}
+    assert first_wrong(PLAN, labels) == "unknown", "the first may be wrong"
 
 
 def test_a_failed_step_is_wrong_whatever_text_it_left() -> None:
@@ -326,3 +328,8 @@ def test_kinds_of_steps_are_counted_where_the_gold_steps_are_known(
     assert set(dag["steps"]) <= {"right", "local", "propagated", "restored"}
     assert dag["steps"]["propagated"] <= dag["steps"]["local"]
     assert sum(dag["first_wrong"].values()) * 2 == sum(dag["steps"].values())
+
+
+def test_of_steps_without_gold_ones_it_is_not_told_that_none_is_wrong() -> None:
+    [dag] = summary_of(rows_of("dag", failed=False, gold_steps={"2": "0"}))["systems"]
+    assert set(dag["first_wrong"]) == {"unknown"}

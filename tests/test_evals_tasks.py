@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import Plan
-from langgraph_decompose.errors import UserError
+from langgraph_decompose.errors import MissingDependencyError, UserError
+from langgraph_decompose.evals.english import is_noun
 from langgraph_decompose.evals.items import Item
 from langgraph_decompose.evals.loaders import FORMATS, read_file, read_items
 from langgraph_decompose.evals.metrics import METRICS, score
@@ -265,6 +266,12 @@ def test_break_is_asked_only_where_it_was_held_out_from_training(tmp_path: Path)
     assert items[0].gold == []
 
 
+def test_break_without_lemminflect_says_which_extra_has_it(monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "lemminflect", None)
+    with pytest.raises(MissingDependencyError, match=r"'langgraph-decompose\[eval\]'"):
+        is_noun("a word that nobody has asked for yet")
+
+
 @pytest.mark.parametrize(
     ("name", "row", "message"),
     [
@@ -442,7 +449,7 @@ def test_another_seed_gives_another_subset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "scoring", "metric"),
     [
-        ([18, "1,800", "$3.50", "-3"], "numeric", "accuracy"),
+        ([18, "1,800", "$3.50", "-3", "1/2"], "numeric", "accuracy"),
         ([18, "Ulm"], "mixed", "f1"),
         ([True, "no"], "yes_no", "accuracy"),
         ([["Ulm", "Ulm on Danube"]], "squad", "f1"),

@@ -133,17 +133,20 @@ def numbers_in(text: str) -> list[Fraction]:
 
 
 def plain_number(text: str) -> str | None:
-    """A text that is nothing but a number, plainly written; None for any other.
+    """A text that is nothing but a number or a fraction, plainly written; None for any other.
 
     Example:
-        >>> plain_number("$1,800.00"), plain_number("-3"), plain_number("3 pens")
-        ('1800.00', '-3', None)
+        >>> plain_number("$1,800.00"), plain_number("-3/4"), plain_number("3 pens")
+        ('1800.00', '-3/4', None)
     """
-    match = _NUMBER.fullmatch(text.strip())
+    match = _NUMBER.match(text := text.strip())
     if not match or not match[2]:
         return None
     sign, digits, exponent = match.groups()
-    return ("-" if sign else "") + digits.replace(",", "") + exponent
+    number, under = digits.replace(",", "") + exponent, text[match.end() :]
+    if under and not (number.isdigit() and _UNDER.fullmatch(under)):
+        return None
+    return ("-" if sign else "") + number + under
 
 
 def _gold(text: str) -> Fraction:

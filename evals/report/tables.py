@@ -10,6 +10,7 @@ from .figures import UNKNOWN, chance, decimal, each, first_name, percent, points
 
 Row = Mapping[str, Any]
 _KINDS = ("right", "local", "propagated", "restored")
+_FIRST_WRONG = {"none": "no wrong step", "unknown": "first wrong not known"}
 
 
 def marks(systems: Sequence[Row], names: Mapping[str, str]) -> Table:
@@ -117,7 +118,7 @@ def steps(systems: Sequence[Row], names: Mapping[str, str]) -> Table | None:
         ]
         for row in known
     ]
-    heads = ["no wrong step" if d == "none" else f"first wrong at depth {d}" for d in depths]
+    heads = [_FIRST_WRONG.get(d, f"first wrong at depth {d}") for d in depths]
     return Table(["system", *(f"steps {k}" for k in _KINDS), *heads], rows) if rows else None
 
 
