@@ -111,7 +111,7 @@ def config_path() -> Path:
 def state_folder() -> Path:
     """Where runs are kept; made, for the user alone, if it isn't there."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return _private(_expanded(base) / "langgraph-decompose")
+    return _private(_expanded(base) / "langgraph-decompose", "; mend that, or ask with --no-save")
 
 
 def cache_folder() -> Path:
@@ -129,11 +129,12 @@ def _expanded(path: str) -> Path:
         ) from None
 
 
-def _private(folder: Path) -> Path:
+def _private(folder: Path, without: str = "") -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"the folder {str(folder)!r} can't be made: {error.strerror}.") from None
+        reason = f"{error.strerror}{without}"
+        raise UserError(f"the folder {str(folder)!r} can't be made: {reason}.") from None
     return folder
 
 
@@ -191,13 +192,18 @@ def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> 
             raise UserError(f"{path}: {where}has no setting {name!r}; known: {', '.join(known)}.")
         is_switch = _TYPES[name] == (bool,)
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool) != is_switch:
-            named = {(str,): "a text", (bool,): "true or false", (str, list): "a file or a list"}
+            named = {
+                (str,): "a text",
+                (bool,): "true or false",
+                (int,): "a whole number",
+                (str, list): "a file or a list",
+            }
             expected = named.get(_TYPES[name], "a number")
             raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
         if not isinstance(value, str | bool | list):
             least = _LEAST.get(name, 1)
             if not least <= value <= 1e9:
-                raise UserError(f"{path}: {where}{name} must be at least {least}, not {value}.")
+                raise UserError(f"{path}: {where}{name} must be {least} to 1e9, not {value}.")
     return values
 
 
@@ -207,7 +213,9 @@ def _from_environment() -> dict[str, Any]:
         value = os.environ.get(f"DECOMPOSE_{name.upper()}")
         if value and name == "max_subquestions":
             if not value.isdecimal():
-                raise UserError(f"DECOMPOSE_MAX_SUBQUESTIONS must be a number, not {value!r}.")
+                raise UserError(
+                    f"DECOMPOSE_MAX_SUBQUESTIONS must be a whole number, not {value!r}."
+                )
             found[name] = int(value)
         elif value:
             found[name] = value

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+
+
+class BusyError(UserError):
+    """A run that another process works on."""
 
 
 def open_private(path: Path) -> None:
@@ -68,20 +72,28 @@ def locked(path: Path, name: str, busy: str) -> Iterator[None]:
     It is a SQLite lock on an empty file: that works on every system, without a library.
 
     Raises:
-        UserError: With the message `busy`, if another process holds it.
+        BusyError: With the message `busy`, if another process holds it.
+        UserError: If it can't be taken for another reason, such as a full disk.
     """
     file = lock_path(path, name)
     open_private(file)
-    # `is_locked` holds it for a moment; whoever works on a run holds it for long.
-    db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
-    try:
-        try:
-            db.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            raise UserError(busy) from None
+    with closing(_taken(file, busy)):
         yield
-    finally:
-        db.close()
+
+
+def _taken(file: Path, busy: str) -> sqlite3.Connection:
+    db: sqlite3.Connection | None = None
+    try:
+        # `is_locked` holds it for a moment; whoever works on a run holds it for long.
+        db = sqlite3.connect(file, isolation_level=None, timeout=0.5)
+        db.execute("BEGIN EXCLUSIVE")
+        return db
+    except sqlite3.Error as error:
+        if db is not None:
+            db.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise BusyError(busy) from None
+        raise UserError(f"the lock {str(file)!r} can't be taken: {error}.") from None
 
 
 def is_locked(path: Path, name: str) -> bool:
@@ -91,5 +103,5 @@ def is_locked(path: Path, name: str) -> bool:
     try:
         with locked(path, name, "busy"):
             return False
-    except UserError:
+    except BusyError:
         return True

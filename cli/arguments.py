@@ -86,7 +86,11 @@ def settings_from(args: Namespace) -> Settings:
 
 
 def fitted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
-    """Without defaults of the user's that this strategy has no use for; a flag stays."""
+    """Without defaults of the user's that this strategy has no use for; a flag stays.
+
+    Raises:
+        UserError: If a flag names a file for another strategy, or the file can't be read.
+    """
     drop: dict[str, Any] = {}
     if settings.gate == "always" and settings.strategy not in ALWAYS_SPLITTING:
         drop["gate"] = "model"
@@ -106,8 +110,10 @@ def fitted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
 
 
 def _content(settings: Settings, flags: Mapping[str, Any], name: str, strategy: str) -> Any:
-    """What a strategy's file holds, for that strategy; or for whoever names it by a flag."""
-    wanted = settings.strategy == strategy or name in flags
+    """What a strategy's file holds, for that strategy."""
+    wanted = settings.strategy == strategy
+    if not wanted and flags.get(name) is not None:
+        raise UserError(f"--{name} is for the strategy {strategy!r}, not {settings.strategy!r}.")
     value = getattr(settings, name) if wanted else None
     if isinstance(value, str):
         return read_json_file(value, name)

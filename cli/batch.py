@@ -24,9 +24,10 @@ from ..storage import lock_path, locked, open_checkpointer
 from .arguments import settings_from
 from .ask import graph_input
 from .batch_files import Results, Row, good_results, read_rows
-from .drive import budget_of, graph_options, loading
+from .drive import budget_of, graph_options, loading, make_graph
 from .progress import QuestionsProgress
 from .resume import before_solving
+from .terminal import harmless
 
 _NOT_RESULTS = (
     "models", "save_runs", "keep_runs_days", "cache", "max_calls", "max_tokens", "max_seconds",
@@ -38,14 +39,17 @@ def run(args: Namespace) -> int:
     """Ask all rows and write the results in their order; returns the exit code."""
     rows, settings = read_rows(args.file), settings_from(args)
     out = Path(args.out).expanduser()
-    good = _check(args, out)
-    with loading():  # Not in the event loop, where Ctrl-C would find things half open.
-        from ..graphs import factory  # noqa: F401
+    _check(args, out)
     with ExitStack() as stack:
         busy = f"{str(out)!r} is being written by another process."
         stack.enter_context(locked(out, "batch", busy))
         stack.callback(lambda: lock_path(out, "batch").unlink(missing_ok=True))
+        good = _earlier(out, args.retry_failed)
+        with loading():  # Not in the event loop, where Ctrl-C would find things half open.
+            make_graph(settings)  # A mistake is told before a file is made.
         results = _results(out, rows, settings, good)
+        if not (results.begun or args.retry_failed):
+            results.forget_state()  # Of a batch whose results were removed.
         for row in rows:
             if row.problem is None:
                 _say(f"row {row.number} is skipped: {row.error}")
@@ -57,13 +61,16 @@ def run(args: Namespace) -> int:
     return _summary(args, rows, results, left, spent)
 
 
-def _check(args: Namespace, out: Path) -> dict[str, dict[str, Any]]:
-    """The results of an earlier batch that are to be kept, by key; none without one."""
+def _check(args: Namespace, out: Path) -> None:
     if args.concurrency < 1:
         raise UserError(f"--concurrency is a number from 1, not {args.concurrency}.")
     if not out.parent.is_dir():
         raise UserError(f"there is no folder {str(out.parent)!r} to write to.")
-    if out.exists() and not args.retry_failed:
+
+
+def _earlier(out: Path, retry_failed: bool) -> dict[str, dict[str, Any]]:
+    """The results of an earlier batch that are to be kept, by key; none without one."""
+    if out.exists() and not retry_failed:
         raise UserError(
             f"{str(out)!r} is there already; name another, or use --retry-failed to ask again "
             "what isn't ok in it."
@@ -136,7 +143,8 @@ class _Batch:
 
     async def _ask(self, graph: Any, saver: Any, row: Row) -> bool:
         """Ask one row and keep the result; False if the budget ended it."""
-        config: Any = {"configurable": {"thread_id": row.key}}
+        thread = self._results.thread(row)
+        config: Any = {"configurable": {"thread_id": thread}}
         try:
             result = await self._answer(graph, row, config)
         except Exception as error:
@@ -149,7 +157,7 @@ class _Batch:
         self._results.add(row, result)
         if result["status"] == "ok":
             # What isn't may be asked again: its answers are kept till then.
-            await saver.adelete_thread(row.key)
+            await saver.adelete_thread(thread)
         self._progress.question_done(result)
         return True
 
@@ -161,7 +169,8 @@ class _Batch:
         values = snapshot.values if "run_id" in snapshot.values else {}
         asked = None
         if values:
-            await self._count_before(graph.checkpointer, row, values["run_id"])
+            thread = config["configurable"]["thread_id"]
+            await self._count_before(graph.checkpointer, thread, values["run_id"])
         if not values:
             asked = graph_input(row.problem)  # pyright: ignore[reportArgumentType]
         # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
@@ -173,9 +182,9 @@ class _Batch:
             config["configurable"][RETRY_FAILED] = again
         return result_of(await graph.ainvoke(asked, config, durability="sync"))
 
-    async def _count_before(self, saver: Any, row: Row, run_id: str) -> None:
+    async def _count_before(self, saver: Any, thread: str, run_id: str) -> None:
         """What an interrupted question has taken counts against the budget of the batch."""
-        journal = Journal(saver, row.key, run_id)
+        journal = Journal(saver, thread, run_id)
         await journal.aopen()
         self._meter.paid(journal.usage, counted=False)
 
@@ -223,15 +232,18 @@ def _summary(
 
 
 def _say_failures(results: Results, *, retried: bool) -> None:
-    failures = Counter(
-        result["error"].get("message", "?")
-        for result in results.done.values()
-        if result["status"] == "failed" and result.get("error")
-    )
+    failed = [result for result in results.done.values() if result["status"] == "failed"]
+    failures = Counter(filter(None, map(_reason, failed)))
     if failures:
         [(reason, count)] = failures.most_common(1)
         more = "" if retried else "; --retry-failed asks what failed again"
         _say(f"{count} failed with: {reason}{more}")
+
+
+def _reason(result: dict[str, Any]) -> str:
+    """Why a question has no answer: its own error, or the first of its parts'."""
+    rows = [result, *result.get("answers", ())]
+    return next((row["error"]["message"] for row in rows if row.get("error")), "")
 
 
 def _all_usage(results: Results) -> list[Any]:
@@ -239,4 +251,4 @@ def _all_usage(results: Results) -> list[Any]:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
+    print(harmless(text), file=sys.stderr)  # noqa: T201

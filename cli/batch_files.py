@@ -8,16 +8,19 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, describe_error
 from ..evals.rows import refuse_utf16
 from ..nodes.problem import Problem
 from ..storage import open_private
 
 _MAX_LINE = 40_000_000
+_MODELS = ("decomposer", "solver", "composer", "verifier", "refs")
+"""Settings that may be others when what failed is asked again: its graph stays the same."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Row:
     def key(self) -> str:
         """What the row's result is found by: what is asked, wherever the row stands."""
         asked = [self.earlier, self.problem.question, self.problem.context] if self.problem else []
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:24]
+        return _hash(asked)[:24]
 
 
 def read_rows(name: str) -> list[Row]:
@@ -88,6 +91,10 @@ def _row(number: int, line: bytes) -> Row:
         return Row(number, name, None, reason)
 
 
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _written(name: Any) -> Any:
     """An id, if it can be written as JSON."""
     try:
@@ -105,6 +112,9 @@ class Results:
         out: The finished file.
         settings: What the results depend on; a batch that was begun with others isn't mixed.
 
+    Attributes:
+        begun: Whether there was a batch to go on with, or this one has begun.
+
     Raises:
         UserError: If `out` is there already, or a batch with other settings was begun.
     """
@@ -115,12 +125,14 @@ class Results:
         self.state = out.with_name(f"{out.name}.state.sqlite")
         self.done: dict[str, dict[str, Any]] = {}
         self._header = json.dumps({"batch": 1, "settings": settings}, sort_keys=True)
-        self._begun = False
+        self._shape = _hash({n: value for n, value in settings.items() if n not in _MODELS})[:8]
+        self.begun = False
         if self.part.exists():
             self._read()
         else:
             open_private(self.part)
-        self._file = self.part.open("a", encoding="utf-8")
+        with _writing(self.part):
+            self._file = self.part.open("a", encoding="utf-8")
 
     def leave_out_others(self, rows: list[Row], good: Iterable[str]) -> int:
         """Drop results of questions that the input has no more; returns how many.
@@ -135,7 +147,7 @@ class Results:
         found = {*self.done, *good}
         others = found - {row.key for row in rows if row.problem}
         if others and others == found:
-            if not self._begun:
+            if not self.begun:
                 self.part.unlink(missing_ok=True)
             raise UserError(
                 f"{str(self.out)!r} was begun with other questions; use the same, or name "
@@ -144,11 +156,15 @@ class Results:
         self.done = {key: result for key, result in self.done.items() if key not in others}
         return len(others)
 
+    def thread(self, row: Row) -> str:
+        """Names the row's state: of a graph of this shape, since no other can go on with it."""
+        return f"{row.key}-{self._shape}"
+
     def begin(self) -> None:
         """Say with which settings; before that, they may still turn out to be wrong."""
-        if not self._begun:
+        if not self.begun:
             self._write(self._header)
-            self._begun = True
+            self.begun = True
 
     def _read(self) -> None:
         data = self.part.read_bytes()
@@ -164,7 +180,7 @@ class Results:
                 f"{str(self.out)!r} was begun with other models or settings; use the same, "
                 f"or remove {self.part.name!r} to begin anew."
             )
-        self._begun = bool(lines)
+        self.begun = bool(lines)
         for line in lines[1:]:
             try:
                 entry = json.loads(line)
@@ -181,12 +197,24 @@ class Results:
         self._write(json.dumps({"key": row.key, "result": result}, ensure_ascii=False))
 
     def _write(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
+        with _writing(self.part):
+            self._file.write(line + "\n")
+            self._file.flush()
 
     def finish(self, rows: list[Row]) -> None:
-        """Write the finished file, in the order of the rows, at once or not at all."""
+        """Write the finished file, in the order of the rows, at once or not at all.
+
+        Raises:
+            UserError: If it can't be written.
+        """
         self._file.close()
+        with _writing(self.out):
+            self._write_all(rows)
+        self.part.unlink(missing_ok=True)
+        if all(result["status"] == "ok" for result in self.done.values()):
+            self.forget_state()
+
+    def _write_all(self, rows: list[Row]) -> None:
         new = self.out.with_name(f"{self.out.name}.new")
         new.unlink(missing_ok=True)
         open_private(new)
@@ -196,20 +224,30 @@ class Results:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self.out)
-        self.part.unlink(missing_ok=True)
-        if all(result["status"] == "ok" for result in self.done.values()):
-            for suffix in ("", "-wal", "-shm"):
-                self.state.with_name(self.state.name + suffix).unlink(missing_ok=True)
+
+    def forget_state(self) -> None:
+        """Remove what a batch keeps beside its results."""
+        for suffix in ("", "-wal", "-shm"):
+            self.state.with_name(self.state.name + suffix).unlink(missing_ok=True)
 
     def _lines(self, rows: list[Row]) -> Iterator[str]:
         for row in rows:
             about = {"row": row.number, **({"id": row.name} if row.name is not None else {})}
             if row.problem is None:
-                result: dict[str, Any] = {"status": "invalid", "error": row.error, "answer": None}
+                error = describe_error(UserError(row.error))
+                result: dict[str, Any] = {"status": "invalid", "error": error, "answer": None}
             else:
                 asked = {"key": row.key, "question": row.problem.question}
                 result = {**asked, **self.done[row.key]}
             yield json.dumps({**about, **result}, ensure_ascii=False)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def good_results(out: Path) -> dict[str, dict[str, Any]]:

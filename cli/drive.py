@@ -12,6 +12,7 @@ from typing import Any
 
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
+from .review import ask_person
 from .terminal import harmless
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
@@ -78,11 +79,13 @@ def to_end(leg: Callable[[Any], Coroutine[Any, Any, dict[str, Any]]], given: Any
     Raises:
         UserError: If the graph waits for a review and nobody answers.
     """
+    draft: str | None = None
     while True:
         result = asyncio.run(leg(given))
         if not result.get("__interrupt__"):
             return result
-        given = _review(result["__interrupt__"][0].value)
+        answer = ask_person(result["__interrupt__"][0].value, draft)
+        given, draft = _resumed_with(answer), answer.get("plan")
 
 
 async def drive(
@@ -119,12 +122,10 @@ def _durability(graph: Any) -> str | None:
     return "sync" if graph.checkpointer else None
 
 
-def _review(shown: Any) -> Any:
+def _resumed_with(answer: Any) -> Any:
     from langgraph.types import Command
 
-    from .review import ask_person
-
-    return Command(resume=ask_person(shown))
+    return Command(resume=answer)
 
 
 def _display(problem: Problem) -> Any:

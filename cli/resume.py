@@ -28,12 +28,6 @@ def run(args: Namespace) -> int:
     busy = f"run {run.id} is being worked on by another process; wait for it to end."
     with locked(store.path, run.id, busy), resumable(run):
         settings, review = _settings(run, args)
-        asked_by = run.settings.get("strategy", settings.strategy)
-        if settings.strategy != asked_by:
-            raise UserError(
-                f"run {run.id} was asked with the strategy {asked_by!r}; go on with that one, or "
-                "ask the question anew."
-            )
         result = _resume(store, run, settings, review, args.retry_failed)
     return report(result, run.problem, args, run.id)
 
@@ -43,6 +37,11 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
     kept = {f.name: run.settings[f.name] for f in fields(Settings) if f.name in run.settings}
     settings = Settings(**{**kept, "models": load_settings().models})
     flags = given_settings(args)
+    if flags.get("strategy", settings.strategy) != settings.strategy:
+        raise UserError(
+            f"run {run.id} was asked with the strategy {settings.strategy!r}; go on with that "
+            "one, or ask the question anew."
+        )
     return fitted(replace(settings, **flags), {**kept, **flags}), bool(run.settings.get("review"))
 
 

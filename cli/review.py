@@ -23,8 +23,16 @@ class UnansweredError(UserError):
     """A plan that waits for its review; the run can go on later."""
 
 
-def ask_person(shown: Mapping[str, Any]) -> dict[str, Any]:
+class _EditorError(Exception):
+    """An editor that can't be started or that failed."""
+
+
+def ask_person(shown: Mapping[str, Any], draft: str | None = None) -> dict[str, Any]:
     """Show a plan and return the person's answer, as `nodes/review.py` reads it.
+
+    Args:
+        shown: What the graph waits with.
+        draft: The person's own plan, if it is the one that can't be run: it is edited further.
 
     Raises:
         UnansweredError: If stdin ends without an answer.
@@ -39,7 +47,11 @@ def ask_person(shown: Mapping[str, Any]) -> dict[str, Any]:
         if answer in ("r", "reject", "n", "no"):
             return {"action": "reject"}
         if answer in ("e", "edit"):
-            edited = _edited(shown["text"])
+            try:
+                edited = _edited(draft or shown["text"])
+            except _EditorError as error:
+                _say(str(error))
+                continue
             return {"action": "edit", "plan": edited} if edited else {"action": "reject"}
 
 
@@ -58,7 +70,8 @@ def _edited(text: str) -> str:
         with open(file.name, encoding="utf-8") as edited:
             kept = [line for line in edited.read().splitlines() if not line.startswith(";;")]
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        raise UserError(f"the editor {editor!r} failed: {error}.") from None
+        reason = str(error).removesuffix(".")
+        raise _EditorError(f"The editor {editor!r} failed: {reason}.") from None
     finally:
         os.unlink(file.name)
     return "\n".join(kept).strip()

@@ -74,11 +74,15 @@ async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """Await what must not be left half done: who is cancelled meanwhile ends after it."""
     task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:  # On Ctrl-C more than one comes.
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 async def not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import signal
@@ -11,13 +12,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph_decompose import UserError
+from langgraph_decompose.cli import batch
+from langgraph_decompose.cli.batch_files import Results
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.storage import locked
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
 
@@ -115,6 +121,7 @@ def test_a_bad_row_is_named_and_skipped_and_the_order_is_kept(
         (8, "invalid", None),
     ]
     assert results(out)[0]["id"] == "a"
+    assert results(out)[1]["error"]["message"] == "it isn't JSON"
     err = capsys.readouterr().err
     assert "row 3 is skipped: it isn't JSON" in err
     assert 'row 4 is skipped: it has no "question"' in err
@@ -175,6 +182,82 @@ def test_what_a_row_has_paid_isn_t_paid_again_when_it_is_retried(
     assert main([*command, "--retry-failed"]) == 0
     assert world.models()[before:] == ["solver", "composer"]
     assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == ["out.jsonl"]
+
+
+def test_another_strategy_begins_anew(world: World, tmp_path: Path, capsys: Any) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 3), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    direct = [*command, "--strategy", "direct"]
+    assert main([*command, "--max-calls", "2", "--concurrency", "1"]) == 3
+    assert main(direct) == 2
+    assert "or remove 'out.jsonl.part' to begin anew" in capsys.readouterr().err
+    (tmp_path / "out.jsonl.part").unlink()
+    world.fault = lambda model, prompt: ServerReply("gone \x1b[2J", status=404)
+    assert main(direct) == 1
+    told = capsys.readouterr().err
+    assert "3 failed with: Error code: 404 - gone [2J" in told
+    world.fault = lambda model, prompt: None
+    before = len(world.server.calls)
+    assert main([*command, "--strategy", "cot", "--retry-failed"]) == 0
+    assert world.models()[before:] == ["solver"] * 3
+    assert {(row["strategy"], row["status"]) for row in results(out)} == {("cot", "ok")}
+
+
+def test_a_batch_that_was_removed_leaves_nothing_behind(world: World, tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 2), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), "--strategy", "direct", *world.flags]
+    world.fault = lambda model, prompt: ServerReply("gone", status=404)
+    assert main(command) == 1
+    out.unlink()
+    world.fault = lambda model, prompt: None
+    assert main(command) == 0
+    assert [row["answer"] for row in results(out)] == ["answer to q0?", "answer to q1?"]
+
+
+def test_who_waited_for_another_process_finds_its_results(
+    world: World, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+
+    @contextmanager
+    def after_another(*args: Any) -> Iterator[None]:
+        monkeypatch.setattr(batch, "locked", locked)
+        assert main(command) == 0
+        with locked(*args):
+            yield
+
+    monkeypatch.setattr(batch, "locked", after_another)
+    assert main(command) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert world.models() == ["decomposer", "solver", "solver", "composer"]
+
+
+def test_a_file_that_can_t_be_written_is_named(world: World, tmp_path: Path, capsys: Any) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    (tmp_path / "out.jsonl.batch.lock").mkdir()
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "out.jsonl.batch.lock' can't be taken: unable to open database file" in told
+    (tmp_path / "out.jsonl.batch.lock").rmdir()
+    (tmp_path / "out.jsonl.new").mkdir()
+    assert main(command) == 2
+    assert "out.jsonl' can't be written: " in capsys.readouterr().err
+    (tmp_path / "out.jsonl.new").rmdir()
+    calls = len(world.server.calls)
+    assert main(command) == 0
+    assert len(world.server.calls) == calls
+
+
+def test_a_disk_that_fills_up_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    def full(line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    results = Results(tmp_path / "out.jsonl", {})
+    monkeypatch.setattr(results, "_file", SimpleNamespace(write=full))
+    with pytest.raises(UserError, match="out.jsonl.part' can't be written: No space left"):
+        results.begin()
 
 
 def test_odd_characters_and_strangers_eyes(world: World, tmp_path: Path, capsys: Any) -> None:
@@ -254,6 +337,7 @@ def test_a_corrected_command_goes_on(
     source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
     command = ["batch", str(source), "--out", str(out), *world.flags]
     assert main([*command, *wrong]) == 2
+    assert list(tmp_path.iterdir()) == [source], "nothing was begun"
     assert main(command) == 0
 
 
@@ -279,7 +363,7 @@ def kept(out: Path) -> int:
     """How many replies are on the disk: of rows that are done, and of those that aren't."""
     with closing(sqlite3.connect(f"file:{out}.state.sqlite?mode=ro", uri=True)) as state:
         query = "SELECT thread_id FROM writes WHERE channel = 'reply'"
-        replies = [key for (key,) in state.execute(query)]
+        replies = [thread.partition("-")[0] for (thread,) in state.execute(query)]
     # Read after the others: a row's own are removed when its result is there.
     lines = Path(f"{out}.part").read_bytes().split(b"\n")[1:-1]
     done = {row["key"]: row["result"]["usage"] for row in map(json.loads, lines)}

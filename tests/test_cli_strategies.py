@@ -74,8 +74,10 @@ def test_a_batch_is_not_mixed_from_two_ladders(decompose: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--ladder", "none.json"], "there is no ladder file 'none.json'; check the path."),
-        (["--examples", "."], "the examples file '.' can't be read"),
+        (["--strategy=escalate", "--ladder=x.json"], "there is no ladder file 'x.json'; check"),
+        (["--strategy=symbolic", "--examples=."], "the examples file '.' can't be read"),
+        (["--ladder=x.json"], "--ladder is for the strategy 'escalate', not 'dag'."),
+        (["--strategy=cot", "--examples=x.json"], "--examples is for the strategy 'symbolic', not"),
         (["--strategy", "cot", "--gate", "always"], "gate 'always' needs a strategy that always"),
         (
             ["--strategy", "dynamic"],

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_decompose import UserError
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.storage import is_locked, lock_path
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
 from .conftest import hears_ctrl_c
@@ -197,6 +199,8 @@ def test_a_run_keeps_its_strategy(world: World, capsys: Any) -> None:
     assert main(["resume", row["id"], "--strategy", "cot"]) == 2
     assert "was asked with the strategy 'dag'; go on with that one" in capsys.readouterr().err
     assert main(["resume", row["id"], "--strategy", "dag"]) == 0
+    assert main(["resume", row["id"], "--ladder", "ladder.json"]) == 2
+    assert "--ladder is for the strategy 'escalate'" in capsys.readouterr().err
 
 
 def test_a_composer_that_failed_is_asked_again(world: World, capsys: Any) -> None:
@@ -259,6 +263,35 @@ def test_the_plan_is_reviewed_at_the_prompt(
     assert sorted(world.steps()) == ["A?", "B?", "C?", "D?"], "the old plan was then accepted"
 
 
+def test_an_editor_that_fails_loses_nothing(
+    world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", f"{sys.executable} -c 'raise SystemExit(1)'")
+    say(monkeypatch, "e\n")
+    assert main(["ask", "All?", "--review", *world.flags]) == 2
+    told = capsys.readouterr().err
+    assert "returned non-zero exit status 1" in told
+    assert told.count("Solve this plan?") == 2
+    assert "to go on: decompose resume" in told
+    assert runs(capsys)[0]["state"] == "interrupted, 0 of 4 answered"
+
+
+def test_an_edit_that_can_t_be_run_is_edited_further(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "text = file.read_text()\n"
+        "file.write_text('#1 Who? <- #2\\n#2 Where?' if 'A?' in text else text.replace('<-', ''))\n"
+    )
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    say(monkeypatch, "e\ne\n")
+    assert main(["ask", "All?", "--review", *world.flags]) == 0
+    assert sorted(world.steps()) == ["Where?", "Who? #2"]
+
+
 def test_a_plan_can_be_typed_or_rejected_or_left_for_later(
     world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +348,21 @@ def split_json(text: str) -> list[str]:
 def test_mistakes_are_told_in_a_sentence(args: list[str], message: str, capsys: Any) -> None:
     assert main(args) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_place_that_can_hold_no_runs_is_named(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("")
+    assert main(["ask", "What is 2 * 3?"]) == 2
+    assert "can't be made: Not a directory; mend that, or ask with --no" in capsys.readouterr().err
+    assert main(["ask", "What is 2 * 3?", "--no-save"]) == 0
+
+
+def test_only_a_lock_that_is_held_is_one(tmp_path: Path) -> None:
+    lock_path(tmp_path / "runs.sqlite", "a").mkdir()
+    with pytest.raises(UserError, match=r"a.lock' can't be taken: unable to open database file"):
+        is_locked(tmp_path / "runs.sqlite", "a")
 
 
 def test_a_broken_runs_file_is_named(capsys: Any, tmp_path: Path) -> None:
