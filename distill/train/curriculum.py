@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...errors import UserError
-from ..records import read_examples, set_name
+from ..records import read_examples
+from .encoding import Key, encode_files
 from .packing import Encoded
-from .samples import Role, samples
+from .samples import samples
 from .settings import Source, TrainSettings
-from .tokenizer import encode_samples
-
-Key = tuple[str, tuple[Role, ...]]
-"""A file and the roles that it is read for: two stages may share it with other weights."""
 
 
 @dataclass
@@ -53,30 +46,14 @@ def read_data(
         UserError: If a file has no sample for the roles.
     """
     data = Data(max_tokens=max_tokens)
-    for path, roles in dict.fromkeys(_key(settings, source) for source in sources):
-        examples = list(read_examples(Path(path)))
-        found = [s for e in examples for role in roles for s in samples(e, role)]
-        encoded = encode_samples(tokenizer, found)
-        kept = [
-            (np.array(prompt + reply, dtype=np.int32), len(prompt))
-            for prompt, reply in encoded
-            if len(prompt) + len(reply) <= max_tokens
-        ]
-        if not kept:
-            raise UserError(
-                f"{path!r} has nothing to learn for {', '.join(roles)} within "
-                f"{max_tokens} tokens; name other data or roles."
-            )
-        data.by_file[path, roles] = kept
-        if "decomposer" in roles and not any(len(example.plan) > 1 for example in examples):
-            data.undivided.append(path)
-        data.too_long += len(encoded) - len(kept)
-        data.longest = max(data.longest, *(len(ids) for ids, _ in kept))
-        origins = Counter((e.source, e.licence) for e in examples)
-        data.described += [
-            {"file": set_name(Path(path)), "source": name, "licence": licence, "examples": n}
-            for (name, licence), n in sorted(origins.items())
-        ]
+    keys = dict.fromkeys(_key(settings, source) for source in sources)
+    for key, file in encode_files(keys, tokenizer, max_tokens).items():
+        data.by_file[key] = list(file)
+        if "decomposer" in key[1] and not file.has_plans:
+            data.undivided.append(key[0])
+        data.too_long += file.too_long
+        data.longest = max(data.longest, int(file.sizes[:, 0].max()))
+        data.described += file.described
     return data
 
 
