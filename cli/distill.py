@@ -38,7 +38,8 @@ def run(args: Namespace) -> int:
         print(json.dumps(counts, indent=2, default=str))  # noqa: T201
     else:
         for name, value in counts.items():
-            print(f"{name.replace('_', ' ')}: {_short(value)}")  # noqa: T201
+            label = name if name.endswith(".gguf") else name.replace("_", " ")
+            print(f"{label}: {_short(value)}")  # noqa: T201
     failures = counts.get("failures") or counts.get("check", {}).get("failures")
     return 3 if failures else 0
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"(?<!\w)[\d.,:]+(?!\w)")
 _SECONDS_BETWEEN_LINES = 10
 
 
@@ -24,16 +25,58 @@ def harmless(text: str) -> str:
 
 @contextmanager
 def progress_shown() -> Iterator[Callable[[Any], None]]:
-    """Where progress goes: on a terminal one line that changes, elsewhere a line now and then."""
+    """Where progress goes: on a terminal one line that changes, below what else was said.
+
+    Elsewhere it is a line now and then.
+    """
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)
+
+    def write(line: str) -> None:
+        console.print(line, markup=False)
+
     if not console.is_terminal:
-        yield now_and_then(lambda line: console.print(line, markup=False))
+        yield now_and_then(write)
         return
-    with console.status("") as status:
-        yield lambda progress: status.update(escape(harmless(str(progress))))
+    status = console.status("")
+    with status, one_line(lambda line: status.update(escape(line)), write) as say:
+        yield say
+
+
+@contextmanager
+def one_line(
+    show: Callable[[str], None], write: Callable[[str], None]
+) -> Iterator[Callable[[Any], None]]:
+    """Show what is said in one line; where the next isn't the same with other numbers, it stays.
+
+    Args:
+        show: Puts a text in the place of the last one.
+        write: Writes a line that stays.
+
+    Example:
+        >>> with one_line(lambda line: None, print) as say:
+        ...     for progress in ("no compiler was found", "step 10", "step 20"):
+        ...         say(progress)
+        no compiler was found
+        step 20
+    """
+    last = ""
+
+    def say(progress: Any) -> None:
+        nonlocal last
+        line = harmless(str(progress))
+        if last and _words(line) != _words(last):
+            write(last)
+        last = line
+        show(line)
+
+    try:
+        yield say
+    finally:
+        if last:
+            write(last)
 
 
 def now_and_then(write: Callable[[str], None]) -> Callable[[Any], None]:
@@ -51,9 +94,14 @@ def now_and_then(write: Callable[[str], None]) -> Callable[[Any], None]:
     def say(progress: Any) -> None:
         nonlocal last, due
         line = harmless(str(progress))
-        words = re.sub(r"[\d.,:]+", "", line)
+        words = _words(line)
         if words != last or time.monotonic() >= due:
             last, due = words, time.monotonic() + _SECONDS_BETWEEN_LINES
             write(line)
 
     return say
+
+
+def _words(line: str) -> str:
+    """A line without its numbers; one that is part of a name, as of `q8_0`, stays."""
+    return _NUMBER.sub("", line)

@@ -141,7 +141,8 @@ def run_recipe(
         until: The last step to do; one of `STEPS`.
 
     Returns:
-        What each step counted, by step.
+        What each step counted, by step, and under `left_out` the rows of each source that
+        couldn't be used.
 
     Raises:
         UserError: If data, machine or disk aren't fit for it; what is done stays done.
@@ -160,6 +161,8 @@ def run_recipe(
         source_inputs(source, data)  # Before a teacher is paid for another one.
     files = make_sources(recipe.sources, data, out / "sources", say)
     done: dict[str, Any] = {"sources": {name: str(path) for name, path in files.items()}}
+    if left_out := _left_out(files):
+        done["left_out"] = left_out
     if "train" in steps:
         if not manifest.read_manifest(out / "train").get("finished"):
             _tell_what_is_repeated(recipe, files, say)
@@ -170,6 +173,12 @@ def run_recipe(
     if "check" in steps:
         done["check"] = _check(recipe, files, out, say)
     return done
+
+
+def _left_out(files: Mapping[str, Path]) -> dict[str, int]:
+    """How many rows of each source couldn't be used, where there are any."""
+    counts = {name: manifest.read_manifest(path.parent)["counts"] for name, path in files.items()}
+    return {name: row["left_out"] for name, row in counts.items() if row["left_out"]}
 
 
 def _tell_what_is_repeated(

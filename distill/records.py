@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from ..errors import UserError
 from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
+
+_TEXTS = (
+    "id", "question", "context", "answer", "predicted", "solution", "source", "licence", "teacher",
+)  # fmt: skip
 
 
 class Line(TypedDict):
@@ -42,7 +46,8 @@ class Example:
         attempt: From 0; which attempt of the teacher this is.
 
     Raises:
-        ValueError: If the question is blank or the lines are no plan.
+        ValueError: If a field is of another type, the question is blank, or the lines are no
+            plan.
     """
 
     id: str
@@ -59,16 +64,34 @@ class Example:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("id", "question", "context", "answer", "predicted", "solution"):
+        for name in _TEXTS:
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name!r} is no text")
+        if type(self.attempt) is not int:
+            raise ValueError("'attempt' is no whole number")
+        if not isinstance(self.meta, dict):
+            raise ValueError("'meta' is no object")
         if not self.question.strip():
             raise ValueError("the question is empty")
         try:
             self.to_plan()
         except (PlanError, KeyError, TypeError) as error:
             raise ValueError(f"the plan can't be read: {error}") from None
+        for row in self.plan:
+            for name in ("expr", "answer"):
+                if not isinstance(row.get(name, ""), str):
+                    raise ValueError(f"{name!r} of line {row['id']} is no text")
         object.__setattr__(self, "plan", tuple(self.plan))
+        self._replace_halves()
+
+    def _replace_halves(self) -> None:
+        """Put `?` for halves of surrogate pairs, as broken JSON has them: no file takes one."""
+        text = json.dumps(vars(self), ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            for name, value in json.loads(text.encode("utf-8", "replace")).items():
+                object.__setattr__(self, name, tuple(value) if name == "plan" else value)
 
     def to_plan(self) -> Plan:
         """The plan alone, validated."""
@@ -86,7 +109,7 @@ class Example:
 
     def to_json(self) -> str:
         """One line of JSONL; fields at their default are left out."""
-        row = {k: v for k, v in asdict(self).items() if v not in ("", 0, {}, ()) or k == "plan"}
+        row = {k: v for k, v in vars(self).items() if v not in ("", 0, {}, ()) or k == "plan"}
         return json.dumps(row, ensure_ascii=False)
 
     @classmethod

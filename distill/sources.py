@@ -7,7 +7,7 @@
 
 and may take a `split`, be screened, and be varied: `vary: {copies: 3, names: 0.7,
 numbers: 0.8}` writes three copies of each example with other names and numbers. Lines that
-can't be used are counted in the manifest; `refuse_broken: true` beside `path` refuses them.
+can't be used are told and counted; `refuse_broken: true` beside `path` refuses them.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ def make_source(
         raise UserError(
             f"the source {source.name!r} has no examples{why}; look at its data and split."
         )
+    if left_out:
+        say(f"{source.name}: {len(left_out):,} left out, first {left_out[0]}")
     if source.way == "import" and not plans[0]:
         say(f"none of {path} has a plan: it teaches to answer (`roles: [direct]`), not to split")
     counts = {
@@ -241,13 +243,7 @@ def _examples(
     if isinstance(options, GenerateOptions):
         return generate(options.count, options.seed, options.kinds)
     if isinstance(options, CollectSettings):
-        done = collect(options, directory / "collect", lambda p: progress(str(p)))
-        if done.get("failed"):
-            raise UserError(
-                f"the source {source.name!r}: {done['failed']} questions failed; "
-                "what came is kept, run the same again to ask for the rest."
-            )
-        return read_examples(directory / "collect" / "examples.jsonl")
+        return _taught(source, options, directory / "collect", progress, left_out)
     noted = None if options.refuse_broken else left_out
     path = data_path(options.path, data)
     if isinstance(options, ExamplesOptions):
@@ -257,6 +253,25 @@ def _examples(
         turn = solver_lines if options.solver_lines else from_solution
         return _turned(rows, turn, left_out, source.split)
     return rows
+
+
+def _taught(
+    source: ExampleSource,
+    settings: CollectSettings,
+    directory: Path,
+    progress: Callable[[str], None],
+    left_out: list[str],
+) -> Iterator[Example]:
+    """What a teacher wrote; a question that it refuses for good is left out."""
+    done = collect(settings, directory, lambda p: progress(str(p)), split=source.split)
+    refused = done.get("refused", [])
+    left_out += refused
+    if failed := done.get("failed", 0) - len(refused):
+        raise UserError(
+            f"the source {source.name!r}: {failed} of its questions failed for now "
+            f"({done['failures'][0]}); what came is kept, run the same again to ask for the rest."
+        )
+    return read_examples(directory / "examples.jsonl")
 
 
 def _turned(

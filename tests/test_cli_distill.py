@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.cli.terminal import progress_shown
+from langgraph_decompose.distill.export import export as export_module
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.testing import LatencyServer
 
@@ -165,6 +168,27 @@ def test_a_mistake_in_training_settings_is_told_in_a_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_files_are_named_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"model-q8_0.gguf": 7, "left_out": 1}
+    monkeypatch.setattr(export_module, "export", lambda *_: counts)
+    assert main(["distill", "export", "model", "--out", "out"]) == 0
+    assert capsys.readouterr().out == "model-q8_0.gguf: 7\nleft out: 1\n"
+
+
+def test_on_a_terminal_progress_leaves_what_else_was_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich takes any stream for a terminal then.
+    with progress_shown() as say:
+        for line in ("[no] compiler", "step 10", "step 20", "wrote q4_0", "wrote q8_0"):
+            say(line)
+    shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\r", "\n", capsys.readouterr().err).splitlines()
+    kept = [line for line in shown if line.startswith(("[no]", "step", "wrote"))]
+    assert kept == ["[no] compiler", "step 20", "wrote q4_0", "wrote q8_0"]
 
 
 def test_a_step_that_failed_is_done_when_the_mistake_is_mended(tmp_path: Path) -> None:

@@ -38,6 +38,14 @@ def test_a_broken_row_is_named_by_its_line_or_by_its_place_in_a_list(tmp_path):
         list(read_dataset("break", table))
 
 
+@pytest.mark.parametrize("lines", [True, False])
+def test_half_a_surrogate_pair_is_replaced(tmp_path, lines):
+    rows = [{"question": "Who is \ud83d he?"}, {"question": "Who is 🙂 she?"}]
+    path = write(tmp_path / "q.json", rows, lines)
+    found = [example.question for example in read_dataset("questions", path)]
+    assert found == ["Who is ? he?", "Who is 🙂 she?"]
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [

@@ -262,6 +262,24 @@ def test_a_row_that_leaves_its_plan_out_is_broken_and_not_atomic(tmp_path):
     assert (counts["kept"], counts["dropped"]["broken"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"source": None}, "'source' is no text"),
+        ({"attempt": "first"}, "'attempt' is no whole number"),
+        ({"meta": "x"}, "'meta' is no object"),
+        ({"plan": [{"id": 1, "text": "A?", "needs": [], "answer": 7}]}, "'answer' of line 1 is no"),
+    ],
+)
+def test_a_field_of_another_type_is_broken(tmp_path, fields, says):
+    row = json.loads(example().to_json()) | fields
+    (tmp_path / "in.jsonl").write_text(f"{json.dumps(row)}\n{example().to_json()}\n")
+    with pytest.raises(UserError, match=rf"in\.jsonl:1: {says}"):
+        list(read_examples(tmp_path / "in.jsonl"))
+    counts = screen(ScreenSettings(), [tmp_path / "in.jsonl"], tmp_path / "out")
+    assert (counts["kept"], counts["dropped"]["broken"]) == (1, 1)
+
+
 def test_broken_lines_are_counted_or_refused(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text(f'{example().to_json()}\n{{"id": "b"}}\nno JSON\n')

@@ -93,6 +93,38 @@ def test_more_questions_are_asked_beside_those_that_were(
     assert len(teacher.calls) == 4
 
 
+def test_two_parts_of_one_file_ask_about_each_question_once(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "questions.jsonl"
+    ids = [next(k for k in range(100) if split_of(str(k)) == split) for split in ("train", "dev")]
+    rows = [{"id": k, "question": f"Who is the mother of N{k}'s editor?"} for k in ids]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for count, split in enumerate(("train", "dev"), 1):
+        made = make(taught(teacher, file) | {"split": split}, tmp_path / split)
+        assert [split_of(example.id) for example in made] == [split]
+        assert len(teacher.calls) == count
+
+
+def test_a_question_that_is_refused_for_good_is_left_out(tmp_path: Path) -> None:
+    down = ServerReply("down", status=503, headers=(("Retry-After", "0.01"),))
+    faults = {"Ben": ServerReply("no such talk", status=400), "Cleo": down}
+
+    def reply(prompt: str, body: Any) -> Any:
+        asked = plan(prompt, body)
+        return next((fault for name, fault in faults.items() if name in asked), asked)
+
+    file, told = questions(tmp_path / "questions.jsonl", 4), []
+    with LatencyServer(reply) as server:
+        source = ExampleSource.of("mine", taught(server, file))
+        with pytest.raises(UserError, match=r"1 of its .* failed for now \(3: .*run the same"):
+            make_source(source, tmp_path, tmp_path / "out")
+        faults.pop("Cleo")
+        path = make_source(source, tmp_path, tmp_path / "out", told.append)
+    assert [example.id for example in read_examples(path)] == ["1", "3", "4"]
+    assert told == ["mine: 1 left out, first 2: Error code: 400 - no such talk"]
+
+
 def test_a_source_of_another_kind_leaves_the_replies_alone(
     teacher: LatencyServer, tmp_path: Path
 ) -> None:
@@ -164,6 +196,21 @@ def test_a_source_that_failed_is_made_when_its_data_is_mended(tmp_path: Path) ->
         make(row, tmp_path / "out")
     write_examples(file, [Example("1", "Who directed Jaws?")])
     assert len(make(row, tmp_path / "out")) == 1
+
+
+def test_lines_that_are_left_out_are_told_and_counted(tmp_path: Path) -> None:
+    write_examples(tmp_path / "mine.jsonl", [Example("1", "Who directed Jaws?")])
+    with (tmp_path / "mine.jsonl").open("a") as file:
+        file.write("{}\n" * 3)
+    row = {"mine": {"examples": {"path": "mine.jsonl"}}, "made": MADE}
+    train = {"stages": [{"data": ["mine"]}], "max_steps": 1}
+    recipe, told = Recipe.of({"name": "a", "sources": row, "train": train}), []
+    for _ in range(2):  # A second run finds the sources made.
+        done = run_recipe(recipe, tmp_path / "out", tmp_path, told.append, until="sources")
+        assert done["left_out"] == {"mine": 3}
+    [line] = told
+    assert line.startswith("mine: 3 left out, first ")
+    assert line.endswith("mine.jsonl:2: 'id' or 'question' is missing")
 
 
 def no_file(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from ...nodes.voting import normalise
 
 _MAX_CHARS = 2000
 _MAX_NUMBER_CHARS = 200
-_MARKUP = re.compile(r"\\boxed\{([^{}]*)\}|\\[()\[\]]|\*\*|__|`|\$(?=\s*$)")
-_CURRENCY = r"(?:us\s?\$|usd|eur|gbp|[$€£¥₹])?"
+_MARKUP = re.compile(r"\\boxed\{([^{}]*)\}|\\[()\[\]]|\*\*|__|`|^\s*\$(?=[^$]*\$\s*$)|\$(?=\s*$)")
+_CURRENCY = r"(?:us\s?(?=\$))?(?P<money>usd|eur|gbp|[$€£¥₹])?"
 _NUMBER = re.compile(
     rf"(?P<sign>[-+]?)\s*{_CURRENCY}\s*(?P<inner>[-+]?)"
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>\.\d+)?(?:\s*/\s*(?P<below>\d+))?"
     r"(?P<unit>%|(?:\s+|(?=[°€£¥]))\D*)?"
 )
-_WORD_ENDS = re.compile(r"[^\W\d_]+")
+_UNIT_WORDS = re.compile(r"[^\W\d_]+|[$€£¥₹%]")
 _TIMES = {
     "dozen": 12,
     "hundred": 100,
@@ -26,7 +26,12 @@ _TIMES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
-_MONEY = {"dollar", "euro", "pound", "cent", "usd", "eur", "gbp", "per", "each", "in", "of", "a"}
+_NAMES = {
+    "$": "dollar", "usd": "dollar", "€": "euro", "eur": "euro", "£": "pound", "gbp": "pound",
+    "¥": "yen", "₹": "rupee", "%": "percent",
+}  # fmt: skip
+_MONEY = {"dollar", "euro", "pound", "yen", "rupee", "cent"}
+_NO_UNITS = {"per", "each", "in", "of", "a"}
 _TRUTH = re.compile(r"(yes|no|true|false)(?=[,.;:!]|$)")
 _SAME_TRUTH = {"true": "yes", "false": "no"}
 
@@ -34,10 +39,10 @@ _SAME_TRUTH = {"true": "yes", "false": "no"}
 def same_answer(one: str, other: str) -> bool:
     """Whether two final answers mean the same.
 
-    Numbers are compared by value, whatever currency, percent sign, markup and unit stand
-    around them; two units that have no word in common make two answers. Anything else is
-    compared by its words. A number inside a longer text is never searched for: a reply that
-    mentions the right number somewhere isn't an answer.
+    Numbers are compared by value, whatever markup stands around them, and a number alone may
+    have any unit; two units that have no word in common, or two currencies, make two answers.
+    Anything else is compared by its words. A number inside a longer text is never searched for:
+    a reply that mentions the right number somewhere isn't an answer.
 
     Example:
         >>> same_answer("**$1,800.00**", "1800"), same_answer("18 eggs", "18")
@@ -49,8 +54,7 @@ def same_answer(one: str, other: str) -> bool:
         return False
     first, second = _quantity(one), _quantity(other)
     if first and second:
-        units = first[1], second[1]
-        return first[0] == second[0] and (not all(units) or bool(units[0] & units[1]))
+        return first[0] == second[0] and _units_agree(first[1], second[1])
     if first or second:
         return False
     return _truth(one) == _truth(other)
@@ -70,12 +74,19 @@ def _quantity(text: str) -> tuple[Fraction, frozenset[str]] | None:
     if "-" in (match["sign"], match["inner"]):
         value = -value
     unit = match["unit"] or ""
-    words = [_singular(word) for word in _WORD_ENDS.findall(unit)]
-    if words and words[0] in _TIMES:
+    words = [_singular(word) for word in _UNIT_WORDS.findall(unit)]
+    while words and words[0] in _TIMES:
         value *= _TIMES[words.pop(0)]
-    if "%" in unit:
-        words.append("percent")
-    return value, frozenset(words) - _MONEY
+    if match["money"]:
+        words.append(match["money"])
+    return value, frozenset(_NAMES.get(word, word) for word in words) - _NO_UNITS
+
+
+def _units_agree(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two units may be of the same amount; "per apple" doesn't turn cents into dollars."""
+    if one & _MONEY and other & _MONEY:
+        return bool(one & other & _MONEY)
+    return not (one and other) or bool(one & other)
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
 
-from ...errors import BudgetExhaustedError, describe_error, must_be_raised
+from ...errors import (
+    BudgetExhaustedError,
+    UnreadableReplyError,
+    describe_error,
+    is_transient,
+    must_be_raised,
+)
 from ...nodes.budget import Budget, Meter
 from ...nodes.journal import Journal
 from ...nodes.session import Session
@@ -78,6 +84,7 @@ class Asking:
         stopped: Why it ended before all was asked; empty if it didn't.
         done: Questions of which nothing is missing.
         failures: What was given up for now, as `ID: why`.
+        refused: What was given up and would fail again, likewise.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class Asking:
         self._unreadable: list[str] = []
         self._asked = self.done = 0
         self.failures: list[str] = []
+        self.refused: list[str] = []
         self.stopped = ""
         self._begin = time.monotonic()
 
@@ -112,8 +120,8 @@ class Asking:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        if self.failures and not self._found:
-            self.stopped = self.stopped or f"no question could be asked ({self.failures[0]})"
+        if self._failed and not self._found:
+            self.stopped = self.stopped or f"no question could be asked ({self._failed[0]})"
         if self._unreadable and not self._found:
             self.stopped = self.stopped or f"no reply holds a plan ({self._unreadable[0]})"
 
@@ -171,15 +179,20 @@ class Asking:
     def _fail(self, question: Question, attempt: int, error: Exception) -> None:
         described = describe_error(error)
         self._store.note_failure(question.id, attempt, described)
-        self.failures.append(f"{question.id}: {described['message']}")
+        given_up = self.refused if _is_for_good(error) else self.failures
+        given_up.append(f"{question.id}: {described['message']}")
         if self._patience.is_over(error):
             name = self._teaching.model.name
             self.stopped = f"the teacher {name} can't be asked ({described['message']})"
 
+    @property
+    def _failed(self) -> list[str]:
+        return [*self.failures, *self.refused]
+
     def _tell(self) -> None:
         if not self._progress:
             return
-        meter, total, failed = self._session.meter, len(self._questions), len(self.failures)
+        meter, total, failed = self._session.meter, len(self._questions), len(self._failed)
         left = total - self.done - failed
         pace = (time.monotonic() - self._begin) / self._asked if self._asked else None
         seconds_left = None if pace is None else pace * left
@@ -200,8 +213,9 @@ class Asking:
             "unreadable_replies": self._unreadable[:_SHOWN_FAILURES],
             "solved": sum(bool(example.predicted) for example in examples),
             "right": sum(same_answer(e.predicted, e.answer) for e in examples),
-            "failed": len(self.failures),
-            "failures": self.failures[:_SHOWN_FAILURES],
+            "failed": len(self._failed),
+            "failures": self._failed[:_SHOWN_FAILURES],
+            "refused": self.refused,
             "calls": self._store.calls,
             "replies": self._store.replies,
             **self._store.totals(),
@@ -237,6 +251,12 @@ class _Patience:
         self._refused += _is_refusal(error)
         self._failed += 1
         return self._refused >= _REFUSALS or self._failed >= self._most
+
+
+def _is_for_good(error: BaseException) -> bool:
+    """Whether it is the question that fails, and would again, and not the teacher or its server."""
+    passing = is_transient(error) or isinstance(error, UnreadableReplyError)
+    return not passing and not _is_refusal(error)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...evals.about import identity_of
+from ...evals.splits import split_of
 from ...models.hosted import without_credentials
 from ...models.references import check_role, resolve_model
 from ...nodes.budget import Budget
@@ -98,6 +99,7 @@ def collect(
     directory: Path,
     progress: OnProgress | None = None,
     models: Mapping[str, Any] | None = None,
+    split: str = "",
 ) -> dict[str, Any]:
     """Ask a teacher about all questions that have no plan yet.
 
@@ -106,6 +108,7 @@ def collect(
         directory: Where replies, examples and the manifest are kept.
         progress: Is told after every question.
         models: LangChain models by the names that `settings.teacher` may use for them.
+        split: Ask only about this part ("train", "dev" or "eval"); "" asks about all.
 
     Returns:
         The counts, as in the manifest: calls, tokens, cost, plans, what failed and why.
@@ -125,7 +128,7 @@ def collect(
         >>> counts["plans"], counts["calls"]
         (1, 1)
     """
-    return asyncio.run(acollect(settings, directory, progress, models))
+    return asyncio.run(acollect(settings, directory, progress, models, split))
 
 
 async def acollect(
@@ -133,9 +136,10 @@ async def acollect(
     directory: Path,
     progress: OnProgress | None = None,
     models: Mapping[str, Any] | None = None,
+    split: str = "",
 ) -> dict[str, Any]:
     """`collect` for the event loop."""
-    kept, inputs = _what_counts(settings), _inputs(settings)
+    kept, inputs = _what_counts(settings, split), _inputs(settings)
     if done := _finished(directory, kept, inputs):
         return done
     teaching = _teaching(settings, models or {})
@@ -151,15 +155,16 @@ async def acollect(
             f"{settings.questions!r} has no worked solutions to explain; give its rows a "
             "'solution', or leave explain out."
         )
+    asked = [question for question in questions.rows if split in ("", split_of(question.id))]
     kept["identity"] = _identity(settings.teacher, teaching, models or {})
     with ReplyStore(directory) as store:
         _refuse_another_teacher(directory, kept, store)
         manifest.begin(directory, STEP, kept, inputs, anew=True)
-        asking = Asking(questions.rows, teaching, _bounds(settings), store, progress)
+        asking = Asking(asked, teaching, _bounds(settings), store, progress)
         await asking.run()
         write_examples(directory / EXAMPLES, asking.examples())
         if asking.stopped:
-            raise _stopped(asking, len(questions.rows), store, directory)
+            raise _stopped(asking, len(asked), store, directory)
         counts = {
             **asking.counts(),
             "repeated": questions.repeated,
@@ -189,12 +194,12 @@ def _stopped(asking: Asking, total: int, store: ReplyStore, directory: Path) -> 
     )
 
 
-def _what_counts(settings: CollectSettings) -> dict[str, Any]:
+def _what_counts(settings: CollectSettings, split: str) -> dict[str, Any]:
     """The settings and prompts that the examples depend on, without secrets."""
     prompts = load_prompts()
     versions = {name: prompts[name].version for name in _PROMPTS}
     teacher = without_credentials(settings.teacher)
-    return {**asdict(settings), "teacher": teacher, "prompts": versions}
+    return {**asdict(settings), "split": split, "teacher": teacher, "prompts": versions}
 
 
 def _inputs(settings: CollectSettings) -> list[Path]:

@@ -253,7 +253,7 @@ def _key(example: Example) -> bytes:
 
 
 def _rank(example: Example) -> tuple[int, ...]:
-    """Smaller is better: a right answer, a teacher's or a person's plan, an early attempt."""
+    """Smaller is better: a right answer, a teacher's plan and not a rule's, an early attempt."""
     found = worked_answer(example)
     right = bool(found and example.answer) and same_answer(found, example.answer)
     return (not right, not example.teacher, example.attempt)

@@ -136,8 +136,10 @@ class TrainSettings:
         stages: Mixtures of example files, one after another.
         roles: What the student learns to be; several are mixed.
         student: "scratch", or a folder or Hugging Face id of a causal language model.
-        scratch: Its size if it is from scratch.
-        lora: Train low-rank adapters instead of all weights; not for "scratch".
+        scratch: Its size if it is from scratch: width, layers, heads, kv_heads, feed_forward,
+            vocab, context; and tokenizer and qk_norm.
+        lora: Train low-rank adapters (r, alpha, dropout, target_modules) instead of all weights;
+            not for "scratch".
         eval_data: Held-out example files; the student with the least loss on them is kept.
         eval_every: Steps between evaluations; one more comes at the end.
         eval_samples: At most so many samples of each file.
