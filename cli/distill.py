@@ -226,7 +226,7 @@ def _export(args: Namespace) -> Any:
 
 def _check(args: Namespace) -> Any:
     from ..distill.check.check import check
-    from ..distill.check.quality import by_metric, quality
+    from ..distill.check.quality import by_metric, measured
     from ..distill.manifest import read_manifest
     from ..distill.records import read_examples, set_name
     from ..models.gguf_file import read_contract
@@ -235,12 +235,12 @@ def _check(args: Namespace) -> Any:
     smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
     sets = {set_name(args.examples): examples}
     # What is missing or has no role is for the check to tell.
-    measured = smallest.is_file() and read_contract(smallest)
+    has_roles = smallest.is_file() and read_contract(smallest)
     before = read_manifest(args.out)
     if before.get("finished"):  # Measured again it would be the same, or be refused.
         rows = before["settings"].get("quality", [])
     else:
-        rows = by_metric(quality(smallest, sets, {}, progress=args.say)) if measured else []
+        rows = by_metric(measured(smallest, sets, args.say)) if has_roles else []
     model, name = Path(args.model), smallest.name
     return check(_settings(args), model, args.gguf, examples, args.out, args.say, rows, name)
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,18 +176,29 @@ def _write(
         "version": __version__,
         "finished": finished,
         "settings": settings,
-        "inputs": {name: file_hash(path) for path, name in _names(inputs).items()},
+        "inputs": {name: file_hash(path) for path, name in names(inputs).items()},
         "fingerprint": fingerprint(settings, inputs),
         "counts": counts,
     }
     write_text(directory / _NAME, json.dumps(row, indent=2, default=str) + "\n")
 
 
-def _names(inputs: Iterable[Path]) -> dict[Path, str]:
-    """What each input is called: its folder and name, or its whole path where that isn't unique."""
-    short = {path: "/".join(path.parts[-2:]) for path in inputs}
-    taken = Counter(short.values())
-    return {path: name if taken[name] == 1 else str(path) for path, name in short.items()}
+def _folder_and_name(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+def names(
+    paths: Iterable[Path], short: Callable[[Path], str] = _folder_and_name
+) -> dict[Path, str]:
+    """What each file is called: briefly, or by its whole path where that isn't unique.
+
+    Example:
+        >>> [*names([Path("a/x/1.txt"), Path("b/x/1.txt"), Path("a/x/2.txt")]).values()]
+        ['a/x/1.txt', 'b/x/1.txt', 'x/2.txt']
+    """
+    called = {path: short(path) for path in paths}
+    taken = Counter(called.values())
+    return {path: name if taken[name] == 1 else str(path) for path, name in called.items()}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -202,4 +214,5 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # As on a read-only disk, which is told already.
+            temporary.unlink(missing_ok=True)

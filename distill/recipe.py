@@ -23,14 +23,12 @@ from . import manifest
 from .check.check import CheckSettings, check
 from .check.quality_table import quality_table
 from .checked import checked, read_yaml
-from .export.export import ExportSettings, export
+from .export.export import ExportSettings, check_exportable, export
 from .export.gguf_tensors import architecture_of
-from .export.hf_model import read_json
 from .make_sources import make_sources
 from .records import read_examples
 from .screen.contamination import repeated_questions
 from .sources import ExampleSource, source_inputs
-from .train.settings import local_student
 from .train.train import TrainSettings, check_machine, train
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -152,9 +150,10 @@ def run_recipe(
     steps = STEPS[: STEPS.index(until) + 1]
     unmade = {name: Path(name) for name in recipe.sources}
     settings = recipe.training(unmade)
+    trained = manifest.read_manifest(out / "train").get("finished")
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
-        _check_student(settings.student, recipe.export)
+        _check_student(settings, bool(trained or recipe.export.get("converter")))
     if "check" in steps and not recipe.checking(unmade)[1]:
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
     for source in recipe.sources.values():
@@ -164,7 +163,7 @@ def run_recipe(
     if left_out := _left_out(files):
         done["left_out"] = left_out
     if "train" in steps:
-        if not manifest.read_manifest(out / "train").get("finished"):
+        if not trained:
             _tell_what_is_repeated(recipe, files, say)
         done["train"] = train(recipe.training(files), out / "train", say)
     if "export" in steps:
@@ -196,11 +195,15 @@ def _tell_what_is_repeated(
         )
 
 
-def _check_student(name: str, export: Mapping[str, Any]) -> None:
-    """Whether what is trained can be exported, as far as a folder tells before the training."""
-    folder = local_student(name)
-    if folder and (folder / "config.json").is_file() and not export.get("converter"):
-        architecture_of(read_json(folder / "config.json"))
+def _check_student(settings: TrainSettings, exportable: bool) -> None:
+    """Whether a student of others can be exported once it is trained, if that isn't known."""
+    if exportable or settings.student == "scratch":
+        return
+    from .train.student import load_config, load_tokenizer
+
+    config = load_config(settings)
+    architecture_of(config.to_dict())  # First: its tokenizer may need another package.
+    check_exportable(config, load_tokenizer(settings, (), Path()))
 
 
 def _check(

@@ -16,14 +16,20 @@ torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
 from langgraph_decompose.distill.check import gate  # noqa: E402
+from langgraph_decompose.distill.check.agreement import Prediction, open_logits  # noqa: E402
 from langgraph_decompose.distill.check.check import CheckSettings, check, publish  # noqa: E402
 from langgraph_decompose.distill.check.greedy import Reply  # noqa: E402
-from langgraph_decompose.distill.check.quality import by_metric, read_figures  # noqa: E402
+from langgraph_decompose.distill.check.model_card import model_card  # noqa: E402
+from langgraph_decompose.distill.check.quality import (  # noqa: E402
+    by_metric,
+    measured,
+    read_figures,
+)
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.records import Example  # noqa: E402
 from langgraph_decompose.distill.train.samples import Sample  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
-from langgraph_decompose.models.gguf_file import read_contract  # noqa: E402
+from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
 from langgraph_decompose.plan import parse_plan  # noqa: E402
 
 from . import distill_students as students  # noqa: E402
@@ -250,6 +256,78 @@ def test_a_damaged_file_fails_and_isn_t_published(
     with pytest.raises(UserError, match="isn't published: "):
         publish(file, tmp_path / "published.gguf", tmp_path / "check")
     assert not (tmp_path / "published.gguf").exists()
+
+
+def of_another_checkpoint(file: Path) -> None:
+    tok = students.tokenizer(size=400)
+    other = students.save(students.student("llama", len(tok)), tok, file.parent / "other")
+    export(ExportSettings(()), other, file.parent / "again")
+    shutil.move(file.parent / "again" / "model-f16.gguf", file)
+
+
+def nonsense(file: Path) -> None:
+    for tensor in gguf.GGUFReader(file, "r+").tensors:
+        tensor.data[:] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [(of_another_checkpoint, "it is of another one"), (nonsense, "no token of this model fits")],
+)
+def test_a_file_that_llama_cpp_can_t_run_fails_and_the_others_are_checked(
+    damage: Callable[[Path], None],
+    reason: str,
+    model_dir: Path,
+    exported: Path,
+    tmp_path: Path,
+) -> None:
+    file = Path(shutil.copy(exported / "model-f16.gguf", tmp_path / "broken.gguf"))
+    damage(file)
+    files = [file, exported / "model-q8_0.gguf"]
+    result = check(SETTINGS, model_dir, files, EXAMPLES, tmp_path / "check")
+    assert [*result["failures"]] == ["broken.gguf"]
+    assert result["failures"]["broken.gguf"][-1].startswith("llama.cpp runs it: no (")
+    assert reason in result["failures"]["broken.gguf"][-1]
+    assert "model-q8_0.gguf: passed" in (tmp_path / "check" / "check.md").read_text()
+
+
+def test_a_broken_file_has_no_figures_for_its_card(exported: Path, tmp_path: Path) -> None:
+    file = Path(shutil.copy(exported / "model-f16.gguf", tmp_path / "broken.gguf"))
+    nonsense(file)
+    told: list[str] = []
+    assert measured(file, {"own": EXAMPLES[:1]}, told.append) == []
+    assert told[-1].startswith("the quality of broken.gguf can't be measured: no token")
+
+
+def test_files_of_one_name_are_refused(model_dir: Path, exported: Path, tmp_path: Path) -> None:
+    file = exported / "model-f16.gguf"
+    copy = Path(shutil.copy(file, tmp_path / "model-f16.gguf"))
+    with pytest.raises(UserError, match="several files 'model-f16'"):
+        check(SETTINGS, model_dir, [copy, file], EXAMPLES, tmp_path / "check")
+
+
+def test_the_context_is_no_longer_than_what_is_asked(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model of others was made for would take gigabytes."""
+    opened: list[int] = []
+
+    def open_noting(path: str, n_ctx: int) -> Any:
+        opened.append(n_ctx)
+        return open_logits(path, n_ctx)
+
+    monkeypatch.setattr(gate, "open_logits", open_noting)
+    expected = [Prediction(np.array([5]), np.array([-1.0]))]
+    gate.agreement(str(exported / "model-f16.gguf"), [([3, 4], [5])], expected, 0.9, 0.1)
+    assert opened == [512]
+
+
+def test_the_card_says_what_a_model_of_others_was_made_for(exported: Path, checked: Path) -> None:
+    report = json.loads((checked / "check.json").read_text())["model-f16.gguf"]
+    metadata = read_metadata(exported / "model-f16.gguf")
+    assert "trained on up to 256 tokens" in model_card(metadata, report)
+    declared = metadata | {"decompose.n_ctx_trained": metadata["llama.context_length"]}
+    assert "made for up to 512 tokens" in model_card(declared, report)
 
 
 def test_made_up_names_are_counted_by_the_line() -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,9 +197,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(
     assert "\n" not in str(caught.value)
     assert not list(out.glob("*model*"))
     export(ONLY_F16, model_dir, out)
-    with files_up_to(60_000), pytest.raises(UserError, match="can't quantise 'model-f16.gguf'"):
+    said = "can't quantise 'model-f16.gguf'.*; is the disk full"
+    with files_up_to(60_000), pytest.raises(UserError, match=said):
         quantize(out / "model-f16.gguf", out / "model-q8_0.gguf", "q8_0")
     assert [path.name for path in out.glob("*model*")] == ["model-f16.gguf"]
+
+
+def test_a_disk_with_too_little_room_is_told_with_how_much_it_takes(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000_000))
+    said = "has 20 MB free but writing the model takes 21 MB; make room"
+    with pytest.raises(UserError, match=said):
+        export(ONLY_F16, model_dir, tmp_path / "gguf")
 
 
 def edit(path: Path, **changes: Any) -> None:

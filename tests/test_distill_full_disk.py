@@ -1,7 +1,8 @@
-"""A full disk while a tokenizer, a student or a reply is written: one sentence with the path."""
+"""A full or read-only disk while something is written: one sentence with the path."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,15 @@ from typing import Any
 
 import pytest
 from langgraph_decompose.distill.collect.store import ReplyStore
+from langgraph_decompose.distill.manifest import write_text
 from langgraph_decompose.errors import UserError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 
+from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
+from langgraph_decompose.distill.export.quantize import written_whole  # noqa: E402
 from langgraph_decompose.distill.train.curriculum import Data  # noqa: E402
 from langgraph_decompose.distill.train.files import write_student  # noqa: E402
 from langgraph_decompose.distill.train.tokenizer import train_tokenizer  # noqa: E402
@@ -71,3 +75,23 @@ async def test_a_teachers_reply(tmp_path: Path) -> None:
             await store.aput("b", row)
     os.close(reading)
     os.close(writing)
+
+
+def test_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses to remove as well, even what isn't there."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    tokenizer = students.tokenizer()
+    model = students.student("llama", len(tokenizer))
+    model_dir = students.save(model, tokenizer, tmp_path / "model")
+    for name in ("write_text", "replace", "unlink"):
+        monkeypatch.setattr(Path, name, refused)
+    reason = os.strerror(errno.EROFS)
+    with told(tmp_path / "card.md", reason):
+        write_text(tmp_path / "card.md", "A card.")
+    with told(tmp_path / "model.gguf", reason), written_whole(tmp_path / "model.gguf"):
+        pass
+    with told(tmp_path / "gguf" / "model-f16.gguf", reason):
+        export(ExportSettings(), model_dir, tmp_path / "gguf")

@@ -114,6 +114,17 @@ def test_the_command_prints_plans_to_read_and_the_table(
     assert {"dataset", "metric", "figure"} == set(json.loads(out.read_text())[0])
 
 
+def test_sets_of_one_name_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / "a" / "dev.jsonl", tmp_path / "b" / "dev.jsonl"]
+    for file in files:
+        file.parent.mkdir()
+        write_examples(file, [HELLO])
+    main([str(MODEL), *map(str, files)])
+    assert f"| metric | {files[0]} | {files[1]} |" in capsys.readouterr().out
+
+
 def test_a_file_without_contract_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.gguf").write_bytes(b"no model")
     with pytest.raises(UserError, match="GGUF"):

@@ -264,6 +264,10 @@ def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path)
 
 
 def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path) -> None:
+    from tokenizers import normalizers
+
+    from . import distill_students as students
+
     def refused(pattern: str, train: dict[str, Any], check: dict[str, Any]) -> None:
         row = {**RECIPE, "train": {**RECIPE["train"], **train}, "check": check}
         with pytest.raises(UserError, match=pattern):
@@ -275,6 +279,13 @@ def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path
     (tmp_path / "gpt" / "config.json").write_text('{"model_type": "gpt2"}')
     student = {"student": str(tmp_path / "gpt"), "scratch": {}}
     refused("the architecture 'gpt2' isn't exported here", student, RECIPE["check"])
+    tokenizer = students.tokenizer()
+    model = students.student("llama", len(tokenizer), hidden_act="gelu")
+    students.save(model, tokenizer, tmp_path / "gelu")
+    refused("the activation 'gelu'", {"student": str(tmp_path / "gelu")}, RECIPE["check"])
+    tokenizer.backend_tokenizer.normalizer = normalizers.Prepend("▁")
+    students.save(students.student("llama", len(tokenizer)), tokenizer, tmp_path / "spaced")
+    refused("'Prepend'", {"student": str(tmp_path / "spaced")}, RECIPE["check"])
 
 
 def test_held_out_questions_that_are_trained_on_are_told(tmp_path: Path) -> None:

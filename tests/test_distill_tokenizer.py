@@ -12,7 +12,8 @@ from langgraph_decompose.errors import UserError
 pytest.importorskip("transformers")
 
 from langgraph_decompose.distill.train.tokenizer import encode_samples, train_tokenizer
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, normalizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 TEXTS = [f"How many apples did person {k} sell in May?" for k in range(50)]
 
@@ -95,3 +96,25 @@ def test_prompt_and_reply_are_encoded_like_at_inference(tokenizer: Any) -> None:
     )
     assert prompt == expected
     assert tokenizer.decode(reply) == "atomic<|end|>"
+
+
+def sentencepiece() -> Any:
+    """A tokenizer as LLaMA 2 has it: spaces are letters, one before every text."""
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    tokens = ["<unk>", "</s>", *bytes_, *"▁#1Who?", "▁#", "▁W"]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    merges = [("▁", "#"), ("▁", "W")]
+    bpe = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True))
+    bpe.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="</s>", unk_token="<unk>", chat_template=template
+    )
+
+
+def test_a_reply_has_no_space_before_it_that_a_plan_may_not_begin_with() -> None:
+    tokenizer = sentencepiece()
+    sample = ([{"role": "user", "content": "Who?"}], "#1 Who?")
+    [(prompt, reply)] = encode_samples(tokenizer, [sample])
+    assert tokenizer.convert_ids_to_tokens(prompt) == ["▁W", "h", "o", "?"]
+    assert tokenizer.convert_ids_to_tokens(reply) == ["#", "1", "▁W", "h", "o", "?", "</s>"]

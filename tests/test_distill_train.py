@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(data: str, tmp_path: Path) -> No
     assert "checkpoint.pt' can't be written" in done.stdout
     assert "make room and start the same command again" in done.stdout
     assert torch.load(out / "checkpoint.pt")["state"]["step"] == 10
-    assert not list(out.glob(".*"))
+    assert not list(out.glob(".checkpoint*"))
     assert train(settings(data, save_every=10), out)["steps"] == 20
 
 
@@ -244,6 +244,16 @@ def test_training_stops_when_held_out_loss_no_longer_falls(data: str, tmp_path: 
     # The student that was saved is the one of the best evaluation.
     assert counts["best_step"] == min(evaluated, key=lambda step: evaluated[step])
     assert counts["steps"] == counts["best_step"] + 10
+
+
+def test_held_out_files_of_one_name_are_told_apart(data: str, tmp_path: Path) -> None:
+    files = [tmp_path / "a" / "dev.jsonl", tmp_path / "b" / "dev.jsonl"]
+    for file in files:
+        file.parent.mkdir()
+        write_examples(file, examples(5, start=40))
+    train(settings(data, eval_data=[*map(str, files)], max_steps=1), tmp_path / "out")
+    [measured] = [row["eval"] for row in log(tmp_path / "out") if "eval" in row]
+    assert [*measured] == [f"{file} (decomposer)" for file in files]
 
 
 def test_stages_follow_one_another(tmp_path: Path) -> None:

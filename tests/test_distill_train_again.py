@@ -79,3 +79,23 @@ def test_data_that_taught_nothing_is_mended_and_trained_on(tmp_path: Path) -> No
     assert train(settings(data, **asked), tmp_path / "out")["steps"] == 6
     assert (tmp_path / "out/tokenizer/tokenizer.json").read_bytes() != tokenizer
     assert read_manifest(tmp_path / "out")["finished"]
+
+
+def test_a_second_training_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl")
+
+    def start_another(line: str) -> None:
+        if line.startswith("step 2: loss"):
+            with pytest.raises(UserError, match="another process trains in .*; wait for it"):
+                train(settings(data, seed=1), tmp_path / "out")
+
+    assert train(settings(data), tmp_path / "out", start_another)["steps"] == 6
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+    data, out = write(tmp_path / "data.jsonl"), tmp_path / "out"
+    (out / ".model.4711").mkdir(parents=True)
+    (out / ".model.4711" / "config.json").touch()
+    (out / ".checkpoint.pt.4711").touch()
+    train(settings(data), out)
+    assert not list(out.glob(".*4711"))

@@ -42,7 +42,8 @@ class GGUFLogits:
         self._model = load_model(path, None)
         self.n_ctx = n_ctx
         self._context = new_context(self._model, path, n_ctx, None)
-        self._size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model))
+        vocab = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(vocab)
         self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ class GGUFLogits:
             self._decode(ids[begin : begin + BATCH], begin)
             for i in range(max(first - begin, 0), min(BATCH, len(ids) - begin)):
                 logits = llama_cpp.llama_get_logits_ith(self._context, i)
-                rows.append(np.ctypeslib.as_array(logits, shape=(self._size,)).copy())
+                rows.append(np.ctypeslib.as_array(logits, shape=(self.vocabulary,)).copy())
         return log_softmax(np.stack(rows))
 
     def _decode(self, ids: list[int], begin: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError
+from ...errors import MissingDependencyError, UserError
 from ...models.engine import Engine
 from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
@@ -91,7 +92,7 @@ def check(
     Args:
         settings: See `CheckSettings`.
         model_dir: The checkpoint that the files were made from, or a PEFT adapter.
-        gguf_paths: The files, all made from it.
+        gguf_paths: The files, all made from it, each with a name of its own.
         examples: Held-out questions with their plans.
         directory: Where the reports go; a card is `NAME.md` for `NAME.gguf`.
         progress: Is told what is being done.
@@ -102,7 +103,8 @@ def check(
         `passed`, and `failures`: sentences by file name.
 
     Raises:
-        UserError: If there is nothing to compare, or a file or the checkpoint can't be loaded.
+        UserError: If there is nothing to compare, or the checkpoint can't be loaded. A file that
+            can't be fails.
     """
     inputs = _inputs(model_dir, gguf_paths)
     lines = "\n".join(example.to_json() for example in examples)
@@ -121,7 +123,7 @@ def check(
     reports: dict[str, Any] = {}
     for path in gguf_paths:
         progress(f"checking {path.name}")
-        reports[path.name] = report = _check_file(settings, path, reference, texts, n_ctx)
+        reports[path.name] = report = _check_file(settings, path, reference, texts)
         card = model_card(read_metadata(path), report, quality, measured_on)
         manifest.write_text(directory / f"{path.stem}.md", card)
     manifest.write_text(directory / "check.json", json.dumps(reports, indent=2) + "\n")
@@ -187,6 +189,12 @@ def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
         raise UserError("there is no GGUF file to check; export first.")
     for path in gguf_paths:
         read_metadata(path)
+    twice = [name for name, n in Counter(path.stem for path in gguf_paths).items() if n > 1]
+    if twice:
+        raise UserError(
+            f"there are several files {twice[0]!r}, and reports and cards go by the name; rename "
+            "them, or check them one by one."
+        )
     return [*gguf_paths, *sorted(model_dir.glob("*.safetensors"))]
 
 
@@ -207,23 +215,17 @@ def _texts(settings: CheckSettings, examples: Sequence[Example], tokenizer: Any)
 
 
 def _check_file(
-    settings: CheckSettings, path: Path, reference: Reference, texts: list[str], n_ctx: int
+    settings: CheckSettings, path: Path, reference: Reference, texts: list[str]
 ) -> dict[str, Any]:
-    quantised = read_metadata(path).get("general.file_type") not in _F16
-    least = settings.agreement_quantised if quantised else settings.agreement_f16
-    most = settings.difference_quantised if quantised else settings.difference_f16
-    found, measured = gate.agreement(
-        str(path), n_ctx, reference.pairs, reference.predicted, least, most
-    )
-    findings = [gate.tokenisation(reference.tokenizer, str(path), texts), *found]
-    speed: dict[str, Any] = {}
-    held = read_contract(path)
-    with open_engine(str(path)) as engine:
-        findings.append(gate.template(engine))
-        least = settings.replies_quantised if quantised else settings.replies_f16
-        for role in reference.asked:
-            some, speed[role] = _check_role(settings, engine, role, reference, least, held)
-            findings += some
+    findings: list[gate.Finding] = []
+    measured: dict[str, Any] = {"agreement": None, "speed": {}}
+    try:
+        findings.extend(_findings(settings, path, reference, texts, measured))
+    except MissingDependencyError:
+        raise
+    except (UserError, RuntimeError) as error:
+        reason = str(error).removesuffix(".")
+        findings.append(gate.Finding("llama.cpp runs it", False, f"no ({reason})", "yes"))
     tried = {"strings": len(texts), **reference.tried}
     return {
         "sha256": manifest.file_hash(path),
@@ -232,10 +234,39 @@ def _check_file(
         "tried": tried,
         "looser": _looser(asdict(settings), tried),
         "findings": [asdict(finding) for finding in findings],
-        "agreement": asdict(measured),
-        "speed": speed,
+        **measured,
         "failures": [f"{f.name}: {f.found}, not {f.limit}" for f in findings if not f.passed],
     }
+
+
+def _findings(
+    settings: CheckSettings,
+    path: Path,
+    reference: Reference,
+    texts: list[str],
+    measured: dict[str, Any],
+) -> Iterator[gate.Finding]:
+    """What each check of a file finds; figures for its report are put into `measured`.
+
+    Raises:
+        UserError: If llama.cpp can't load it, or it is of another checkpoint.
+        RuntimeError: If llama.cpp can't go on.
+    """
+    quantised = read_metadata(path).get("general.file_type") not in _F16
+    yield gate.tokenisation(reference.tokenizer, str(path), texts)
+    least = settings.agreement_quantised if quantised else settings.agreement_f16
+    most = settings.difference_quantised if quantised else settings.difference_f16
+    found, agreed = gate.agreement(str(path), reference.pairs, reference.predicted, least, most)
+    measured["agreement"] = asdict(agreed)
+    yield from found
+    least = settings.replies_quantised if quantised else settings.replies_f16
+    held = read_contract(path)
+    with open_engine(str(path)) as engine:
+        yield gate.template(engine)
+        for role in reference.asked:
+            some, speed = _check_role(settings, engine, role, reference, least, held)
+            measured["speed"][role] = speed
+            yield from some
 
 
 def _plan_reply(

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import UserError
 from ...evals.grounding import ungrounded_lines
 from ...models.engine import Engine
+from ...models.loading import BATCH
 from ...plan import Plan, PlanError, parse_plan
 from ..export.any_messages import CONVERSATIONS, SYSTEM, USER, refusals
 from ..train.samples import Sample
@@ -58,7 +60,6 @@ def _normalised(tokenizer: Any) -> str:
 
 def agreement(
     path: str,
-    n_ctx: int,
     pairs: list[TokenPair],
     reference: list[Prediction],
     least: float,
@@ -68,8 +69,17 @@ def agreement(
 
     A model that is sure of its replies keeps their likeliest tokens through a fair amount of
     damage; their probabilities show it sooner.
+
+    Raises:
+        UserError: If the file doesn't have the tokens of the replies.
     """
-    with open_logits(path, n_ctx) as gguf:
+    texts = [[*prompt, *reply] for prompt, reply in pairs]
+    # What the model was made for may be a hundred times as long, and takes memory.
+    with open_logits(path, max(BATCH, *map(len, texts))) as gguf:
+        if gguf.vocabulary <= max(map(max, texts)):
+            raise UserError(
+                f"it knows {gguf.vocabulary:,} tokens, the checkpoint more: it is of another one"
+            )
         found = compare(reference, predictions(gguf.log_probabilities, pairs))
     text = f"{found.share:.2%} of {found.tokens:,} tokens"
     mean = found.mean_difference

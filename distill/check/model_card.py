@@ -86,6 +86,9 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     layers = metadata.get(f"{architecture}.block_count", "?")
     width = metadata.get(f"{architecture}.embedding_length", "?")
     kind = _FILE_TYPES.get(metadata.get("general.file_type", -1), "quantised")
+    trained = metadata.get("decompose.n_ctx_trained", "?")
+    # Of a student that others trained only what its config declares is known.
+    declared = trained == metadata.get(f"{architecture}.context_length")
     licences = metadata.get("decompose.licences", [])
     licences = [licences] if isinstance(licences, str) else [*licences]
     if any("licence" in row and not row["licence"] for row in _training_data(metadata)):
@@ -95,7 +98,7 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
         "domain": metadata.get("decompose.domain", ""),
         "size": f"{report['parameters'] / 1e6:.1f} M parameters ({architecture}, {layers} layers, "
         f"{width} wide); {kind}, {report['bytes'] / 1e6:.1f} MB",
-        "context": f"trained on up to {metadata.get('decompose.n_ctx_trained', '?')} tokens",
+        "context": f"{'made for' if declared else 'trained on'} up to {trained} tokens",
         "plans end": f"`{metadata.get('decompose.final', 'compose')}`",
         "licences of the data": ", ".join(licences),
         "SHA-256": f"`{report['sha256']}`",

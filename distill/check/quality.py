@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
 
-from ...errors import UserError
+from ...errors import MissingDependencyError, UserError
 from ...evals.end_to_end import Item, compare, read_gsm8k, read_svamp
 from ...evals.plans import measure_plans
 from ...evals.statistics import Interval, wilson
 from ...nodes.given_numbers import stated_number
-from ..manifest import write_text
+from ..manifest import names, write_text
 from ..records import Example, read_examples, set_name
 from .model_card import table as markdown
 from .predict import Predicted, Step, open_file, predict, solve_steps
@@ -75,6 +75,19 @@ def quality(
         for name, items in problems.items():
             rows += _answer_rows(name, items[:limit], gguf, solver or gguf, progress)
     return rows
+
+
+def measured(
+    gguf: Path, plans: Mapping[str, Sequence[Example]], progress: Progress = lambda _: None
+) -> list[Row]:
+    """The rows of a file's card; none if it can't be asked, which the gate finds too."""
+    try:
+        return quality(gguf, plans, {}, progress=progress)
+    except MissingDependencyError:
+        raise
+    except (UserError, RuntimeError) as error:
+        progress(f"the quality of {gguf.name} can't be measured: {error}")
+        return []
 
 
 def numeric_items(examples: Sequence[Example]) -> list[Item]:
@@ -179,7 +192,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--show", type=int, default=0, help="plans of each set to print")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args(argv)
-    plans = {set_name(path): list(read_examples(path)) for path in args.examples}
+    called = names(args.examples, set_name)
+    plans = {name: list(read_examples(path)) for path, name in called.items()}
     problems = {name: numeric_items(rows) for name, rows in plans.items()} if args.answer else {}
     problems |= {
         name: read(path, args.limit)

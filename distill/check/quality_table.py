@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import manifest
 from ..processes import in_processes
 from ..records import Example, read_examples
-from .quality import Row, by_metric, quality
+from .quality import Row, by_metric, measured
 
 _MANY = 300
 """Questions that are worth processes, which take seconds to start."""
@@ -31,7 +31,8 @@ def quality_table(
         say: Gets a line now and then.
 
     Returns:
-        A mapping a metric, from each set's name to its figure; see `by_metric`.
+        A mapping a metric, from each set's name to its figure; see `by_metric`. None if the file
+        can't be asked.
 
     Raises:
         UserError: If the directory holds another file's table.
@@ -39,17 +40,17 @@ def quality_table(
     about, inputs = {"evenly": limit, "sets": list(held_out)}, [gguf, *held_out.values()]
     if manifest.begin(directory, "quality", about, inputs):
         sets = {name: _evenly(read_examples(path), limit) for name, path in held_out.items()}
-        rows = by_metric(_measured(gguf, sets, say))
+        rows = by_metric(_on_all(gguf, sets, say))
+        if not rows:
+            return []
         manifest.finish(directory, "quality", about, inputs, {"rows": rows})
     return manifest.read_manifest(directory)["counts"]["rows"]
 
 
-def _measured(
-    gguf: Path, sets: Mapping[str, list[Example]], say: Callable[[str], None]
-) -> list[Row]:
+def _on_all(gguf: Path, sets: Mapping[str, list[Example]], say: Callable[[str], None]) -> list[Row]:
     """How good a file is on each set; where there are many questions, on all sets at once."""
     if len(sets) < 2 or sum(map(len, sets.values())) < _MANY:
-        return quality(gguf, sets, {}, progress=say)
+        return measured(gguf, sets, say)
     found: dict[str, list[Row]] = {}
 
     def tell(name: str, rows: list[Row]) -> None:
@@ -57,8 +58,8 @@ def _measured(
         say(f"measuring on {len(sets)} held-out sets: {len(found)} are done")
 
     say(f"measuring on {len(sets)} held-out sets")
-    jobs = {name: (gguf, {name: examples}, {}) for name, examples in sets.items()}
-    in_processes(quality, jobs, tell)
+    jobs = {name: (gguf, {name: examples}) for name, examples in sets.items()}
+    in_processes(measured, jobs, tell)
     return [row for name in sets for row in found[name]]
 
 

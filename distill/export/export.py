@@ -14,7 +14,13 @@ from typing import Any
 
 from ...errors import UserError
 from .. import manifest
-from .gguf_tensors import Tensor, architecture_of, hyperparameters, tensors
+from .gguf_tensors import (
+    Tensor,
+    architecture_of,
+    hyperparameters,
+    refuse_what_differs,
+    tensors,
+)
 from .gguf_tokenizer import (
     add_tokenizer,
     chat_template,
@@ -93,11 +99,11 @@ def export(
     """
     check_model_dir(model_dir)
     contract = read_contract_file(model_dir)
-    _check_tokenizer(settings, model_dir, contract)
+    _check_model(settings, model_dir, contract)
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
     f16 = directory / F16_NAME
     if not manifest.read_manifest(directory):
-        f16.unlink(missing_ok=True)  # Not ours: only an unfinished export's file is taken up.
+        _remove(f16)  # Not ours: only an unfinished export's file is taken up.
     if not manifest.begin(directory, "export", asdict(settings), inputs):
         return manifest.read_manifest(directory)["counts"]
     if not f16.exists():
@@ -112,6 +118,16 @@ def export(
         counts[target.name] = {"bytes": target.stat().st_size, "tensors": types}
     manifest.finish(directory, "export", asdict(settings), inputs, counts)
     return counts
+
+
+def check_exportable(config: Any, tokenizer: Any) -> None:
+    """Refuse a model that can't be exported here, as far as config and tokenizer tell.
+
+    Raises:
+        UserError: With what llama.cpp or the export doesn't know.
+    """
+    refuse_what_differs(config, architecture_of(config.to_dict()))
+    pre_tokenizer_name(tokenizer_parts(tokenizer))
 
 
 def read_contract_file(model_dir: Path) -> dict[str, Any]:
@@ -169,9 +185,10 @@ def _licences(data: Any) -> list[str]:
     return sorted({str(licence) for licence in named if licence})
 
 
-def _check_tokenizer(settings: ExportSettings, model_dir: Path, contract: dict[str, Any]) -> None:
+def _check_model(settings: ExportSettings, model_dir: Path, contract: dict[str, Any]) -> None:
     """Refuse what can't be exported before anything is written."""
-    if not settings.converter and not is_adapter(model_dir):
+    here = not settings.converter
+    if here and not is_adapter(model_dir):
         architecture_of(read_json(model_dir / "config.json"))
     tokenizer = load_tokenizer(model_dir)
     if contract and not chat_template(tokenizer):
@@ -179,8 +196,17 @@ def _check_tokenizer(settings: ExportSettings, model_dir: Path, contract: dict[s
             f"the tokenizer in {str(model_dir)!r} has no chat template, so nobody would "
             "know how to ask the model; set tokenizer.chat_template and save it again."
         )
-    if not settings.converter:
+    if here and is_adapter(model_dir):  # Its model is looked at when it is merged.
         pre_tokenizer_name(tokenizer_parts(tokenizer))
+    elif here:
+        check_exportable(load_config(model_dir), tokenizer)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def _write_f16(
@@ -195,6 +221,7 @@ def _write_f16(
         return
     architecture = architecture_of(read_json(model_dir / "config.json"))
     config, tokenizer = load_config(model_dir), load_tokenizer(model_dir)
+    check_exportable(config, tokenizer)
     found = tensors(config, architecture, Weights(model_dir))
     _check_room(path.parent, sum(tensor.nbytes for tensor in found))
     writer = gguf.GGUFWriter(path, architecture)
@@ -240,10 +267,10 @@ def _other_ends(model_dir: Path) -> list[int]:
 
 def _check_room(directory: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
-    if free < needed + _SPARE_BYTES:
+    if free < (needed := needed + _SPARE_BYTES):
         raise UserError(
-            f"{str(directory)!r} has {free / 1e6:,.0f} MB free but the model takes "
-            f"{needed / 1e6:,.0f} MB; make room."
+            f"{str(directory)!r} has {free // 10**6:,} MB free but writing the model takes "
+            f"{-(-needed // 10**6):,} MB; make room."
         )
 
 

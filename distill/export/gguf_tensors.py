@@ -85,16 +85,11 @@ def tensors(config: Any, architecture: str, weights: Weights) -> list[Tensor]:
             raise UserError(f"the tensor {name!r} belongs to no {architecture} model.")
         read = _reader(weights, name, _heads_to_permute(own, architecture, config))
         found.append(Tensor(own, weights.shape(name), read))
-    return found + _rope_factors(config, architecture)
+    return found + _rope_factors(config)
 
 
 def hyperparameters(writer: Any, config: Any) -> None:
-    """Write what llama.cpp must know about the model beside its tensors.
-
-    Raises:
-        UserError: If the model uses something that llama.cpp's architecture hasn't.
-    """
-    _refuse_what_differs(config)
+    """Write what llama.cpp must know about the model beside its tensors."""
     head_dim = _head_dim(config)
     writer.add_context_length(context_length(config))
     writer.add_embedding_length(config.hidden_size)
@@ -154,8 +149,14 @@ def _reader(weights: Weights, name: str, heads: int) -> Callable[[], Any]:
     return read
 
 
-def _refuse_what_differs(config: Any) -> None:
+def refuse_what_differs(config: Any, architecture: str) -> None:
+    """Refuse a model that uses something that llama.cpp's architecture hasn't.
+
+    Raises:
+        UserError: Naming it.
+    """
     rope = config.rope_parameters
+    scaling = rope.get("rope_type", "default")
     if config.hidden_act != "silu":
         raise UserError(f"the activation {config.hidden_act!r} can't be exported; silu can.")
     if rope.get("partial_rotary_factor", 1.0) != 1.0:
@@ -164,29 +165,28 @@ def _refuse_what_differs(config: Any) -> None:
         raise UserError("llama.cpp knows no qwen3 with biases; train without attention_bias.")
     if getattr(config, "quantization_config", None):
         raise UserError("this checkpoint is quantised already; export the one it was made from.")
+    if scaling not in ("default", "linear", "llama3"):
+        raise UserError(
+            f"rope scaling {scaling!r} isn't exported here (linear and llama3 are); "
+            "name llama.cpp's convert_hf_to_gguf.py as the converter."
+        )
+    if scaling == "llama3" and architecture != "llama":
+        raise UserError(f"llama.cpp knows no llama3 rope scaling for {architecture}.")
 
 
 def _rope_scaling(writer: Any, config: Any) -> None:
     import gguf
 
     rope = config.rope_parameters
-    kind = rope.get("rope_type", "default")
-    if kind == "linear":
+    if rope.get("rope_type") == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(float(rope["factor"]))
-    elif kind not in ("default", "llama3"):
-        raise UserError(
-            f"rope scaling {kind!r} isn't exported here (linear and llama3 are); "
-            "name llama.cpp's convert_hf_to_gguf.py as the converter."
-        )
 
 
-def _rope_factors(config: Any, architecture: str) -> list[Tensor]:
+def _rope_factors(config: Any) -> list[Tensor]:
     """LLaMA 3 slows down each frequency by a factor of its own, which is a tensor in GGUF."""
     if config.rope_parameters.get("rope_type") != "llama3":
         return []
-    if architecture != "llama":
-        raise UserError(f"llama.cpp knows no llama3 rope scaling for {architecture}.")
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import UserError
@@ -43,7 +43,9 @@ def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[st
                 os.fsencode(source), os.fsencode(temporary), params
             )
         if code != 0:
-            reason = said() or "no reason given; is the disk full?"
+            reason = said() or "no reason given"
+            if "iostream" in reason or not said():  # All that C++ tells of a failed write.
+                reason += "; is the disk full?"
             raise UserError(f"llama.cpp can't quantise {source.name!r} to {kind}: {reason}.")
         return tensor_types(temporary)
 
@@ -84,4 +86,5 @@ def written_whole(target: Path) -> Iterator[Path]:
         reason = error.strerror or "the disk is full"
         raise UserError(f"{str(target)!r} can't be written: {reason}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # As on a read-only disk, which is told already.
+            temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from .. import manifest
 from ..records import set_name
 from .curriculum import read_data
 from .device import Place
@@ -32,13 +33,14 @@ class HeldOut:
         if not settings.eval_data:
             return
         data = read_data(settings, settings.eval_data, tokenizer, max_tokens)
+        names = manifest.names([Path(path) for path, _ in data.by_file], set_name)
         for (path, roles), found in data.by_file.items():
             # Evenly over the file, which may be sorted.
             some = found[:: max(1, math.ceil(len(found) / settings.eval_samples))]
             size = settings.micro_tokens or settings.batch_tokens
             rows = pack(some, settings.row_tokens, size)
             weight = float(sum(len(ids) - prompt for ids, prompt in some))
-            self._rows[f"{set_name(Path(path))} ({', '.join(roles)})"] = rows, weight
+            self._rows[f"{names[Path(path)]} ({', '.join(roles)})"] = rows, weight
 
     def __bool__(self) -> bool:
         return bool(self._rows)

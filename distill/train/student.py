@@ -44,6 +44,15 @@ def load_tokenizer(settings: TrainSettings, texts: Any, directory: Path) -> Any:
     return tokenizer
 
 
+def load_config(settings: TrainSettings) -> Any:
+    """The configuration of a student that isn't from scratch, without its weights.
+
+    Raises:
+        UserError: If there is none.
+    """
+    return _load("AutoConfig", settings.student)
+
+
 def load_student(settings: TrainSettings, tokenizer: Any) -> Any:
     """The model on the CPU, ready to be trained; its random weights hang on the seed only.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>")
 MIN_VOCABULARY = 256 + len(SPECIAL)
 """Every byte and the special tokens; fewer can't write everything."""
+
+_LEAD = "\ue000"
+"""A letter that nobody uses, so that no tokenizer joins it with what follows."""
 
 # Whatever the messages are like, the prompt isn't empty: an unknown role is the user's, content
 # may be missing or a list of parts, and without any message the reply's beginning remains.
@@ -102,20 +106,37 @@ def encode_samples(
 ) -> list[tuple[list[int], list[int]]]:
     """Token ids of each (messages, completion): the prompt, and the reply with its end.
 
-    Text that spells a control token is encoded as text, as at inference.
+    Text that spells a control token is encoded as text, as at inference, and a reply as what
+    goes on from its prompt.
     """
+    lead, skipped = _lead(tokenizer)
     pattern = control_pattern({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()})
     pieces: list[str] = []
     counts: list[int] = []
     for messages, completion in samples:
         prompt = render(tokenizer, messages, pattern).split(SPLIT)
-        reply = split_control_tokens(completion, pattern).split(SPLIT)
+        reply = [lead + p for p in split_control_tokens(completion, pattern).split(SPLIT)]
         pieces += prompt + reply
         counts += [len(prompt), len(reply)]
     ids = iter(tokenizer(pieces, add_special_tokens=False)["input_ids"] if pieces else [])
-    parts = [[token for _ in range(count) for token in next(ids)] for count in counts]
+    parts = [
+        [token for _ in range(count) for token in next(ids)[begin:]]
+        for count, begin in zip(counts, cycle((0, skipped)), strict=False)
+    ]
     end = tokenizer.eos_token_id
     return [(prompt, [*reply, end]) for prompt, reply in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def _lead(tokenizer: Any) -> tuple[str, int]:
+    """What to encode before a text that goes on from another, and how many tokens that makes.
+
+    SentencePiece puts a space before each text that it is given: a plan that was learned with
+    one begins as the grammar forbids. Other tokenizers need nothing.
+    """
+    texts = [_LEAD, "#1", f"{_LEAD}#1"]
+    lead, alone, both = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    spaced = both[: len(lead)] == lead and both[len(lead) :] != alone
+    return (_LEAD, len(lead)) if spaced else ("", 0)
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], pattern: Any) -> str:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...errors import MissingDependencyError, UserError
+from ...storage import locked
 from .. import manifest
 from .settings import Lora, Scratch, Source, Stage, TrainSettings
 
@@ -40,16 +42,37 @@ def train(
         The counts that went into the manifest: steps, tokens, losses, seconds ...
 
     Raises:
-        UserError: If the data, the student or the machine isn't fit for it, or the disk is
-            full; what was saved stays.
+        UserError: If the data, the student or the machine isn't fit for it, the disk is full, or
+            another process trains there; what was saved stays.
         MissingDependencyError: If a package isn't installed.
     """
     check_machine(settings)
-    if not _begin(settings, directory):
-        return manifest.read_manifest(directory)["counts"]
-    from .training import Training
+    with _alone(directory):
+        if not _begin(settings, directory):
+            return manifest.read_manifest(directory)["counts"]
+        from .training import Training
 
-    return Training(settings, directory, progress).run()
+        return Training(settings, directory, progress).run()
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep other trainings out of the directory; a finished one is left alone by all."""
+    if not _first() or manifest.read_manifest(directory).get("finished"):
+        yield
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{str(directory)!r} can't be made: {error.strerror}.") from None
+    busy = f"another process trains in {str(directory)!r}; wait for it, or name another --out."
+    with locked(directory / ".train", "run", busy):
+        yield
+
+
+def _first() -> bool:
+    """Whether this is the first of the processes that train together."""
+    return not int(os.environ.get("RANK", "0"))
 
 
 def _begin(settings: TrainSettings, directory: Path) -> bool:
@@ -57,11 +80,25 @@ def _begin(settings: TrainSettings, directory: Path) -> bool:
     about, before = (asdict(settings), settings.files), manifest.read_manifest(directory)
     # Before the first checkpoint there is little that could be mixed with other settings.
     anew = before.get("finished") is False and not (directory / "checkpoint.pt").exists()
-    if int(os.environ.get("RANK", "0")):
+    if not _first():
         return not manifest.is_finished(directory, "train", *about, anew)
     if anew and before["fingerprint"] != manifest.fingerprint(*about):
         shutil.rmtree(directory / "tokenizer", ignore_errors=True)
-    return manifest.begin(directory, "train", *about, anew)
+    left = manifest.begin(directory, "train", *about, anew)
+    if left:
+        _remove_half_written(directory)
+    return left
+
+
+def _remove_half_written(directory: Path) -> None:
+    """Remove what a kill left: `.NAME.PID`, of nobody who still writes."""
+    for path in directory.glob(".*"):
+        if not path.suffix[1:].isdigit():
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def check_machine(settings: TrainSettings) -> None:
