@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -147,6 +148,11 @@ class _Batch:
         config: Any = {"configurable": {"thread_id": thread}}
         try:
             result = await self._answer(graph, row, config)
+        except sqlite3.Error as error:  # Such as a full disk: not the question's failure.
+            raise UserError(
+                f"{str(self._results.state)!r} can't be written: {error}; mend that, and run the "
+                "same again."
+            ) from None
         except Exception as error:
             if must_be_raised(error):
                 raise

@@ -117,7 +117,7 @@ def _ladder_choice(args: Namespace) -> Any:
 
 def _refuse_beside(what: str, args: Namespace, flags: Sequence[str]) -> None:
     """Refuse flags that would have no effect."""
-    if given := [name for name in flags if getattr(args, name)]:
+    if given := [name for name in flags if getattr(args, name) not in (None, False, [], "none")]:
         raise UserError(f"{what} can't be combined with --{given[0]}.")
 
 
@@ -143,7 +143,7 @@ def _ways(args: Namespace) -> dict[str, Any]:
     from ..graphs.escalate import read_ladder
 
     found = {name: getattr(args, name) for name in _WAYS}
-    ladder = read_json_file(args.ladder, "ladder")
+    ladder = None if args.ladder == "none" else read_json_file(args.ladder, "ladder")
     found["ladder"] = None if ladder is None else read_ladder(ladder)
     # A number of 0 is refused later; it isn't the same as not said.
     return {n: v for n, v in found.items() if not (v is None or v is False or v == "none")}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_NUMBER = re.compile(r"(?<!\w)[\d.,:]+(?!\w)")
+_NUMBER = re.compile(r"(?<!\w)[\d.,:]+(?:e[-+]?\d+)?(?!\w)")
 _SECONDS_BETWEEN_LINES = 10
 
 

@@ -34,6 +34,7 @@ def in_processes(
     """
     affinity = getattr(os, "sched_getaffinity", None)
     workers = min(len(jobs), len(affinity(0)) if affinity else os.cpu_count() or 1)
+    others = {*multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")  # A fork may copy a lock that is held.
     with ProcessPoolExecutor(workers, context, _follow_parent) as pool:
         names = {pool.submit(work, *job): name for name, job in jobs.items()}
@@ -42,11 +43,12 @@ def in_processes(
                 done(names[future], future.result())
         except BrokenProcessPool:
             raise UserError(
-                "a process was ended from outside, perhaps for its memory; run the same again, "
-                "what is done stays done."
+                "a process was ended from outside, perhaps for its memory: run the same again, "
+                "what is done stays done (a script of yours that calls this does so under "
+                "`if __name__ == '__main__'`)."
             ) from None
         except BaseException:
-            for process in multiprocessing.active_children():
+            for process in {*multiprocessing.active_children()} - others:
                 process.terminate()  # Leaving would wait for what they are at.
             raise
 

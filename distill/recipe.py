@@ -131,6 +131,9 @@ def run_recipe(
 ) -> dict[str, Any]:
     """Do everything that isn't done yet.
 
+    What is large is done in processes that import the main script: one of yours calls this under
+    `if __name__ == "__main__"`.
+
     Args:
         recipe: What to make.
         out: The directory of the run.

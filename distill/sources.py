@@ -264,8 +264,8 @@ def _taught(
 ) -> Iterator[Example]:
     """What a teacher wrote; a question that it refuses for good is left out."""
     done = collect(settings, directory, lambda p: progress(str(p)), split=source.split)
-    refused = done.get("refused", [])
-    left_out += refused
+    refused = done["refused"]
+    left_out += [*refused, *done["unreadable_replies"]]
     if failed := done.get("failed", 0) - len(refused):
         raise UserError(
             f"the source {source.name!r}: {failed} of its questions failed for now "

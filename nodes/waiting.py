@@ -80,9 +80,10 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:  # On Ctrl-C more than one comes.
             cancelled = error
+    if failed := task.exception():  # Asked for, or it would be told as never retrieved.
+        raise failed
     if cancelled is not None:
         raise cancelled
-    task.result()
 
 
 async def not_cancelled_within(work: Callable[[], Awaitable[T]]) -> T:

@@ -260,6 +260,23 @@ def test_a_disk_that_fills_up_is_told(tmp_path: Path, monkeypatch: Any) -> None:
         results.begin()
 
 
+def test_a_state_that_cannot_be_written_is_no_question_s_failure(
+    world: World, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"question": "a"}\n')
+    command = ["batch", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out"), *world.flags]
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AsyncSqliteSaver, "aput", full)
+        assert main(command) == 2
+    [line] = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert "out.state.sqlite' can't be written: database or disk is full; mend that" in line
+    assert main(command) == 0
+
+
 def test_odd_characters_and_strangers_eyes(world: World, tmp_path: Path, capsys: Any) -> None:
     world.fault = lambda model, prompt: "line\u2028sep\x85 \ud83d" if model == "composer" else None
     rows = ['{"question": "a \\ud83d"}', '{"question": "b", "id": "\\ud83d"}', '{"question": "c"}']

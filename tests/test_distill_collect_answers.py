@@ -32,6 +32,7 @@ SAME = [
     ("$5 each", "5 dollars per apple"),
     ("5 cents", "5"),
     ("$18$", "18 eggs"),
+    ("$20", "20 in total"),
     ("12 hundred thousand", "1,200,000"),
     (".5", "0.5"),
     ("1/2", "0.5"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -67,6 +67,20 @@ def test_a_mistake_is_one_line_and_what_is_made_stays_made(tmp_path: Path) -> No
     assert files["sums"].stat().st_mtime_ns == before
 
 
+def test_only_processes_of_its_own_are_ended(tmp_path: Path) -> None:
+    mine = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    mine.start()
+    try:
+        (tmp_path / "broken.jsonl").write_text("{\n" * 3)
+        broken = {"examples": {"path": "broken.jsonl", "refuse_broken": True}}
+        with pytest.raises(UserError, match="broken.jsonl:1"):
+            make_sources(sources(one=broken, two=broken), tmp_path, tmp_path / "out")
+        assert mine.is_alive()
+    finally:
+        mine.kill()
+        mine.join()
+
+
 def children(pid: int) -> list[int]:
     return [int(k) for k in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -96,12 +110,13 @@ def test_the_processes_end_with_the_command(tmp_path: Path, how: signal.Signals)
         text=True,
     )
     until, makers = time.monotonic() + 60, list[int]()
-    while len(makers) < min(2, os.cpu_count() or 1) and time.monotonic() < until:
+    while not makers and time.monotonic() < until:
         time.sleep(0.05)
         makers = [pid for pid in children(run.pid) if working(pid)]
     time.sleep(1)
     run.send_signal(how)
     _, said = run.communicate(timeout=30)
+    until = time.monotonic() + 30
     while any(map(working, makers)) and time.monotonic() < until:
         time.sleep(0.05)
     assert makers

@@ -107,8 +107,8 @@ def test_two_parts_of_one_file_ask_about_each_question_once(
 
 
 def test_a_question_that_is_refused_for_good_is_left_out(tmp_path: Path) -> None:
-    down = ServerReply("down", status=503, headers=(("Retry-After", "0.01"),))
-    faults = {"Ben": ServerReply("no such talk", status=400), "Cleo": down}
+    odd = ServerReply("an unknown error", status=520)
+    faults = {"Ben": ServerReply("no such talk", status=400), "Cleo": odd, "Ada": "I won't."}
 
     def reply(prompt: str, body: Any) -> Any:
         asked = plan(prompt, body)
@@ -121,8 +121,8 @@ def test_a_question_that_is_refused_for_good_is_left_out(tmp_path: Path) -> None
             make_source(source, tmp_path, tmp_path / "out")
         faults.pop("Cleo")
         path = make_source(source, tmp_path, tmp_path / "out", told.append)
-    assert [example.id for example in read_examples(path)] == ["1", "3", "4"]
-    assert told == ["mine: 1 left out, first 2: Error code: 400 - no such talk"]
+    assert [example.id for example in read_examples(path)] == ["3", "4"]
+    assert told == ["mine: 2 left out, first 2: Error code: 400 - no such talk"]
 
 
 def test_a_source_of_another_kind_leaves_the_replies_alone(

@@ -86,6 +86,7 @@ def _units_agree(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two units may be of the same amount; "per apple" doesn't turn cents into dollars."""
     if one & _MONEY and other & _MONEY:
         return bool(one & other & _MONEY)
+    one, other = one - _MONEY, other - _MONEY
     return not (one and other) or bool(one & other)
 
 

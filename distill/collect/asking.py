@@ -11,9 +11,8 @@ from typing import Any, cast
 
 from ...errors import (
     BudgetExhaustedError,
-    UnreadableReplyError,
+    PromptTooLongError,
     describe_error,
-    is_transient,
     must_be_raised,
 )
 from ...nodes.budget import Budget, Meter
@@ -210,7 +209,7 @@ class Asking:
             "plans": len(examples),
             "atomic": sum(not example.plan for example in examples),
             "unreadable": len(self._unreadable),
-            "unreadable_replies": self._unreadable[:_SHOWN_FAILURES],
+            "unreadable_replies": self._unreadable,
             "solved": sum(bool(example.predicted) for example in examples),
             "right": sum(same_answer(e.predicted, e.answer) for e in examples),
             "failed": len(self._failed),
@@ -255,8 +254,8 @@ class _Patience:
 
 def _is_for_good(error: BaseException) -> bool:
     """Whether it is the question that fails, and would again, and not the teacher or its server."""
-    passing = is_transient(error) or isinstance(error, UnreadableReplyError)
-    return not passing and not _is_refusal(error)
+    refused = getattr(error, "status_code", None) in (400, 413, 422)
+    return isinstance(error, PromptTooLongError) or (refused and not _is_refusal(error))
 
 
 def _is_refusal(error: BaseException) -> bool:

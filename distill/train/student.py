@@ -81,6 +81,9 @@ def context_of(model: Any) -> int:
 
 def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
     """Write the model as Hugging Face files; LoRA also apart, in `adapter/`, and merged."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
     if hasattr(model, "merge_and_unload"):
         model.save_pretrained(str(directory / "adapter"))
         model = model.merge_and_unload()
