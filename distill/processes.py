@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any, TypeVar
-
-from ..errors import UserError
 
 T = TypeVar("T")
 
@@ -22,7 +21,8 @@ def in_processes(
     """Do a job in as many processes as there are cores, the first ones first.
 
     The processes import the main script, as `multiprocessing` has it: one that calls this keeps
-    what it does under `if __name__ == "__main__"`.
+    what it does under `if __name__ == "__main__"`. Where they can't start, or one is ended from
+    outside, perhaps for its memory, the rest is done here, one after another.
 
     Args:
         work: A function of a module.
@@ -30,27 +30,28 @@ def in_processes(
         done: Gets each name and result as it comes.
 
     Raises:
-        UserError: If the work raises it, or a process was ended from outside.
+        Exception: Whatever the work raises; the other processes are ended then.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     workers = min(len(jobs), len(affinity(0)) if affinity else os.cpu_count() or 1)
     others = {*multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")  # A fork may copy a lock that is held.
-    with ProcessPoolExecutor(workers, context, _follow_parent) as pool:
+    left = dict(jobs)
+    with suppress(BrokenProcessPool), ProcessPoolExecutor(workers, context, _follow_parent) as pool:
         names = {pool.submit(work, *job): name for name, job in jobs.items()}
         try:
             for future in as_completed(names):
-                done(names[future], future.result())
+                result = future.result()
+                del left[names[future]]
+                done(names[future], result)
         except BrokenProcessPool:
-            raise UserError(
-                "a process was ended from outside, perhaps for its memory: run the same again, "
-                "what is done stays done (a script of yours that calls this does so under "
-                "`if __name__ == '__main__'`)."
-            ) from None
+            raise
         except BaseException:
             for process in {*multiprocessing.active_children()} - others:
                 process.terminate()  # Leaving would wait for what they are at.
             raise
+    for name, job in left.items():
+        done(name, work(*job))
 
 
 def _follow_parent() -> None:

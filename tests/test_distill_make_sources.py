@@ -14,7 +14,7 @@ import yaml
 from langgraph_decompose.distill import make_sources as module
 from langgraph_decompose.distill.generate import generate
 from langgraph_decompose.distill.make_sources import make_sources
-from langgraph_decompose.distill.records import write_examples
+from langgraph_decompose.distill.records import read_examples, write_examples
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.errors import UserError
 
@@ -79,6 +79,28 @@ def test_only_processes_of_its_own_are_ended(tmp_path: Path) -> None:
     finally:
         mine.kill()
         mine.join()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from langgraph_decompose.distill import make_sources as module
+from langgraph_decompose.distill.sources import ExampleSource
+
+module._QUESTIONS = 1
+row = {"generate": {"count": 5}}
+sources = {name: ExampleSource.of(name, row) for name in ("a", "b")}
+module.make_sources(sources, Path("."), Path(sys.argv[1]))
+"""
+
+
+def test_where_processes_cannot_start_it_is_done_without(tmp_path: Path) -> None:
+    """A script from stdin can't be imported by them, nor one that begins at once."""
+    for name, script in (("stdin", "-"), ("unguarded", str(tmp_path / "script.py"))):
+        (tmp_path / "script.py").write_text(SCRIPT)
+        command = [sys.executable, script, str(tmp_path / name)]
+        subprocess.run(command, input=SCRIPT, text=True, check=True, capture_output=True)
+        assert len(list(read_examples(tmp_path / name / "b" / "examples.jsonl"))) == 5
 
 
 def children(pid: int) -> list[int]:
