@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PromptTooLongError
-from ..nodes.given_numbers import stated_number
+from ..nodes.given_numbers import leading_number
 from ..tools.calculator import CalculatorError, calculate
 from .loaders import read_items
 from .rows import located_rows
@@ -120,7 +120,7 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
     try:
         return calculate(answer) == gold
     except CalculatorError:
-        return stated_number(answer) == gold
+        return leading_number(answer) == gold
 
 
 def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
-from ..nodes.given_numbers import stated_number
+from ..nodes.given_numbers import leading_number
 from ..plan import Plan, levels
 from ..tools.calculator import CalculatorError, calculate
 from .metrics.numbers import plain_number
@@ -111,4 +111,4 @@ def _value(answer: str) -> Fraction | None:
     try:
         return calculate(answer)
     except CalculatorError:
-        return stated_number(answer)
+        return leading_number(answer)

@@ -1,7 +1,8 @@
 """A chat template as the program that it is: sandboxed, and with an end to its time and text.
 
 Jinja's sandbox keeps a template from files and the system and bounds one `range`, but not a loop
-within a loop, a macro that calls itself, or a text that doubles. A file is untrusted input.
+within a loop, a macro that calls itself, or a text that doubles. A file is untrusted input. What
+one filter or method makes at a stroke isn't bounded, such as `center` of a large number.
 """
 
 from __future__ import annotations

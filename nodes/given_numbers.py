@@ -69,6 +69,7 @@ _AMOUNT = re.compile(
     r"(?:(\d{1,30}) )?(?<![\d.,])(\d{1,30})/(\d{1,30})(?![\d/]|[.,]\d)"
     rf"|({NUMBER})"
 )
+_BEGINS = r"\W{0,5}\d"
 _LARGE = re.compile(rf"[ -]?({'|'.join(_SCALE)})\b", re.IGNORECASE)
 _GOES_ON = re.compile(
     r"\s?[-+*/^:×÷·−–]\s?[$€£]?\d|[,;]?\s?\d|[eE][-+]?\d|\s?(?:k|K|M|bn)\b|\s?[½⅓⅔¼¾]"
@@ -147,10 +148,12 @@ def given_numbers(texts: Iterable[str]) -> set[Fraction]:
 
 
 def stated_number(answer: str) -> Fraction | None:
-    """The one number of an answer, or that with which it begins; None if it isn't clear.
+    """The number of an answer to calculate on with; None if it isn't clear.
 
-    Fractions and words such as "million" are read, and 20 % is 20, as in lines that ask for a
-    percentage. Not clear is what goes on as a time, a range, a power or in smaller units.
+    It is the only one, or that with which the answer begins; answers are graded by
+    `leading_number`. Fractions and words such as "million" are read, and 20 % is 20, as in
+    lines that ask for a percentage. Not clear is what goes on, in its line, as a time, a range,
+    a power or in smaller units.
 
     Example:
         >>> stated_number("$1,200"), stated_number("about -3 degrees"), stated_number("12 of 50")
@@ -161,16 +164,35 @@ def stated_number(answer: str) -> Fraction | None:
         (None, None, None)
     """
     found = list(_AMOUNT.finditer(answer))
-    begins = re.match(r"\W{0,5}\d", answer)
+    begins = re.match(_BEGINS, answer)
     if not found or (len(found) > 1 and not begins):
         return None
-    size, after = _size(found[0]), answer[found[0].end() :]
+    size, after = _size(found[0]), answer[found[0].end() :].partition("\n")[0]
     scale = _LARGE.match(after)
     after = after[scale.end() :] if scale else after
     if size is None or _GOES_ON.match(after) or _in_two_units(after):
         return None
-    sign = -1 if re.match(r"\D*(?<![\w.])[-−][$€£ ]{0,2}\.?\d", answer) else 1
-    return sign * size * (_SCALE[scale[1].lower()] if scale else 1)
+    return _sign(answer) * size * (_SCALE[scale[1].lower()] if scale else 1)
+
+
+def leading_number(answer: str) -> Fraction | None:
+    """The number that an answer is graded by; None if there is none.
+
+    Nobody calculates on with it, so that where no number is clear by itself
+    (`stated_number`), the one with which the answer begins will do.
+
+    Example:
+        >>> leading_number("42, 6 per bag"), leading_number("Ana has 3 and Ben 5")
+        (Fraction(42, 1), None)
+    """
+    stated = stated_number(answer)
+    if stated is None and re.match(_BEGINS, answer):
+        return next((_sign(answer) * number for number in numbers(answer)), None)
+    return stated
+
+
+def _sign(answer: str) -> int:
+    return -1 if re.match(r"\D*(?<![\w.])[-−][$€£ ]{0,2}\.?\d", answer) else 1
 
 
 def _size(amount: re.Match[str]) -> Fraction | None:

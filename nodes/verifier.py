@@ -45,7 +45,7 @@ _VERDICT = re.compile(
 )
 # "Correct: 42" is no verdict: it says what would be correct.
 _RIGHT_SINCE = re.compile(
-    _BEFORE + r"(?:right[*_\"' ]{0,3}:|(?:right|correct)[*_\"' ]{0,3}(?:\.| -|[\u2013\u2014]))(.+)",
+    _BEFORE + r"(?:right[*_\"' ]{0,3}:|(?:right|correct)[*_\"' ]{0,3}(?:\.| -|[\u2013\u2014])).+",
     re.I,
 )
 _BUT = re.compile(r"\b(?:but|however|instead|should|not|wrong|incorrect)\b|n['\u2019]t\b", re.I)
@@ -94,9 +94,9 @@ class Verdict:
 
 
 def _is_right_since(rows: Sequence[str]) -> bool:
-    """Whether "right" is said with a reason, and none of the reasons takes it back."""
-    reasons = [match[1] for row in rows if (match := _RIGHT_SINCE.fullmatch(row))]
-    return bool(reasons) and not any(_BUT.search(reason) for reason in reasons)
+    """Whether "right" is said with a reason, and nothing before or after takes it back."""
+    is_said = any(_RIGHT_SINCE.fullmatch(row) for row in rows)
+    return is_said and not any(_BUT.search(row) for row in rows)
 
 
 @dataclass(frozen=True)

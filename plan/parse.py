@@ -18,6 +18,7 @@ MAX_REPLY_CHARS = 50_000
 """Longest reply that is read at all; it bounds the time for garbage."""
 
 _THINK, _THOUGHT = "<think>", "</think>"
+_TAG_LINE = re.compile(r"^(?:\ufeff|[^\S\n])*</?think>", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 _ATOMIC = re.compile(
     r"\W*(?:atomic|no\s+(?:further\s+)?decomposition(?:\s+(?:is\s+)?(?:needed|required))?"
@@ -72,14 +73,12 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
 
     Only canonical text is read before its end; of anything else nothing is, until it is
     whole and `parse_plan` reads it. A line that is returned stays: more text that makes a
-    valid plan only adds to it, unless a `</think>` without a beginning makes thinking of it.
+    valid plan only adds to it, unless a later `<think>` or `</think>` makes thinking of it.
 
     Example:
         >>> [str(line) for line in parse_partial("#1 Who directed Jaws?\n#2 Who marr")]
         ['#1 Who directed Jaws?']
     """
-    if text.lstrip().startswith(_THINK) and _THOUGHT not in text:
-        return ()
     found: list[Subquestion] = []
     rows = without_thinking(text).lstrip().split("\n")[:-1]
     for number, row in enumerate(rows[:max_subquestions], 1):
@@ -97,8 +96,8 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
 def without_thinking(text: str) -> str:
     """A reply without the thinking that a model wrote before it.
 
-    Some templates open the thinking themselves, so that only its end is in the reply. A reply
-    that mentions `<think>` after other words speaks of the tag.
+    Some templates open the thinking themselves, so that only its end is in the reply, and some
+    models say a few words first. A reply that has `<think>` only within a line speaks of the tag.
 
     Example:
         >>> without_thinking("<think>hm</think>42"), without_thinking("hm</think>42")
@@ -107,11 +106,11 @@ def without_thinking(text: str) -> str:
         'It is opened by <think>.'
     """
     before, end, reply = text.rpartition(_THOUGHT)
-    begins = text.lstrip().startswith(_THINK)
+    is_tag = _TAG_LINE.search(text)
     if not end:
-        return "" if begins else text
+        return "" if is_tag else text
     by_template = _THINK not in before.partition(_THOUGHT)[0]
-    return reply if begins or by_template else text
+    return reply if is_tag or by_template else text
 
 
 def _tolerant(text: str) -> list[_Line]:

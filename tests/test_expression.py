@@ -216,6 +216,7 @@ def test_an_undivided_question_has_no_earlier_lines() -> None:
         ("8.4 million", "8400000"),
         ("It has about 8 billion people.", "8000000000"),
         ("24 (4 * 6)", "24"),
+        ("24\n4 * 6 = 24", "24"),
     ],
 )
 def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:

@@ -221,6 +221,8 @@ def test_only_answers_that_stood_are_cached() -> None:
         ("It is not correct.", False, "untyped"),
         ("Correct: 42", True, "unknown"),
         ("misread: it says Bob\nright: for Bob", False, "misread"),
+        ("Right: step 1 is fine.\nThe total is wrong: 6 * 7 is 42, not 48.", True, "unknown"),
+        ("Right: 6 * 7 is 42.\nSo is the total.", True, ""),
         ("x" + "\n" * 100_000 + "x", True, "unknown"),
     ],
 )

@@ -120,6 +120,7 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ("#1 A?\r\n#2 B? <- #1\r\n#3 C? <- #2", "#1 A?\n#2 B? <- #1\n#3 C? <- #2"),
         ("```\n#1 Who?\n#2 When?\n```", "#1 Who?\n#2 When?"),
         ("<think>1. no</think>#1 Who?", "#1 Who?"),
+        ("I plan.\n<think>\n#1 Draft?\n</think>\n#1 Who?\n#2 When?", "#1 Who?\n#2 When?"),
         ('["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
         (
             '[{"id": 1, "question": "Who?"}, {"id": 2, "question": "Both?", "depends_on": [1]}]',
@@ -144,9 +145,13 @@ def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> N
         ("The <think> tag opens it.", "The <think> tag opens it."),
         ("It is between <think> and </think>.", "It is between <think> and </think>."),
         ("hm</think>The <think> tag opens it.", "The <think> tag opens it."),
+        ("Let me see.\n<think>42, or 43?</think>\n42", "\n42"),
+        ("Let me see.\n<think>42, or", ""),
+        ("\ufeff<think>hm</think>42", "42"),
+        ("Is it <think>? No.\n</think>\n42", "\n42"),
     ],
 )
-def test_thinking_is_what_a_reply_begins_with(reply: str, text: str) -> None:
+def test_thinking_is_what_tags_that_begin_a_line_mark(reply: str, text: str) -> None:
     assert without_thinking(reply) == text
 
 
