@@ -27,6 +27,9 @@ class ModelReferenceError(UserError):
 class PromptTooLongError(UserError):
     """A prompt that doesn't fit the model's context; the message names the limit."""
 
+    names_role = False
+    """Whether the message says already which role's model it was."""
+
 
 class MissingDependencyError(UserError):
     """An optional package that isn't installed; the message says how to install it."""

@@ -49,6 +49,7 @@ class Limiter:
 
     def _begin(self) -> None:
         self._free = self.most
+        self._below: Limiter | None = None
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Future[None], asyncio.AbstractEventLoop | None]] = deque()
 
@@ -59,7 +60,7 @@ class Limiter:
         places = outer.get(self, self)
         if turn := places._queue():
             places._wait(turn)
-        _inner.set({**outer, self: Limiter(self.most)})
+        _inner.set({**outer, self: places._within()})
         try:
             yield
         finally:
@@ -77,12 +78,19 @@ class Limiter:
             except BaseException:  # Cancelled, or its loop is closed.
                 places._give_up(turn)
                 raise
-        _inner.set({**outer, self: Limiter(self.most)})
+        _inner.set({**outer, self: places._within()})
         try:
             yield
         finally:
             places._release()
             _inner.set(outer)
+
+    def _within(self) -> Limiter:
+        """For what is called by those who have a place here: as many places, for all together."""
+        with self._lock:
+            if self._below is None:
+                self._below = Limiter(self.most)
+            return self._below
 
     def _queue(self, loop: asyncio.AbstractEventLoop | None = None) -> Future[None] | None:
         """A place at once (None), or a future that is done when it is our turn."""

@@ -284,6 +284,7 @@ def _from_object(obj: Any) -> ResolvedModel:
         if _fall_back_on_alike(name, contract, fallbacks):
             options: Any = {"accepts_grammar": True, **_local(ModelTable(name))}
             return ResolvedModel(name, obj, contract, identity=identity, **options)
+    _refuse_trained(fallbacks)
     return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)
 
 
@@ -308,6 +309,23 @@ def _fall_back_on_alike(name: str, contract: Contract | None, fallbacks: list[An
             "on doesn't understand: leave with_fallbacks out, or name another model."
         )
     return alike
+
+
+def _refuse_trained(fallbacks: list[Any]) -> None:
+    """Refuse files trained for this project, where another model is asked before them.
+
+    Raises:
+        ModelReferenceError: If there is one.
+    """
+    from .chat_gguf import ChatGGUF
+
+    for path in [other.model_path for other in fallbacks if isinstance(other, ChatGGUF)]:
+        contract = read_contract(path)
+        if contract and contract.roles:
+            raise ModelReferenceError(
+                f"{Path(path).stem!r} was trained for this project and doesn't understand what the "
+                "model before it is asked: leave with_fallbacks out, or name another model."
+            )
 
 
 def _version(path: str) -> str:

@@ -37,7 +37,8 @@ def verifier_node(
     """A LangGraph node that has `answer` judged, and replaces it by a better one if it can.
 
     It writes `answer`, `warnings`, `usage` and `trace`, and puts a better answer's AI message in
-    the place of the first.
+    the place of the first. A `status` of `ok` becomes `partial` if a decomposition graph revised
+    the answer and has gaps; none becomes `ok`, since gaps told before remain in `warnings`.
 
     Args:
         verifier: Judges: a model reference, chat model, Runnable or compiled graph.
@@ -107,13 +108,17 @@ def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, 
 
     total = add_usage(state["usage"], row["usage"])
     traced = {**state, "trace": {**state.get("trace", {}), "verdict": row.get("verdict")}}
-    new = [w for w in budget_warnings(budget, total) if w not in state["warnings"]]
+    gaps = row.get("gaps", [])
+    told = [*gaps, *budget_warnings(budget, total)]
+    new = [warning for warning in told if warning not in state["warnings"]]
     update: dict[str, Any] = {
         "answer": row["answer"],
         "warnings": [*state["warnings"], *doubts([row]), *new],
         "usage": total,
         "trace": analyse(traced, total),
     }
+    if gaps and state.get("status") == "ok":
+        update["status"] = "partial"
     if row["answer"] != state["answer"]:
         # A chat that was shown the first answer is only told of a message that it doesn't know.
         better = AIMessage(content=row["answer"] or "", name="decomposition")

@@ -150,6 +150,8 @@ def divided_row(
         raise
     model = chosen.model if chosen else settings.solvers.first
     row = answered(line, problem.question, answer, replies, model)
+    if plan.final == "last" and "exact" in rows[-1]:
+        row["exact"] = rows[-1]["exact"]
     return {
         **row,
         "usage": add_usage(taken, row["usage"]),

@@ -23,12 +23,15 @@ def naming_who_is_asked(call: Call) -> Iterator[None]:
     try:
         yield
     except PromptTooLongError as error:
+        if error.names_role:  # By a graph that was asked: of all around it, it knows best.
+            raise
         fact = str(error).partition(";")[0].rstrip(".")
         another = f"name another with --{call.role}" if call.role in _NAMED else "name another"
         error.args = (
             f"the {call.role} {call.model.name!r} can't read it all: {fact}; "
             f"shorten it or {another}.",
         )
+        error.names_role = True
         raise
 
 

@@ -141,7 +141,8 @@ class Scheduler:
                     return work.update(state)
                 (await inbox.get())()
         finally:
-            for task in tasks.values():
+            for job, task in tasks.items():
+                job.session.stop.set()  # For a graph that a function asks: its thread goes on.
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +31,10 @@ class Limits:
     shared_meter: Meter | None = None
 
 
+_around: ContextVar[tuple[threading.Event, ...]] = ContextVar("around", default=())
+"""The `stop` of each run that we are in, the outermost first."""
+
+
 class StoppedError(BaseException):
     """Nobody waits for this work any more; no exception of which a role may make a result."""
 
@@ -43,6 +48,8 @@ class Session:
     call_timeout: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when nobody waits any more: a thread can't be stopped, but it begins nothing new."""
+    around: tuple[threading.Event, ...] = field(default_factory=_around.get)
+    """The same of the runs that this one is in: a graph that a solver asks ends with them."""
     taken: list[UsageRow] = field(default_factory=list)
     """What its calls have taken so far."""
 
@@ -59,13 +66,23 @@ class Session:
         """The same for one of a node's jobs, which is stopped and counted by itself."""
         return replace(self, stop=threading.Event(), taken=[])
 
+    @contextmanager
+    def around_what_is_asked(self) -> Iterator[None]:
+        """Let graphs that are asked within know when this one is stopped."""
+        before = _around.get()
+        _around.set((*self.around, self.stop))
+        try:
+            yield
+        finally:
+            _around.set(before)
+
     def check(self) -> None:
         """End the work of a thread that nobody waits for.
 
         Raises:
             StoppedError: If that is so.
         """
-        if self.stop.is_set():
+        if any(stop.is_set() for stop in (self.stop, *self.around)):
             raise StoppedError
 
     def paid(self, usage: UsageRow) -> None:

@@ -95,20 +95,21 @@ def run(
             return in_order(lambda place: run(step.role(place), config, session), step.needs)
         return together([lambda r=role: run(r, config, session) for role in step.roles])
 
-    try:
-        step = next(steps)
-        while True:
-            session.check()
-            try:
-                done = perform(step)
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+    with session.around_what_is_asked():
+        try:
+            step = next(steps)
+            while True:
+                session.check()
+                try:
+                    done = perform(step)
+                except Exception as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            steps.close()
 
 
 async def arun(steps: Steps[T], config: Any = None, session: Session | None = None) -> T:
@@ -128,19 +129,20 @@ async def arun(steps: Steps[T], config: Any = None, session: Session | None = No
             )
         return await atogether([arun(role, config, session) for role in step.roles])
 
-    try:
-        step = next(steps)
-        while True:
-            try:
-                done = await perform(step)
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+    with session.around_what_is_asked():
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    done = await perform(step)
+                except Exception as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(done)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            steps.close()
 
 
 def _do(step: Do, config: Any, session: Session) -> Any:
@@ -212,7 +214,10 @@ def as_runnable(
     async def acall(value: Any, config: Any) -> T:
         session = await Session.of({} if fresh else value, config, limits).aopen()
         session.meter.kept_for_composer = int(bool(keep_call and keep_call(value)))
-        return _complete(await arun(steps(value), config, session), value, session)
+        try:
+            return _complete(await arun(steps(value), config, session), value, session)
+        finally:
+            session.stop.set()  # A function that was asked in a thread may still run, too.
 
     return RoleRunnable(call, acall, name=name)
 

@@ -80,8 +80,7 @@ class Work:
         self._lines: dict[Subquestion, Job[Any]] = {}
         self._choices: Mapping[int, Choice] = {}
         self._refused: BudgetExhaustedError | None = None
-        self._interrupts: list[Any] = []
-        self._waiting = 0
+        self._interrupts: dict[Job[Any], Sequence[Any]] = {}
         self._cut_short = False
         if planner:
             self._plan_with(planner, post)
@@ -163,6 +162,7 @@ class Work:
     def _drop(self, job: Job[Any]) -> None:
         """Let a job begin nothing more; what it has taken, and still takes, counts."""
         job.session.stop.set()
+        self._interrupts.pop(job, None)
         self._dropped.append(job)
         self._taken_by_dropped.append(job.session.taken)
 
@@ -208,8 +208,7 @@ class Work:
             # Another line may still be answered before a person is asked about this one.
             if not isinstance(error, GraphInterrupt):
                 raise error
-            self._waiting += 1
-            self._interrupts += error.args[0]
+            self._interrupts[job] = error.args[0]
 
         steps = solve_line(self._problem, line, known, choice, self._settings, self._refused)
         job = self._job(steps, done, raised)
@@ -237,8 +236,8 @@ class Work:
         """
         if not self._schedule.complete or self._new:
             return False
-        if self._interrupts and self._schedule.running == self._waiting:
-            raise GraphInterrupt(self._interrupts)
+        if self._interrupts and self._schedule.running == len(self._interrupts):
+            raise GraphInterrupt([each for found in self._interrupts.values() for each in found])
         if not self._schedule.lines:
             return self._undivided is not None
         return len(self._schedule.rows) == len(self._schedule.lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -162,14 +162,15 @@ APPLES = "Ana has 4 bags with 6 pears each and eats 3. How many pears are left?"
 PLAN = "#1 How many pears are in the bags?\n#2 How many pears are left? <- #1"
 
 
-def answer_with(*written: str) -> dict[str, Any]:
+def answer_with(*written: str, plans: Sequence[str] = (PLAN,), **options: Any) -> dict[str, Any]:
     """The pears' plan with a solver that writes the texts in turn."""
-    replies = iter(written)
+    replies, planned = iter(written), iter(plans)
     solver = resolve_model(lambda _: AIMessage(next(replies)))
-    solves, plans = read_contract(bundled_model_path("solver")), read_contract(bundled_model_path())
+    solves, made = read_contract(bundled_model_path("solver")), read_contract(bundled_model_path())
     graph = create_decomposition_graph(
         ResolvedModel("bundled", solver.runnable, solves),
-        decomposer=ResolvedModel("planner", resolve_model(lambda _: PLAN).runnable, plans),
+        decomposer=ResolvedModel("planner", resolve_model(lambda _: next(planned)).runnable, made),
+        **options,
     )
     return graph.invoke({"question": APPLES})
 
@@ -184,6 +185,16 @@ def test_what_was_rounded_for_people_is_calculated_on_with_unrounded() -> None:
     first, second = result["answers"]
     assert (first["answer"], first["exact"]) == ("1.333333", "4/3")
     assert (second["answer"], "exact" in second) == ("8", False)
+
+
+def test_what_a_line_s_own_plan_rounded_is_calculated_on_with_unrounded() -> None:
+    own = "#1 How many bags are there?\n#2 How many pears are in a bag? <- #1"
+    plans = [PLAN, own, *["atomic"] * 2]
+    options = {"strategy": "recursive", "max_concurrency": 1}
+    result = answer_with("4*6", "4/3", "#1*6", plans=plans, **options)
+    first, second = result["answers"]
+    assert (first["answer"], first["exact"], "parts" in first) == ("1.333333", "4/3", True)
+    assert second["answer"] == "8"
 
 
 @pytest.mark.parametrize("written", ["#2-3", "#9*4", "#0+3", "#123*2"])

@@ -325,3 +325,25 @@ def test_a_solver_that_asks_its_own_graph_does_not_wait_for_its_own_place(how: s
     own = create_decomposition_graph(solver, budget=Budget(max_seconds=20), **options)
     assert run(how, own, {"question": "Outer?"})["answer"] == "7"
     assert at_once == [1] * 9
+
+
+@both
+def test_a_solver_has_no_more_places_the_deeper_it_asks_its_own_graph(how: str) -> None:
+    running: list[str] = []
+    at_once: list[int] = []
+
+    def solver(prompt: str) -> str:
+        for outer, inner in (("First?", "Second?"), ("Second?", "Third?")):
+            if outer in prompt:
+                return str(own.invoke({"question": inner})["answer"])
+        running.append(prompt)
+        at_once.append(len(running))
+        time.sleep(0.01)
+        running.remove(prompt)
+        return "7"
+
+    options: Any = {"strategy": "self_consistency", "samples": 3, "max_concurrency": 2}
+    own = create_decomposition_graph(solver, **options)
+    assert run(how, own, {"question": "First?"})["answer"] == "7"
+    assert len(at_once) == 27
+    assert max(at_once) == 2

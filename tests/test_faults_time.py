@@ -205,15 +205,22 @@ async def until(true: Callable[[], bool], within: float = 30) -> None:
             await asyncio.sleep(0.01)
 
 
+def asking(inner: Any) -> Callable[[str], str]:
+    """A function that asks a graph."""
+    return lambda prompt: str(inner.invoke(ASKED)["answer"])
+
+
 @pytest.mark.parametrize(
-    ("options", "begun"),
+    ("options", "begun", "around"),
     [
-        ({"verify": "subquestions"}, 1),
-        ({"strategy": "escalate", "ladder": [{"strategy": "dag", "samples": 2}]}, 2),
+        ({"verify": "subquestions"}, 1, None),
+        ({"strategy": "escalate", "ladder": [{"strategy": "dag", "samples": 2}]}, 2, None),
+        ({"strategy": "sequential"}, 1, lambda inner: inner),
+        ({"strategy": "sequential"}, 1, asking),
     ],
-    ids=["dag", "escalate"],
+    ids=["dag", "escalate", "graph in a graph", "graph in a function"],
 )
-def test_after_ctrl_c_no_thread_asks_anything_more(options: Any, begun: int) -> None:
+def test_after_ctrl_c_no_thread_asks_anything_more(options: Any, begun: int, around: Any) -> None:
     interrupted, prompts = threading.Event(), list[str]()
 
     def solve(prompt: str) -> str:
@@ -225,10 +232,13 @@ def test_after_ctrl_c_no_thread_asks_anything_more(options: Any, begun: int) -> 
 
     threads, before = threading.active_count(), signal.getsignal(signal.SIGINT)
     planner = ScriptedChatModel(replies=[], default="#1 A?\n#2 B? <- #1")
+    inner = outer = create_decomposition_graph(solve, decomposer=planner, **options)
+    if around:
+        outer = create_decomposition_graph(around(inner), decomposer=planner)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            create_decomposition_graph(solve, decomposer=planner, **options).invoke(ASKED)
+            outer.invoke(ASKED)
     finally:
         signal.signal(signal.SIGINT, before)
         interrupted.set()
@@ -249,6 +259,34 @@ async def cancelled(server: LatencyServer, running: Any, when: Callable[[], bool
     asked_so_far = len(server.calls)
     await asyncio.sleep(0.3)
     assert len(server.calls) == asked_so_far
+
+
+@pytest.mark.parametrize("strategy", ["dag", "direct"])
+async def test_cancelling_ends_a_graph_that_a_function_asks(strategy: Any) -> None:
+    given_up, ended, prompts = threading.Event(), threading.Event(), list[str]()
+
+    def solve(prompt: str) -> str:
+        prompts.append(prompt)
+        given_up.wait(30)
+        return "x"
+
+    def ask(prompt: str) -> str:
+        try:
+            return asking(inner)(prompt)
+        finally:
+            ended.set()
+
+    planner = ScriptedChatModel(replies=[], default="#1 A?\n#2 B? <- #1")
+    inner = create_decomposition_graph(solve, decomposer=planner)
+    outer = create_decomposition_graph(ask, decomposer=planner, strategy=strategy)
+    task = asyncio.create_task(outer.ainvoke(ASKED))
+    await until(lambda: bool(prompts))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    given_up.set()
+    await until(ended.is_set)
+    assert len(prompts) == 1
 
 
 async def test_cancelling_in_the_middle_of_a_plan_ends_every_call() -> None:

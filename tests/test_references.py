@@ -80,6 +80,8 @@ def test_what_a_gguf_falls_back_on_must_understand_what_it_is_asked(
     for other in (hosted, empty):
         with pytest.raises(ModelReferenceError, match="doesn't understand: leave with_fallbacks"):
             resolve_model(trained.with_fallbacks([other]))
+        with pytest.raises(ModelReferenceError, match="model before it is asked: leave with_fallb"):
+            resolve_model(other.with_fallbacks([other, trained]))
 
 
 @pytest.mark.parametrize(

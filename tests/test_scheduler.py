@@ -19,7 +19,16 @@ from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Interrupt, interrupt
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph, solver_node
+from langgraph_decompose.errors import PromptTooLongError
+from langgraph_decompose.nodes.decomposer import Decomposition
+from langgraph_decompose.nodes.lines import Settings
+from langgraph_decompose.nodes.problem import Problem
+from langgraph_decompose.nodes.session import Session
+from langgraph_decompose.nodes.solvers import Solvers
 from langgraph_decompose.nodes.steps import InOrder, Together, arun, run
+from langgraph_decompose.nodes.work import Planner, Work
+from langgraph_decompose.plan import Plan, Subquestion
+from langgraph_decompose.prompts import load_prompts
 from typing_extensions import TypedDict
 
 PLAN = "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #2 #3"
@@ -173,6 +182,18 @@ def test_a_nested_graph_without_an_answer_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_text_too_long_for_a_nested_graph_s_model_names_that_alone(how: str) -> None:
+    inner = create_decomposition_graph(lambda _: "x", name="inner")
+    asked = create_decomposition_graph(inner, strategy="direct")
+    long = {"question": "What is it? " + "word " * 800}
+    with pytest.raises(PromptTooLongError) as raised:
+        asked.invoke(long) if how == "sync" else asyncio.run(asked.ainvoke(long))
+    said = str(raised.value)
+    assert said.startswith("the decomposer 'bundled' can't read it all: the text has ")
+    assert said.endswith("shorten it or name another with --decomposer.")
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
 @pytest.mark.parametrize("role", ["solver", "composer"])
 def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
     def knows_half(text: str) -> str:
@@ -189,6 +210,30 @@ def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
     assert result["status"] == "partial"
     assert f"{name}decomposition answered with status 'partial'" in result["warnings"]
     assert len(cache) == (role == "composer"), "an answer with gaps isn't kept"
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_the_gaps_of_a_graph_that_revises_the_answer_are_told(how: str) -> None:
+    def knows_half(text: str) -> str:
+        if step(text) == "D?":
+            raise ValueError("no idea")
+        return "x"
+
+    def judge(text: str) -> str:
+        return "right" if "better" in text else "computational: no"
+
+    half = {"decomposer": scripted("#1 C?\n#2 D?"), "composer": scripted("better")}
+    reviser = create_decomposition_graph(knows_half, **half)
+    asked = graph(
+        {"reviser": reviser, "solver": lambda _: "x"},
+        plan="#1 A?",
+        route=lambda _: "solver",
+        verify="answer",
+        verifier=judge,
+    )
+    result = asked.invoke(ASKED) if how == "sync" else asyncio.run(asked.ainvoke(ASKED))
+    assert (result["answer"], result["status"]) == ("better", "partial")
+    assert result["warnings"] == ["decomposition answered with status 'partial'"]
 
 
 def test_replies_that_cannot_be_used_are_still_counted() -> None:
@@ -238,6 +283,31 @@ def test_an_interrupt_is_told_once_however_many_lines_wait_for_its_own(how: str)
     else:
         result = asyncio.run(asked.ainvoke(ASKED, thread))
     assert [waiting.value for waiting in result["__interrupt__"]] == ["which?"]
+
+
+def test_nobody_is_asked_about_a_line_that_the_repaired_plan_has_no_more() -> None:
+    see: list[Any] = []
+
+    def decompose(problem: Problem, on_lines: Any) -> Any:
+        see.append(on_lines)
+        return iter(())
+
+    settings = Settings(Solvers(scripted("x")), load_prompts(None))
+    planner = Planner(decompose, final="compose")
+    work = Work(Problem("All?"), settings, Session(), planner, lambda do: do())
+    [planning] = work.start()
+    see[0]((Subquestion(1, "A?"),))
+    [dropped] = work.start()
+    dropped.failed(GraphInterrupt([Interrupt("A?")]))
+    repaired = Plan((Subquestion(1, "C?"), Subquestion(2, "D?")))
+    planning.done(Decomposition(repaired, "repaired", (), []))
+    first, second = work.start()
+    first.failed(GraphInterrupt([Interrupt("C?")]))
+    assert not work.finished, "the other line may still be answered"
+    second.failed(GraphInterrupt([Interrupt("D?")]))
+    with pytest.raises(GraphInterrupt) as raised:
+        _ = work.finished
+    assert [waiting.value for waiting in raised.value.args[0]] == ["C?", "D?"]
 
 
 @pytest.mark.timeout(30)

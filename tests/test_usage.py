@@ -97,6 +97,39 @@ def test_a_line_that_a_repaired_plan_drops_asks_nothing_more() -> None:
     assert sum(row["calls"] for row in result["usage"]) == 2 + 3
 
 
+@both
+def test_a_graph_that_a_dropped_line_asks_asks_nothing_more(how: str) -> None:
+    begun, dropped, ended = (threading.Event() for _ in range(3))
+    prompts: list[str] = []
+
+    def solve_within(prompt: str) -> str:
+        prompts.append(prompt)
+        begun.set()
+        dropped.wait(30)
+        return "x"
+
+    def solve(prompt: str) -> str:
+        if "A?" not in prompt:
+            dropped.set()
+            return "whole"
+        try:
+            return str(inner.invoke(ASKED)["answer"])
+        finally:
+            ended.set()
+
+    def once_a_is_begun(line: str) -> float:
+        return 0.0 * ("B?" in line and begun.wait(30))
+
+    planner = ScriptedChatModel(replies=[], default="#1 C?\n#2 D? <- #1")
+    inner = create_decomposition_graph(solve_within, decomposer=planner)
+    plans = ["#1 A?\n#2 B? <- #9", "atomic"]
+    with LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_begun) as planning:
+        models = {"decomposer": f"openai:m@{planning.url}"}
+        assert run(how, create_decomposition_graph(solve, **models))["answer"] == "whole"
+    assert ended.wait(30)
+    assert len(prompts) == 1
+
+
 def test_a_plan_whose_repair_the_budget_ends_is_counted_once() -> None:
     begun, planned = threading.Event(), threading.Event()
 
