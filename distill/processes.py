@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -37,19 +36,21 @@ def in_processes(
     others = {*multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")  # A fork may copy a lock that is held.
     left = dict(jobs)
-    with suppress(BrokenProcessPool), ProcessPoolExecutor(workers, context, _follow_parent) as pool:
+    pool = ProcessPoolExecutor(workers, context, _follow_parent)
+    try:
         names = {pool.submit(work, *job): name for name, job in jobs.items()}
-        try:
-            for future in as_completed(names):
-                result = future.result()
-                del left[names[future]]
-                done(names[future], result)
-        except BrokenProcessPool:
-            raise
-        except BaseException:
-            for process in {*multiprocessing.active_children()} - others:
-                process.terminate()  # Leaving would wait for what they are at.
-            raise
+        for future in as_completed(names):
+            result = future.result()
+            del left[names[future]]
+            done(names[future], result)
+    except BrokenProcessPool:
+        pass
+    except BaseException:
+        for process in {*multiprocessing.active_children()} - others:
+            process.terminate()  # Leaving would wait for what they are at.
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     for name, job in left.items():
         done(name, work(*job))
 
