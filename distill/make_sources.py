@@ -7,8 +7,9 @@ from pathlib import Path
 
 from .manifest import read_manifest
 from .processes import in_processes
+from .source_files import source_inputs
 from .source_options import GenerateOptions
-from .sources import ExampleSource, is_made, make_source, source_inputs
+from .sources import ExampleSource, is_made, make_source
 
 Say = Callable[[str], None]
 

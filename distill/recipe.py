@@ -28,7 +28,8 @@ from .export.gguf_tensors import architecture_of
 from .make_sources import make_sources
 from .records import read_examples
 from .screen.contamination import repeated_questions
-from .sources import ExampleSource, source_inputs
+from .source_files import source_inputs
+from .sources import ExampleSource
 from .train.train import TrainSettings, check_machine, train
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -22,20 +22,17 @@ from ..models.hosted import without_credentials
 from . import manifest
 from .checked import checked
 from .collect.collect import CollectSettings, collect
-from .collect.questions import dataset_file
 from .generate import generate
 from .importers import Split, read_dataset, split_of
-from .records import Example, read_examples, read_rows, write_examples
-from .screen.contamination import DEV, evaluation_file
+from .records import Example, read_examples, write_examples
 from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines
+from .source_files import data_path, evaluation_reference, source_inputs
 from .source_options import WAYS, ExamplesOptions, GenerateOptions, Options, SolutionOptions
 from .vary import Vary, varied
 
 _SHOWN = 5
 _TOLD_EVERY = 500
-TEACHER_SET = Path(__file__).parent / "teacher_set"
-"""Plans that a strong language model wrote for this project."""
 
 
 @dataclass(frozen=True)
@@ -189,49 +186,6 @@ def _counting_plans(examples: Iterable[Example], plans: list[int]) -> Iterator[E
         yield example
 
 
-def data_path(name: str, data: Path) -> Path:
-    """A data file: `teacher:FILE` is the project's own, the rest lies in the data folder.
-
-    Raises:
-        UserError: If it isn't there.
-    """
-    own = name.startswith("teacher:")
-    path = TEACHER_SET / name.removeprefix("teacher:") if own else data / name
-    if not path.is_file():
-        raise UserError(
-            f"the data file {str(path)!r} isn't there; name the folder that holds it with --data "
-            "(docs/distillation.md says where each set comes from)."
-        )
-    return path
-
-
-def source_inputs(source: ExampleSource, data: Path) -> list[Path]:
-    """Every file that a source reads, so that a change in any is noticed.
-
-    Raises:
-        UserError: If one isn't there.
-    """
-    options, found = source.checked_options(), list[Path]()
-    if isinstance(options, CollectSettings):
-        if file := dataset_file(options.questions):
-            if not file.is_file():
-                raise UserError(
-                    f"the source {source.name!r} asks about {str(file)!r}, and there is no such "
-                    "file; check the path."
-                )
-            found.append(file)
-    elif not isinstance(options, GenerateOptions):
-        found.append(data_path(options.path, data))
-        if getattr(options, "kind", "") == "teacher":
-            rows = (row for _, row in read_rows(found[0]) if isinstance(row, dict))
-            originals = dict.fromkeys(str(row["source"]) for row in rows if "source" in row)
-            found += [data_path(name, data) for name in originals]
-    evaluation = (source.screen or {}).get("evaluation", [])
-    found += [evaluation_file(_evaluation(str(name), data))[1] for name in evaluation]
-    # Absolute, so that names below the data folder count as they are, wherever that lies.
-    return [path.absolute() for path in found]
-
-
 def _examples(
     source: ExampleSource,
     data: Path,
@@ -291,20 +245,15 @@ def _turned(
             left_out.append(f"{row.id}: a step of its solution can't be worded or traced")
 
 
-def _evaluation(name: str, data: Path) -> str:
-    """An evaluation set as the screen names it, `KIND:PATH`, with the data folder before it."""
-    kind, colon, path = name.rpartition(":")
-    own = kind.removeprefix(DEV) == "teacher"
-    return f"{kind}{colon}{data_path(f'teacher:{path}' if own else path, data)}"
-
-
 def _screened(
     source: ExampleSource, examples: Iterable[Example], data: Path, directory: Path
 ) -> Iterator[Example]:
     made = directory / "unscreened.jsonl"
     write_examples(made, examples)
     options = dict(source.screen or {})
-    options["evaluation"] = [_evaluation(name, data) for name in options.get("evaluation", [])]
+    options["evaluation"] = [
+        evaluation_reference(name, data) for name in options.get("evaluation", [])
+    ]
     settings = checked(ScreenSettings, options, f"the source {source.name!r}, 'screen'")
     manifest.forget(directory / "screen")  # It may have been done with other settings.
     screen(settings, [made], directory / "screen")

@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelFileError, ModelReferenceError
+from ..errors import ModelReferenceError
 from ..settings import ModelTable, load_settings
 from .bundled import Role, bundled_model_path
+from .fallbacks import fall_back_on_alike, refuse_trained
 from .gguf_file import Contract, read_contract
+from .hub import download
 from .limiter import Limiter, limiter_for
 from .objects import innermost_of_all, is_configurable, object_identity, object_name
 
@@ -171,7 +172,7 @@ def _gguf_source(name: str, table: ModelTable, role: Role) -> GGUFSource | None:
     if table.ref == "bundled":
         path = bundled_model_path(role)
     elif kind == "gguf" and rest:
-        path = _download(rest[3:]) if rest.startswith("hf:") else os.path.expanduser(rest)
+        path = download(rest[3:]) if rest.startswith("hf:") else os.path.expanduser(rest)
     else:
         return None
     return GGUFSource(name, path, table, read_contract(path))
@@ -215,54 +216,6 @@ def _local(table: ModelTable) -> dict[str, Any]:
     }
 
 
-def _download(spec: str) -> str:
-    """A file of a Hugging Face repository, from the cache if it is there."""
-    repo, _, file = spec.rpartition("/")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+(?:/[\w./-]+)?", repo) or not file.endswith(".gguf"):
-        raise ModelReferenceError(f"gguf:hf:{spec} isn't of the form gguf:hf:REPO/FILE.gguf.")
-    owner, name, *folders = repo.split("/")
-    repo, path = f"{owner}/{name}", "/".join([*folders, file])
-    try:
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    except ImportError:
-        from ..errors import MissingDependencyError
-
-        raise MissingDependencyError(
-            "gguf:hf: needs a package that isn't installed: pip install huggingface-hub."
-        ) from None
-    try:
-        cached = try_to_load_from_cache(repo, path)
-        if isinstance(cached, str):
-            return cached
-        _reach_hub(repo, path)
-        return str(hf_hub_download(repo, path))
-    except ModelFileError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-        raise ModelFileError(f"the hub doesn't give {file!r} of {repo}: {reason}") from None
-
-
-def _reach_hub(repo: str, path: str) -> None:
-    """Ask the hub about a file, once: a download goes on asking for 24 s.
-
-    Raises:
-        ModelFileError: If it can't be reached.
-    """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        get_hf_file_metadata(hf_hub_url(repo, path))
-    except HfHubHTTPError:
-        pass  # It can be reached, and the download says what is amiss.
-    except Exception:
-        name = path.rpartition("/")[2]
-        raise ModelFileError(
-            f"{name!r} isn't in the local cache and the hub can't be reached; go online once."
-        ) from None
-
-
 def _from_object(obj: Any) -> ResolvedModel:
     from langchain_core.runnables import Runnable, RunnableLambda
 
@@ -281,51 +234,11 @@ def _from_object(obj: Any) -> ResolvedModel:
         settings = inner._identifying_params  # pyright: ignore[reportPrivateUsage]
         about = f"{_version(inner.model_path)} {json.dumps(settings, sort_keys=True)}"
         identity = f"{identity} {about}"
-        if _fall_back_on_alike(name, contract, fallbacks):
+        if fall_back_on_alike(name, contract, fallbacks):
             options: Any = {"accepts_grammar": True, **_local(ModelTable(name))}
             return ResolvedModel(name, obj, contract, identity=identity, **options)
-    _refuse_trained(fallbacks)
+    refuse_trained(fallbacks)
     return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)
-
-
-def _fall_back_on_alike(name: str, contract: Contract | None, fallbacks: list[Any]) -> bool:
-    """Whether all that a GGUF falls back on can be asked as it is: they get the same call.
-
-    Raises:
-        ModelReferenceError: If they can't, and the GGUF can't be asked as they are.
-    """
-    from .chat_gguf import ChatGGUF
-
-    def asked(contract: Contract | None) -> Any:
-        return contract and (contract.roles, contract.final, contract.prompt_version)
-
-    alike = all(
-        isinstance(other, ChatGGUF) and asked(read_contract(other.model_path)) == asked(contract)
-        for other in fallbacks
-    )
-    if contract and contract.roles and not alike:
-        raise ModelReferenceError(
-            f"{name!r} was trained for this project and is asked in a way that what it falls back "
-            "on doesn't understand: leave with_fallbacks out, or name another model."
-        )
-    return alike
-
-
-def _refuse_trained(fallbacks: list[Any]) -> None:
-    """Refuse files trained for this project, where another model is asked before them.
-
-    Raises:
-        ModelReferenceError: If there is one.
-    """
-    from .chat_gguf import ChatGGUF
-
-    for path in [other.model_path for other in fallbacks if isinstance(other, ChatGGUF)]:
-        contract = read_contract(path)
-        if contract and contract.roles:
-            raise ModelReferenceError(
-                f"{Path(path).stem!r} was trained for this project and doesn't understand what the "
-                "model before it is asked: leave with_fallbacks out, or name another model."
-            )
 
 
 def _version(path: str) -> str:

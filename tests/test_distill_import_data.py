@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from langgraph_decompose.distill.importers import read_dataset, split_of
 from langgraph_decompose.distill.screen.contamination import read_evaluation_sets
-from langgraph_decompose.distill.sources import TEACHER_SET
+from langgraph_decompose.distill.source_files import TEACHER_SET
 
 DATA = Path(
     os.environ.get("DECOMPOSE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import bundled_model_path, parse_plan
 from langgraph_decompose.distill.importers import read_dataset
-from langgraph_decompose.distill.sources import TEACHER_SET
+from langgraph_decompose.distill.source_files import TEACHER_SET
 from langgraph_decompose.models.engine import Engine
 from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.plan import grounded_grammar
