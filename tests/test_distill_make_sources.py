@@ -18,6 +18,8 @@ from langgraph_decompose.distill.records import read_examples, write_examples
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.errors import UserError
 
+from .conftest import hears_ctrl_c
+
 VARIED = {"copies": 2, "names": 0.8, "things": 0.5, "words": 0.3, "numbers": 0.9}
 
 
@@ -130,6 +132,7 @@ def test_the_processes_end_with_the_command(tmp_path: Path, how: signal.Signals)
         [*command, "--out", str(tmp_path / "out"), "--until", "sources"],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     )
     until, makers = time.monotonic() + 60, list[int]()
     while not makers and time.monotonic() < until:
