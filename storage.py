@@ -16,6 +16,19 @@ class BusyError(UserError):
     """A run that another process works on."""
 
 
+@contextmanager
+def writing(path: Path, advice: str = "") -> Iterator[None]:
+    """Tell of a file that can't be written, as on a full disk.
+
+    Raises:
+        UserError: If that is so; `advice` says what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be written: {error.strerror}{advice}.") from None
+
+
 def open_private(path: Path) -> None:
     """Make a file that only its owner can read, if it isn't there.
 
@@ -24,11 +37,9 @@ def open_private(path: Path) -> None:
     Raises:
         UserError: If it can't be made.
     """
-    try:
+    with writing(path):
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def write_private(path: Path, text: str) -> None:
@@ -38,13 +49,11 @@ def write_private(path: Path, text: str) -> None:
         UserError: If it can't be written.
     """
     new = path.with_name(f".{path.name}.new")
-    try:
+    with writing(path):
         new.unlink(missing_ok=True)
         open_private(new)
         new.write_text(text, encoding="utf-8", newline="\n")
         os.replace(new, path)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from ..errors import UserError, describe_error
 from ..evals.rows import refuse_utf16
 from ..nodes.problem import Problem
-from ..storage import open_private
+from ..storage import open_private, writing
 
 _MAX_LINE = 40_000_000
 _MODELS = ("decomposer", "solver", "composer", "verifier", "refs")
@@ -131,7 +130,7 @@ class Results:
             self._read()
         else:
             open_private(self.part)
-        with _writing(self.part):
+        with writing(self.part):
             self._file = self.part.open("a", encoding="utf-8")
 
     def leave_out_others(self, rows: list[Row], good: Iterable[str]) -> int:
@@ -197,7 +196,7 @@ class Results:
         self._write(json.dumps({"key": row.key, "result": result}, ensure_ascii=False))
 
     def _write(self, line: str) -> None:
-        with _writing(self.part):
+        with writing(self.part):
             self._file.write(line + "\n")
             self._file.flush()
 
@@ -208,7 +207,7 @@ class Results:
             UserError: If it can't be written.
         """
         self._file.close()
-        with _writing(self.out):
+        with writing(self.out):
             self._write_all(rows)
         self.part.unlink(missing_ok=True)
         if all(result["status"] == "ok" for result in self.done.values()):
@@ -240,14 +239,6 @@ class Results:
                 asked = {"key": row.key, "question": row.problem.question}
                 result = {**asked, **self.done[row.key]}
             yield json.dumps({**about, **result}, ensure_ascii=False)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def good_results(out: Path) -> dict[str, dict[str, Any]]:

@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
 
 
 def _parser() -> Parser:
-    from ..distill.check.check import CheckSettings
+    from ..distill.check.settings import CheckSettings
     from ..distill.collect.collect import CollectSettings
     from ..distill.export.export import ExportSettings
     from ..distill.train.settings import TrainSettings

@@ -20,15 +20,15 @@ from typing import Any
 from ..errors import UserError
 from ..models.gguf_file import read_contract
 from . import manifest
-from .check.check import CheckSettings, check
+from .check.check import check
 from .check.quality_table import quality_table
+from .check.settings import CheckSettings
 from .checked import checked, read_yaml
 from .export.export import ExportSettings, check_exportable, export
 from .export.gguf_tensors import architecture_of
 from .make_sources import make_sources
 from .records import read_examples
 from .screen.contamination import repeated_questions
-from .source_files import source_inputs
 from .sources import ExampleSource
 from .train.train import TrainSettings, check_machine, train
 
@@ -157,11 +157,10 @@ def run_recipe(
     trained = manifest.read_manifest(out / "train").get("finished")
     if "train" in steps:
         check_machine(settings)  # Before hours of collecting.
-        _check_student(settings, bool(trained or recipe.export.get("converter")))
+        if not (trained or recipe.export.get("converter") or settings.student == "scratch"):
+            _check_student(settings)
     if "check" in steps and not recipe.checking(unmade)[1]:
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
-    for source in recipe.sources.values():
-        source_inputs(source, data)  # Before a teacher is paid for another one.
     files = make_sources(recipe.sources, data, out / "sources", say)
     done: dict[str, Any] = {"sources": {name: str(path) for name, path in files.items()}}
     if left_out := _left_out(files):
@@ -199,10 +198,8 @@ def _tell_what_is_repeated(
         )
 
 
-def _check_student(settings: TrainSettings, exportable: bool) -> None:
-    """Whether a student of others can be exported once it is trained, if that isn't known."""
-    if exportable or settings.student == "scratch":
-        return
+def _check_student(settings: TrainSettings) -> None:
+    """Refuse a student of others that couldn't be exported once it is trained."""
     from .train.student import load_config, load_tokenizer
 
     config = load_config(settings)

@@ -21,8 +21,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, empt
 from ..errors import UserError
 from ..nodes.journal import NAMESPACE
 from ..nodes.usage import UsageRow, add_usage
-from ..storage import open_private
-from .sample_file import writing
+from ..storage import open_private, writing
+from .sample_file import GOES_ON
 
 
 class ReplyLog(BaseCheckpointSaver[str]):
@@ -65,7 +65,7 @@ class ReplyLog(BaseCheckpointSaver[str]):
 
     def _write(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
-        with self._lock, writing(self._path):
+        with self._lock, writing(self._path, GOES_ON):
             self._file.write(line)
             self._file.flush()
 
@@ -82,7 +82,8 @@ class ReplyLog(BaseCheckpointSaver[str]):
 
     def close(self) -> None:
         """Close the file."""
-        with writing(self._path):  # Of what a full disk didn't take, the rest is tried again.
+        # Of what a full disk didn't take, the rest is tried again.
+        with writing(self._path, GOES_ON):
             self._file.close()
 
     # LangGraph's interface

@@ -5,32 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..storage import open_private, write_private
+from ..storage import open_private, write_private, writing
 
 SAMPLES = "samples.jsonl"
 SETTINGS = "evaluation.json"
 Key = tuple[str, str, str]
 """System, task and item of a sample."""
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Tell of an evaluation's file that can't be written, as on a full disk.
-
-    Raises:
-        UserError: If that is so.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"{str(path)!r} can't be written: {error.strerror}; mend that and go on with --resume."
-        ) from None
+GOES_ON = "; mend that and go on with --resume"
+"""What to do about a file of an evaluation that can't be written, as on a full disk."""
 
 
 class SampleFile:
@@ -117,7 +103,7 @@ class SampleFile:
         Raises:
             UserError: If it can't be written, as on a full disk.
         """
-        with writing(self.path):
+        with writing(self.path, GOES_ON):
             at = self._file.tell()
             self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
             self._file.flush()
@@ -141,7 +127,7 @@ class SampleFile:
             UserError: As `add`.
         """
         new = self.path.with_name(f".{SAMPLES}.new")
-        with writing(new):
+        with writing(new, GOES_ON):
             new.unlink(missing_ok=True)
             open_private(new)
             with new.open("wb") as file:

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 from langgraph_decompose.distill.check import gate  # noqa: E402
 from langgraph_decompose.distill.check.agreement import Prediction, open_logits  # noqa: E402
-from langgraph_decompose.distill.check.check import CheckSettings, check, publish  # noqa: E402
+from langgraph_decompose.distill.check.check import check, publish  # noqa: E402
 from langgraph_decompose.distill.check.greedy import Reply  # noqa: E402
 from langgraph_decompose.distill.check.model_card import model_card  # noqa: E402
 from langgraph_decompose.distill.check.quality import (  # noqa: E402
@@ -25,6 +25,7 @@ from langgraph_decompose.distill.check.quality import (  # noqa: E402
     measured,
     read_figures,
 )
+from langgraph_decompose.distill.check.settings import CheckSettings  # noqa: E402
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.records import Example  # noqa: E402
 from langgraph_decompose.distill.train.samples import Sample  # noqa: E402

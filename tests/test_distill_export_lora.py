@@ -20,11 +20,8 @@ from langgraph_decompose.distill.check.agreement import (  # noqa: E402
     predictions,
     reference_log_probabilities,
 )
-from langgraph_decompose.distill.export.export import (  # noqa: E402
-    ExportSettings,
-    export,
-    read_contract_file,
-)
+from langgraph_decompose.distill.export.contract_file import read_contract_file  # noqa: E402
+from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.export.hf_model import load_model  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadat
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
 from ...nodes.plan_calls import PLANS, grammar_for
 from .. import manifest
-from ..export.export import read_contract_file
+from ..export.contract_file import read_contract_file
 from ..export.hf_model import read_json
 from ..export.quantize import parameters, written_whole
 from ..records import Example
@@ -26,55 +26,12 @@ from . import gate
 from .greedy import Reply, gguf_plan, gguf_reply, open_engine
 from .model_card import model_card, report_text, with_evaluation
 from .reference import Reference, ask_checkpoint
+from .settings import CheckSettings, looser
 from .tokenisation import strings
 
 _MAX_WORDS = 20_000
-_AT_MOST = ("difference_f16", "difference_quantised", "ungrounded")
 _F16 = (0, 1)
 """`general.file_type` of F32 and F16."""
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """How much is tried, and what a file must reach.
-
-    Args:
-        strings: Texts whose tokens are compared.
-        samples: Held-out replies whose likeliest tokens are compared.
-        prompts: Held-out questions of each role to which greedy replies are compared.
-        agreement_f16: Least share of equal likeliest tokens of an F16 file.
-        agreement_quantised: The same of a quantised one.
-        replies_f16: Least share of equal greedy replies of an F16 file.
-        replies_quantised: The same of a quantised one.
-        difference_f16: Largest mean difference of a token's log-probability of an F16 file.
-        difference_quantised: The same of a quantised one.
-        ungrounded: Largest share of plan lines with a name or number not in the question.
-        max_subquestions: Cap of the grammar.
-
-    Raises:
-        UserError: If a value can't be right.
-    """
-
-    strings: int = 10_000
-    samples: int = 400
-    prompts: int = 200
-    agreement_f16: float = 0.998
-    agreement_quantised: float = 0.99
-    replies_f16: float = 0.97
-    replies_quantised: float = 0.90
-    difference_f16: float = 0.005
-    difference_quantised: float = 0.05
-    ungrounded: float = 0.05
-    max_subquestions: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("strings", "samples", "prompts", "max_subquestions"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise UserError(f"{name!r} is a whole number from 1.")
-        shares = [name for name in self.__dataclass_fields__ if "_" in name or name == "ungrounded"]
-        for name in shares:
-            if name != "max_subquestions" and not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name!r} is a share from 0 to 1.")
 
 
 def check(
@@ -161,27 +118,15 @@ def publish(
     if report["failures"]:
         raise UserError(f"{str(gguf)!r} isn't published: {report['failures'][0]}")
     settings = manifest.read_manifest(directory)["settings"]
-    if (looser := _looser(settings, report.get("tried", {}))) and not loosened:
+    if (less := looser(settings, report.get("tried", {}))) and not loosened:
         raise UserError(
-            f"{str(gguf)!r} was checked with less than the release gate asks for ({looser}); "
+            f"{str(gguf)!r} was checked with less than the release gate asks for ({less}); "
             "check it again, or publish it with --loosened."
         )
     card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
     manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))
     with written_whole(target) as temporary:
         shutil.copyfile(gguf, temporary)
-
-
-def _looser(settings: Mapping[str, Any], tried: Mapping[str, int]) -> str:
-    """Where a check asked for less than the defaults, or found less to try, in words."""
-    used, usual = {**settings, **tried}, asdict(CheckSettings())
-    looser = [
-        f"{name} {used[name]:,}, not {limit:,}"
-        for name, limit in usual.items()
-        if name != "max_subquestions"
-        and (used[name] > limit if name in _AT_MOST else used[name] < limit)
-    ]
-    return "; ".join(looser)
 
 
 def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
@@ -232,7 +177,7 @@ def _check_file(
         "bytes": path.stat().st_size,
         "parameters": parameters(path),
         "tried": tried,
-        "looser": _looser(asdict(settings), tried),
+        "looser": looser(asdict(settings), tried),
         "findings": [asdict(finding) for finding in findings],
         **measured,
         "failures": [f"{f.name}: {f.found}, not {f.limit}" for f in findings if not f.passed],

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from .. import manifest
-from ..export.export import read_contract_file
+from ..export.contract_file import read_contract_file
 from .checkpoint import cannot_write
 from .curriculum import Data
 from .samples import CONTRACT_ROLES, CONTRACT_VERSION, ROLES
