@@ -66,7 +66,7 @@ def read_steps(solution: str) -> list[Step] | None:
     for line in _FINAL.sub("", solution).splitlines():
         found = _ANNOTATION.findall(line)
         for number, (left, right) in enumerate(found, 1):
-            step = _checked(left, right)
+            step = checked_step(left, right)
             if step is None:
                 return None
             if number == len(found):
@@ -74,6 +74,25 @@ def read_steps(solution: str) -> list[Step] | None:
                 step = replace(step, sentence=sentence, money=money)
             steps.append(step)
     return steps
+
+
+def checked_step(left: str, right: str) -> Step | None:
+    """A calculation that comes out as stated (a share also in per cent); None for any other.
+
+    Example:
+        >>> checked_step("$1,200 x 2", "2,400").expr, checked_step("2 + 2", "5")
+        ('1200*2', None)
+    """
+    expr = re.sub(r"[$\s]|(?<=\d),(?=\d{3})", "", left).replace("×", "*").replace("÷", "/")
+    expr = re.sub(r"(?<![\d.])\.(?=\d)", "0.", re.sub(r"(?<=\d|\))[xX](?=\d|\(|\.)", "*", expr))
+    expr = re.sub(r"(?<=\d)(\.\d*?)0+(?!\d)", lambda m: m[1].rstrip("."), expr)
+    try:
+        value, stated = calculate(expr), calculate(right.strip().rstrip("%"))
+    except CalculatorError:
+        return None
+    if not _ARITHMETIC.fullmatch(expr) or value not in (stated, stated / 100):
+        return None
+    return Step(expr, value) if re.search(r"[\d)][-+*/]", expr) else None
 
 
 def trace(steps: Sequence[Step], question: str) -> list[Step] | None:
@@ -134,20 +153,6 @@ def fold(steps: Sequence[Step], kept: Iterable[bool]) -> list[Step]:
             result.append(replace(step, expr=written))
             expr[k] = f"#{len(result)}"
     return result
-
-
-def _checked(left: str, right: str) -> Step | None:
-    """A step whose expression has the stated value."""
-    expr = re.sub(r"[$\s]|(?<=\d),(?=\d{3})", "", left).replace("×", "*").replace("÷", "/")
-    expr = re.sub(r"(?<![\d.])\.(?=\d)", "0.", re.sub(r"(?<=\d|\))[xX](?=\d|\(|\.)", "*", expr))
-    expr = re.sub(r"(?<=\d)(\.\d*?)0+(?!\d)", lambda m: m[1].rstrip("."), expr)
-    try:
-        value, stated = calculate(expr), calculate(right.strip().rstrip("%"))
-    except CalculatorError:
-        return None
-    if not _ARITHMETIC.fullmatch(expr) or value not in (stated, stated / 100):
-        return None
-    return Step(expr, value) if re.search(r"[\d)][-+*/]", expr) else None
 
 
 def _sentence(line: str) -> tuple[str, bool]:

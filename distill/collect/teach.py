@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +17,9 @@ from ...plan import Plan
 from ...prompts import Prompts
 from ..records import Example, Line
 from .questions import Question
+from .workings import Working, expression, with_workings, workings
 
 _TEMPERATURE = 0.7
-_STEP = re.compile(r"[\s*_>-]*#(\d{1,2})\b")
-_RESULT = "=>"
-_MAX_RESULT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -125,32 +122,13 @@ def _solution_call(question: Question, plan: Plan, teaching: Teaching) -> Call:
 
 
 def _solved(example: Example, reply: Reply) -> Example:
-    results = line_results(reply.text)
-    plan = tuple(
-        _line(row, answer=results[row["id"]]) if row["id"] in results else row
-        for row in example.plan
-    )
+    plan = with_workings(example.plan, workings(reply.text), example.problem)
     predicted = "" if reply.cut_off else final_answer(reply.text)
-    return replace(example, plan=plan, predicted=predicted, solution=reply.text)
-
-
-def line_results(text: str) -> dict[int, str]:
-    r"""What a solution says for each line of the plan; lines without a result are left out.
-
-    Example:
-        >>> line_results("#1 6 * 24 = 144 => 144\n#2 a quarter of them => **36**\nAnswer: 36")
-        {1: '144', 2: '36'}
-    """
-    found: dict[int, str] = {}
-    current = 0
-    for line in text.splitlines():
-        start = _STEP.match(line)
-        if start and int(start[1]) > current:
-            current = int(start[1])
-        result = line.rpartition(_RESULT)[2].strip(" *_`") if _RESULT in line else ""
-        if current and 0 < len(result) <= _MAX_RESULT_CHARS:
-            found[current] = result
-    return found
+    solved = replace(example, plan=plan, predicted=predicted, solution=reply.text)
+    if plan:
+        return solved
+    written = expression(Working(reply.text, predicted), {}, example.problem)
+    return replace(solved, meta={**example.meta, "expr": written}) if written else solved
 
 
 def _drawn(steps: Steps[Any], attempt: int, temperature: float | None) -> Steps[Any]:
