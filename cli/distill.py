@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..storage import writing
 from .parser import Parser
 from .terminal import progress_shown
 
@@ -102,7 +103,10 @@ def _parser() -> Parser:
     gate.add_argument("--examples", metavar="FILE", type=Path, required=True, help="held out")
     _add_settings(gate, CheckSettings)
 
-    public = _step(steps, "publish", "copy a file that passed its check, with its card", _publish)
+    where = "where to copy it: a directory, or the file if it ends in .gguf"
+    public = _step(
+        steps, "publish", "copy a file that passed its check, with its card", _publish, where
+    )
     public.add_argument("gguf", type=Path, help="the file")
     public.add_argument("--check", metavar="DIR", type=Path, required=True, help="of the check")
     public.add_argument(
@@ -114,9 +118,15 @@ def _parser() -> Parser:
     return parser
 
 
-def _step(steps: Any, name: str, what: str, do: Callable[[Namespace], Any]) -> ArgumentParser:
+def _step(
+    steps: Any,
+    name: str,
+    what: str,
+    do: Callable[[Namespace], Any],
+    out: str = "its directory",
+) -> ArgumentParser:
     parser: ArgumentParser = steps.add_parser(name, help=what, description=what.capitalize() + ".")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="its directory")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help=out)
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(do=do)
     return parser
@@ -249,7 +259,10 @@ def _publish(args: Namespace) -> Any:
     from ..distill.check.check import publish
     from ..distill.check.quality import by_metric, read_figures
 
-    target = args.out / args.gguf.name if args.out.is_dir() else args.out
+    file = args.out.suffix == ".gguf" and not args.out.is_dir()
+    target = args.out if file else args.out / args.gguf.name
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     rows = by_metric(read_figures(args.evaluation)) if args.evaluation else []
     publish(args.gguf, target, args.check, evaluation=rows, loosened=args.loosened)
     return {"published": str(target)}

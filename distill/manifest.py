@@ -119,6 +119,16 @@ def begin(
     return True
 
 
+def refuse_own_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Keep a step from writing its results over what it reads.
+
+    Raises:
+        UserError: If one of its inputs is the file that it writes.
+    """
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise UserError(f"{str(output)!r} would be written over itself; name another --out.")
+
+
 def holds_replies(directory: Path) -> bool:
     """Whether replies that were paid for lie in a directory or below it."""
     return any(directory.rglob(REPLIES))

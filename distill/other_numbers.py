@@ -11,6 +11,7 @@ from random import Random
 from ..nodes.given_numbers import spoken_numbers
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .augment import rewritten
+from .collect.answers import same_answer
 from .records import Example, Line
 
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
@@ -32,6 +33,8 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
     stated = [n for n in stated if Fraction(n) not in other_forms]
     if not stated or not all("expr" in line for line in example.plan):
         return None
+    if example.answer and not same_answer(example.answer, example.plan[-1].get("answer", "")):
+        return None  # What follows from the last line, such as a yes, nobody calculates.
     for _ in range(attempts):
         swaps = {n: _near(n, rng) for n in stated}
         if len(set(swaps.values())) < len(swaps):

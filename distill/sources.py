@@ -122,6 +122,7 @@ def make_source(
     """
     path = directory / "examples.jsonl"
     settings, inputs = _about(source, data)
+    manifest.refuse_own_input(path, inputs)
     if not manifest.begin(directory, "source", settings, inputs, _may_be_anew(directory)):
         return path
     left_out: list[str] = []

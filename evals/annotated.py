@@ -21,6 +21,7 @@ _RESULT = re.compile(
 )
 _NUMBER = re.compile(r"(?<![#\d.])(?:\d+(?:\.\d+)?|\.\d+)(?!\d)")
 _ARITHMETIC = re.compile(r"[\d.+\-*/()%]+")
+_MAX_FOLDED_CHARS = 1000
 _FINAL = re.compile(r"^####\s*(.+)$", re.MULTILINE)
 
 
@@ -147,7 +148,8 @@ def fold(steps: Sequence[Step], kept: Iterable[bool]) -> list[Step]:
     expr: dict[int, str] = {}
     result: list[Step] = []
     for k, (step, keep) in enumerate(zip(steps, kept, strict=True), 1):
-        written = re.sub(r"#(\d+)", lambda m: _inserted(m, expr), step.expr)
+        # What doubles at each step would soon fill the memory; so long, nobody takes it.
+        written = re.sub(r"#(\d+)", lambda m: _inserted(m, expr), step.expr)[:_MAX_FOLDED_CHARS]
         expr[k] = written
         if keep:
             result.append(replace(step, expr=written))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.cli.terminal import progress_shown
+from langgraph_decompose.distill.check import check as check_module
 from langgraph_decompose.distill.export import export as export_module
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.testing import LatencyServer
@@ -197,3 +198,18 @@ def test_a_step_that_failed_is_done_when_the_mistake_is_mended(tmp_path: Path) -
     assert main(command) == 2
     Path("mended.json").write_text(json.dumps([DECOMPOSED]))
     assert main(command) == 0
+
+
+@pytest.mark.parametrize("given", ["released", "released/"])
+def test_a_file_is_published_into_a_directory_that_is_made(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    targets: list[Path] = []
+    monkeypatch.setattr(
+        check_module, "publish", lambda _, target, *__, **___: targets.append(target)
+    )
+    command = ["distill", "publish", "export/model-q8_0.gguf", "--check", "check", "--out"]
+    for out in (given, "new/mine.gguf"):
+        assert main([*command, out]) == 0
+    assert targets == [Path("released/model-q8_0.gguf"), Path("new/mine.gguf")]
+    assert all(target.parent.is_dir() for target in targets)

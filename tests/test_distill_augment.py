@@ -69,6 +69,12 @@ def test_a_plan_without_expressions_keeps_its_numbers() -> None:
     assert swap_numbers(FILM, Random(0)) is None
 
 
+def test_an_answer_that_the_last_line_does_not_give_keeps_its_numbers() -> None:
+    """Whether 72 are enough is not calculated: with other numbers nobody knows."""
+    assert swap_numbers(replace(CLIPS, answer="72 clips"), Random(0)) is not None
+    assert swap_numbers(replace(CLIPS, answer="yes"), Random(0)) is None
+
+
 def test_two_names_joined_by_and_stay_two() -> None:
     example = Example(
         "1",

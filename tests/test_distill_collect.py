@@ -223,6 +223,29 @@ def test_a_gateway_s_page_in_place_of_a_reply_is_no_reply(
     assert collect(settings, tmp_path / "out")["plans"] == 5
 
 
+def test_a_gateway_s_page_in_place_of_a_solution_is_asked_for_again(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    settings, page = replace(settings, solve=True), ServerReply(raw=b"<html>Sorry</html>")
+    teacher.fault = lambda prompt: page if solving(prompt) and asked(prompt) == "2" else None
+    counts = collect(settings, tmp_path / "out")
+    assert (counts["solved"], counts["failed"], counts["refused"]) == (4, 1, [])
+    teacher.fault = lambda prompt: None
+    counts = collect(settings, tmp_path / "out")
+    assert (counts["plans"], counts["solved"], counts["failed"]) == (5, 5, 0)
+    assert sorted(teacher.seen.values()) == [1] * 9 + [2], "the plan is not asked for again"
+
+
+def test_questions_are_never_written_over(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    file = Path(settings.questions).rename(tmp_path / "examples.jsonl")
+    before = file.read_bytes()
+    with pytest.raises(UserError, match=r"examples.jsonl' would be written over itself"):
+        collect(replace(settings, questions=str(file)), tmp_path)
+    assert (file.read_bytes(), teacher.server.calls) == (before, [])
+
+
 def test_a_teacher_that_writes_no_plan_at_all_is_told_of(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path
 ) -> None:

@@ -117,3 +117,9 @@ def test_a_pronoun_is_replaced_by_the_only_name_or_the_plan_is_dropped():
     assert from_solution(one).plan[0]["text"] == "How many pens does Mrs. Lin have?"
     two = problem("Lin has 3 bags of 4 pens. Ada takes 2. How many are left?", solution)
     assert from_solution(two) is None
+
+
+def test_what_doubles_at_each_step_stays_in_bounds():
+    sums = [(13 * 2**k, 13 * 2 ** (k + 1)) for k in range(40)]
+    solution = "\n".join(f"It is {a}+{a}=<<{a}+{a}={b}>>{b}" for a, b in sums)
+    assert solver_lines(problem("There are 13 cells, and each splits. How many?", solution)) is None

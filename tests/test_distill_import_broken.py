@@ -22,6 +22,17 @@ def test_broken_rows_are_refused_or_noted(tmp_path):
     assert broken[1] == f"{path}:2: not a JSON object"
 
 
+def test_a_truth_in_words_is_not_taken_for_a_yes(tmp_path):
+    steps = {"decomposition": ["Is it a?", "Is it b?"]}
+    rows = [{"question": "Is it?", "answer": answer} | steps for answer in ("no", "false", False)]
+    broken: list[str] = []
+    found = read_dataset("strategyqa", write(tmp_path / "s.jsonl", rows), broken=broken)
+    assert [example.answer for example in found] == ["no"]
+    assert [line.partition(": ")[2] for line in broken] == [
+        "'answer' is neither true nor false"
+    ] * 2
+
+
 def test_a_broken_row_is_named_by_its_line_or_by_its_place_in_a_list(tmp_path):
     rows = [{"question": "Is it?"}, {"answer": "no"}]
     lines, listed = (write(tmp_path / f"{k}.json", rows, k == "lines") for k in ("lines", "list"))

@@ -344,3 +344,20 @@ def test_files_that_are_not_there_or_hold_no_questions_are_named(tmp_path):
     (tmp_path / "empty.json").write_text("[]")
     with pytest.raises(UserError, match="holds no questions"):
         read_evaluation_sets([str(tmp_path / "empty.json")])
+
+
+def test_an_evaluation_set_with_a_broken_line_is_refused(tmp_path):
+    """What can't be read can't be kept out of the training."""
+    asked = {"question": "When was the director of Jaws born and where did they live?"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(asked) + '\n{"question": "Where is\n')
+    with pytest.raises(UserError, match=r"test.jsonl:2: .*; mend it"):
+        read_evaluation_sets([str(tmp_path / "test.jsonl")])
+
+
+def test_examples_are_never_screened_into_their_own_file(tmp_path):
+    write_examples(tmp_path / "examples.jsonl", [example()])
+    before = (tmp_path / "examples.jsonl").read_bytes()
+    for given in (tmp_path, tmp_path / "examples.jsonl"):
+        with pytest.raises(UserError, match="would be written over itself; name another --out"):
+            screen(ScreenSettings(), [given], tmp_path)
+    assert (tmp_path / "examples.jsonl").read_bytes() == before

@@ -323,3 +323,12 @@ def test_held_out_questions_of_the_teacher_set_are_kept_out(tmp_path: Path) -> N
 
 def _fresh() -> Iterator[Example]:
     return read_dataset("teacher", TEACHER_SET / "fresh.jsonl")
+
+
+def test_a_source_is_never_made_over_what_it_reads(tmp_path: Path) -> None:
+    file = tmp_path / "out" / "examples.jsonl"
+    file.parent.mkdir()
+    file.write_text('{"question": "Who?", "mine": 1}\n')
+    with pytest.raises(UserError, match="would be written over itself"):
+        make({"import": {"kind": "questions", "path": "out/examples.jsonl"}}, tmp_path / "out")
+    assert file.read_text() == '{"question": "Who?", "mine": 1}\n'

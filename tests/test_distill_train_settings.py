@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from langgraph_decompose.distill.checked import checked
 from langgraph_decompose.distill.manifest import fingerprint
-from langgraph_decompose.distill.train.train import Source, TrainSettings
+from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.train.train import Source, TrainSettings, train
 from langgraph_decompose.errors import UserError
 
 GOOD: dict[str, Any] = {"stages": [{"data": ["a.jsonl"]}], "max_steps": 1}
@@ -45,6 +46,18 @@ def test_a_student_s_files_are_inputs_so_that_another_one_is_noticed(tmp_path: P
     before = fingerprint({}, settings.files)
     (student / "model.safetensors").write_bytes(b"trained anew")
     assert fingerprint({}, settings.files) != before
+
+
+@pytest.mark.parametrize("name", ["model", "tokenizer"])
+def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str) -> None:
+    data, student = tmp_path / "a.jsonl", tmp_path / name
+    write_examples(data, [Example("1", "Who?")])
+    student.mkdir()
+    (student / "model.safetensors").write_bytes(b"mine")
+    settings = TrainSettings(stages=[{"data": [str(data)]}], max_steps=1, student=str(student))
+    with pytest.raises(UserError, match=rf"{name}' isn't of a training here; name another --out"):
+        train(settings, tmp_path)
+    assert (student / "model.safetensors").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph_decompose.distill.collect.collect import CollectSettings, collect
-from langgraph_decompose.distill.collect.workings import Working, expression, workings
-from langgraph_decompose.distill.records import read_examples
+from langgraph_decompose.distill.collect.workings import (
+    Working,
+    expression,
+    with_workings,
+    workings,
+)
+from langgraph_decompose.distill.records import Example, Line, read_examples
+from langgraph_decompose.distill.screen.checks import plan_fault
+from langgraph_decompose.distill.screen.recoverable import coverage
 from langgraph_decompose.distill.train.samples import samples
 from langgraph_decompose.testing import LatencyServer
 from langgraph_decompose.tools.calculator import calculate
@@ -105,3 +112,43 @@ def test_a_solver_learns_from_what_was_collected(tmp_path: Path) -> None:
         ),
     ]
     assert [sample.completion for sample in samples(whole, "solver")] == ["3+4"]
+
+
+PLAN = (
+    Line(id=1, text="How many jars are in a crate?", needs=[]),
+    Line(id=2, text="How many jars are in the crates?", needs=[1]),
+    Line(id=3, text="How many jars are left after 10 jars break?", needs=[2]),
+)
+SHOP = "A shop has 6 crates with 24 jars each. 10 jars break. How many jars are left?"
+
+
+def test_results_with_units_pass_the_screen_and_are_numbers_to_a_solver() -> None:
+    solution = (
+        "#1 as the problem says => 24 jars\n#2 6 * 24 = 144 => 144 jars\n#3 144 - 10 = 134 => 134"
+    )
+    lines = with_workings(PLAN, workings(solution), SHOP)
+    assert [line.get("expr") for line in lines] == [None, "6*#1", "#2-10"]
+    assert [line.get("answer") for line in lines] == ["24 jars", "144", "134"]
+    assert plan_fault(Example("1", SHOP, plan=lines)) == ""
+
+
+def test_a_share_in_per_cent_is_the_number_that_its_expression_has() -> None:
+    plan = (Line(id=1, text="What percentage is ill?", needs=[]),)
+    asked = "Of 50 pupils 20 are ill. What percentage is ill?"
+    [line] = with_workings(plan, workings("#1 20 / 50 * 100 = 40% => 40%"), asked)
+    assert (line.get("expr"), line.get("answer")) == ("20/50*100", "40")
+
+
+def test_a_plan_of_which_some_lines_are_calculated_is_recoverable_as_one_in_words_is() -> None:
+    solution = "#1 it is given => 24\n#2 6 * 24 = 144 => 144\n#3 without the broken ones => 134"
+    lines = with_workings(PLAN, workings(solution), SHOP)
+    assert [line.get("expr") for line in lines] == [None, "6*#1", None]
+    asked = "A shop has 6 crates with 24 jars each. 10 break, 90 are sold. How many jars are left?"
+    for plan in (lines, with_workings(PLAN, {}, asked)):
+        assert coverage(Example("1", asked, plan=plan, answer="44")).numbers == 1
+
+
+def test_what_doubles_at_each_step_stays_in_bounds() -> None:
+    sums = (f"{13 * 2**k} + {13 * 2**k} = {13 * 2 ** (k + 1)}" for k in range(40))
+    working = Working("; ".join(sums), str(13 * 2**40))
+    assert expression(working, {}, "There are 13 cells, and each splits. How many are there?") == ""

@@ -12,11 +12,16 @@ _MAX_CHARS = 2000
 _MAX_NUMBER_CHARS = 200
 _MARKUP = re.compile(r"\\boxed\{([^{}]*)\}|\\[()\[\]]|\*\*|__|`|^\s*\$(?=[^$]*\$\s*$)|\$(?=\s*$)")
 _CURRENCY = r"(?:us\s?(?=\$))?(?P<money>usd|eur|gbp|[$€£¥₹])?"
+_CLOSE_UNIT = r"(?:[kcm]m|k?g|mg|ml|lbs?|oz|ft|km/h|mph|hrs?|mins?)"
+"""What people write without a space; `m` isn't there, which may be metres, minutes or millions."""
 _NUMBER = re.compile(
     rf"(?P<sign>[-+]?)\s*{_CURRENCY}\s*(?P<inner>[-+]?)"
+    r"(?:(?P<ones>\d+)\s+(?=\d+\s*/))?"
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>\.\d+)?(?:\s*/\s*(?P<below>\d+))?"
-    r"(?P<unit>%|(?:\s+|(?=[°€£¥]))\D*)?"
+    rf"(?P<unit>%|(?:\s+|(?=[°€£¥]|{_CLOSE_UNIT}\b))\D*)?"
 )
+_FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_FRACTION_SIGN = re.compile("([¼-¾⅐-⅞])")
 _UNIT_WORDS = re.compile(r"[^\W\d_]+|[$€£¥₹%]")
 _TIMES = {
     "dozen": 12,
@@ -70,7 +75,7 @@ def _quantity(text: str) -> tuple[Fraction, frozenset[str]] | None:
     if match["below"]:
         if not int(match["below"]):
             return None
-        value /= int(match["below"])
+        value = value / int(match["below"]) + int(match["ones"] or 0)
     if "-" in (match["sign"], match["inner"]):
         value = -value
     unit = match["unit"] or ""
@@ -86,13 +91,20 @@ def _units_agree(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two units may be of the same amount; "per apple" doesn't turn cents into dollars."""
     if one & _MONEY and other & _MONEY:
         return bool(one & other & _MONEY)
-    one, other = one - _MONEY, other - _MONEY
-    return not (one and other) or bool(one & other)
+    first, second = _without_e(one - _MONEY), _without_e(other - _MONEY)
+    return not (first and second) or bool(first & second)
+
+
+def _without_e(words: frozenset[str]) -> set[str]:
+    """Of "inches" an "inche" is left, and of "miles" a "mile": so that "inch" is the same."""
+    return {word.removesuffix("e") for word in words}
 
 
 def _plain(text: str) -> str:
     """The text in lower case without markup, and without the full stop at its end."""
-    text = unicodedata.normalize("NFKC", text).replace("−", "-").casefold()
+    text = _FRACTION_SIGN.sub(r" \1", text)  # 3½ isn't 31/2.
+    text = unicodedata.normalize("NFKC", text).replace("⁄", "/").replace("−", "-").casefold()
+    text = _FRACTION.sub(r" \1/\2", text)
     text = _MARKUP.sub(lambda m: m[1] or "", text).replace("\\$", "$").replace("\\%", "%")
     return text.strip().removesuffix(".").strip()
 

@@ -140,6 +140,7 @@ async def acollect(
 ) -> dict[str, Any]:
     """`collect` for the event loop."""
     kept, inputs = _what_counts(settings, split), _inputs(settings)
+    manifest.refuse_own_input(directory / EXAMPLES, inputs)
     if done := _finished(directory, kept, inputs):
         return done
     teaching = _teaching(settings, models or {})

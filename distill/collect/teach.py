@@ -89,7 +89,7 @@ def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Exampl
         return example
     try:
         reply = yield _solution_call(question, found.plan, teaching)
-    except BudgetExhaustedError:
+    except (BudgetExhaustedError, UnreadableReplyError):
         raise
     except ReplyError:
         return example

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ...evals.annotated import Step, checked_step, fold, trace
 from ...nodes.given_numbers import stated_number
+from ...tools.calculator import format_number
 from ..records import Line
 
 _STEP = re.compile(r"[\s*_>-]*#(\d{1,2})\b")
@@ -58,14 +59,20 @@ def workings(solution: str) -> dict[int, Working]:
 def with_workings(
     plan: Sequence[Line], found: dict[int, Working], problem: str
 ) -> tuple[Line, ...]:
-    """The lines of a plan with their answers, and expressions where the working shows them."""
+    """The lines of a plan with their answers, and expressions where the working shows them.
+
+    The answer of a line with an expression is a number alone, as the calculator gives it: a
+    solver sees no unit in the answers before its own, and the screen none to compare with.
+    """
     lines: list[Line] = []
     for row in plan:
         if working := found.get(row["id"]):
             row = Line(**{**row, "answer": working.result})
             needed = {k: lines[k - 1].get("answer", "") for k in row["needs"]}
             if written := expression(working, needed, problem):
-                row = Line(**{**row, "expr": written})
+                value = stated_number(working.result)
+                assert value is not None  # It is the expression's.
+                row = Line(**{**row, "expr": written, "answer": format_number(value)})
         lines.append(row)
     return tuple(lines)
 

@@ -21,11 +21,17 @@ def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]
             yield Example(
                 f"{file_id(path)}:{value.get('qid', row)}", tidy(value["question"]),
                 plan=_lines([tidy(text) for text in value["decomposition"]]),
-                answer="yes" if value["answer"] else "no",
+                answer=_truth(value["answer"]),
                 source=file_id(path), licence="MIT",
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             note(path, row, reason(error), broken)
+
+
+def _truth(answer: object) -> str:
+    if not isinstance(answer, bool):  # As text, "no" would count as true.
+        raise ValueError("'answer' is neither true nor false")
+    return "yes" if answer else "no"
 
 
 def musique(path: Path, broken: list[str] | None = None, split: str = "") -> Iterator[Example]:

@@ -7,6 +7,7 @@ import unicodedata
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ...nodes.given_numbers import stated_number
 from ...plan import Plan
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example
@@ -47,10 +48,11 @@ def plan_fault(example: Example) -> str:
     values: dict[int, Fraction | None] = {}
     for line in example.plan:
         number, expr, answer = line["id"], line.get("expr", ""), line.get("answer", "")
+        if not expr:  # "24 jars", as a teacher has it from the question.
+            values[number] = stated_number(answer)
+            continue
         worked, stated = _value(expr, values), _value(answer, {})
         values[number] = worked if stated is None else stated
-        if not expr:
-            continue
         if worked is None:
             return f"the expression of line {number} can't be calculated"
         if answer and stated is None:

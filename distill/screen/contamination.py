@@ -88,7 +88,8 @@ def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
             ids decide which these are, so one question under two ids may be in both parts.
 
     Raises:
-        UserError: If a file can't be read or holds no question.
+        UserError: If a file can't be read, has a broken row or holds no question: what isn't
+            read can't be kept out of the training.
     """
     sets = EvaluationSets()
     for reference in references:
@@ -137,7 +138,7 @@ def _rows(kind: str, path: Path) -> Iterator[tuple[str, str, str]]:
         for _, row in csv_rows(path):
             yield f"break:{row.get('question_id', '')}", row.get("question_text", ""), ""
         return
-    for example in read_dataset(kind, path, broken=[]):
+    for example in read_dataset(kind, path):
         yield example.id, example.question, example.context
 
 

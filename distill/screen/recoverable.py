@@ -9,7 +9,8 @@ scorer needs no model. Every share has a floor of its own, since a mean hides wh
     numbers   three in four are in lines or expressions: all of up to three, while of more one
               may be there to distract. Only those in digits count, and in a problem that is
               calculated no year, time of day or ordinal. A plan in words alone, as a teacher
-              writes it, says what to calculate and not with which numbers: they don't count
+              writes it, says what to calculate and not with which numbers: they don't count, nor do
+              they where only some of its lines have expressions
     asked     two thirds of the words in the sentence that asks are in the lines, or two fifths
               if the plan calculates, since the rest is in its expressions
     grounded  every line: none brings in a name or a number, though what a text lists may be
@@ -100,7 +101,8 @@ def coverage(example: Example) -> Coverage:
     question, plan = example.question, example.plan
     held = " ".join(line["text"] for line in plan)
     expressions = " ".join(line.get("expr", "") for line in plan)
-    in_words = not expressions.strip() and _is_arithmetic(example)
+    all_calculated = bool(plan) and all(line.get("expr") for line in plan)
+    in_words = not all_calculated and _is_arithmetic(example)
     calculated = in_words or bool(expressions.strip())
     asked, stems = asking_sentence(question), content_stems(held)
     # Without the small words of titles: "The", "Of".

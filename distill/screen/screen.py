@@ -127,6 +127,7 @@ def screen(settings: ScreenSettings, inputs: Sequence[Path], directory: Path) ->
     if not files:
         raise UserError("there is nothing to screen; name files of examples.")
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
+    manifest.refuse_own_input(directory / "examples.jsonl", [*files, *evaluation])
     if not manifest.begin(directory, "screen", asdict(settings), [*files, *evaluation]):
         return manifest.read_manifest(directory)["counts"]
     screening = _Screening(settings, files, directory)

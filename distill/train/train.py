@@ -42,8 +42,9 @@ def train(
         The counts that went into the manifest: steps, tokens, losses, seconds ...
 
     Raises:
-        UserError: If the data, the student or the machine isn't fit for it, the disk is full, or
-            another process trains there; what was saved stays.
+        UserError: If the data, the student or the machine isn't fit for it, the disk is full,
+            another process trains there, or a model of somebody else's lies there; what was
+            saved stays.
         MissingDependencyError: If a package isn't installed.
     """
     check_machine(settings)
@@ -84,10 +85,23 @@ def _begin(settings: TrainSettings, directory: Path) -> bool:
         return not manifest.is_finished(directory, "train", *about, anew)
     if anew and before["fingerprint"] != manifest.fingerprint(*about):
         shutil.rmtree(directory / "tokenizer", ignore_errors=True)
+    if not before:
+        _refuse_what_is_not_ours(directory)
     left = manifest.begin(directory, "train", *about, anew)
     if left:
         _remove_half_written(directory)
     return left
+
+
+def _refuse_what_is_not_ours(directory: Path) -> None:
+    """Keep folders that were there before, perhaps the student itself: they would be replaced.
+
+    Raises:
+        UserError: If there is one.
+    """
+    for path in (directory / "model", directory / "tokenizer"):
+        if path.exists():
+            raise UserError(f"{str(path)!r} isn't of a training here; name another --out.")
 
 
 def _remove_half_written(directory: Path) -> None:
