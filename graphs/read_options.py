@@ -11,6 +11,7 @@ from ..models.references import ResolvedModel, resolve_model
 from ..nodes.answer_cache import AnswerCache
 from ..nodes.budget import Budget, Meter
 from ..nodes.decomposer import check_cap
+from ..nodes.retrieval import as_retriever
 from ..nodes.session import Limits
 from ..nodes.solvers import Solvers
 from ..nodes.verifier import PLACES, Verifier
@@ -39,6 +40,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         UserError: If a reference is wrong or a value is out of range.
     """
     _check_ranges(options)
+    _check_cached(options)
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
     given = options.get("composer")
     composer = solvers.writer if given is None else resolve_model(given, "solver")
@@ -63,7 +65,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
             _timeout(options.get("call_timeout")),
             _instance(options, "shared_meter", Meter),
         ),
-        retriever=_retriever(options.get("retriever")),
+        retriever=as_retriever(options.get("retriever")),
         answer_cache=_instance(options, "answer_cache", AnswerCache),
         review=bool(options.get("review")),
         samples=options.get("samples", 5),
@@ -79,6 +81,14 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         condense=bool(options.get("condense")),
         context_schema=options.get("context_schema"),
     )
+
+
+def _check_cached(options: Options) -> None:
+    if options.get("answer_cache") is not None and options.get("context_schema") is not None:
+        raise UserError(
+            "answer_cache= can't tell apart what is answered under different contexts: leave it "
+            "or context_schema= out."
+        )
 
 
 def _check_allocated(strategy: str, gate: str) -> None:
@@ -142,16 +152,6 @@ def _timeout(seconds: Any) -> float | None:
     if not number or not 0 < seconds < threading.TIMEOUT_MAX:
         raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
     return float(seconds)
-
-
-def _retriever(retriever: Any) -> Any:
-    from langchain_core.runnables import Runnable, RunnableLambda
-
-    if retriever is None or isinstance(retriever, Runnable):
-        return retriever
-    if not callable(retriever):
-        raise UserError(f"a retriever is a LangChain retriever or a function, not {retriever!r}.")
-    return RunnableLambda(retriever)
 
 
 def _check_ranges(options: Options) -> None:

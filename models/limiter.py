@@ -31,6 +31,10 @@ def limiter_for(ref: str, most: int) -> Limiter:
     return _shared.setdefault((ref, most), Limiter(most))
 
 
+class NoPlaceError(TimeoutError):
+    """The time that one would wait for a place is over."""
+
+
 class Limiter:
     """A semaphore that threads and event loops share; first come, first served.
 
@@ -54,12 +58,19 @@ class Limiter:
         self._waiting: deque[tuple[Future[None], asyncio.AbstractEventLoop | None]] = deque()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Wait for a place, blocking the thread."""
+    def hold(self, seconds: float | None = None) -> Iterator[None]:
+        """Wait for a place, blocking the thread.
+
+        Args:
+            seconds: How long at most; None for however long it takes.
+
+        Raises:
+            NoPlaceError: If there was none in that time.
+        """
         outer = _inner.get()
         places = outer.get(self, self)
         if turn := places._queue():
-            places._wait(turn)
+            places._wait(turn, seconds)
         _inner.set({**outer, self: places._within()})
         try:
             yield
@@ -68,15 +79,18 @@ class Limiter:
             _inner.set(outer)
 
     @asynccontextmanager
-    async def ahold(self) -> AsyncIterator[None]:
-        """Wait for a place without blocking the event loop."""
+    async def ahold(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """`hold` without blocking the event loop."""
         outer = _inner.get()
         places = outer.get(self, self)
         if turn := places._queue(asyncio.get_running_loop()):
             try:
-                await asyncio.wrap_future(turn)
-            except BaseException:  # Cancelled, or its loop is closed.
+                async with asyncio.timeout(seconds):
+                    await asyncio.wrap_future(turn)
+            except BaseException as error:  # Cancelled, its loop is closed, or time is up.
                 places._give_up(turn)
+                if isinstance(error, TimeoutError):
+                    raise NoPlaceError from None
                 raise
         _inner.set({**outer, self: places._within()})
         try:
@@ -102,13 +116,15 @@ class Limiter:
             self._waiting.append((turn, loop))
             return turn
 
-    def _wait(self, turn: Future[None]) -> None:
+    def _wait(self, turn: Future[None], seconds: float | None) -> None:
         try:
-            turn.result()
+            turn.result(seconds)
         except CancelledError:
             raise
-        except BaseException:  # Ctrl-C while waiting.
+        except BaseException as error:  # Ctrl-C while waiting, or time is up.
             self._give_up(turn)
+            if isinstance(error, TimeoutError):
+                raise NoPlaceError from None
             raise
 
     def _give_up(self, turn: Future[None]) -> None:

@@ -15,6 +15,8 @@ from ..tools.calculator import format_number
 from .replies import Reply
 from .usage import UsageRow, add_usage
 
+MISSING_ANSWER = "MissingAnswer"
+"""Type of the error of a row that was skipped, since it needs another's answer."""
 _READ = ("id", "text", "answer", "status", "error", "usage", "seconds")
 """What is read of a row once it is in a state."""
 
@@ -95,7 +97,7 @@ def skipped(subquestion: Subquestion, missing: Iterable[int], model: ResolvedMod
     """A row for a subquestion that can't be asked, since it needs answers that don't exist."""
     names = ", ".join(f"#{k}" for k in missing)
     message = f"it needs {names}, which has no answer"
-    error = {"type": "MissingAnswer", "message": message, "transient": False}
+    error = {"type": MISSING_ANSWER, "message": message, "transient": False}
     return _without_answer(subquestion, "skipped", error, model)
 
 

@@ -10,17 +10,18 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
 from ..errors import BudgetExhaustedError, ReplyError, is_transient, waits_for_a_person
+from ..models.limiter import NoPlaceError
 from ..models.references import ResolvedModel
 from .journal import PASSING
-from .namespaces import apart
+from .namespaces import apart, is_graph
 from .outputs import Heard, read_output
 from .replies import (
     Reply,
@@ -96,7 +97,7 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
     attempts = _Attempts(call, session)
     while True:
         # Held till the reply is kept: a crash loses no more replies than may be on their way.
-        with call.model.limiter.hold():
+        with attempts.place():
             session.check()
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
@@ -136,7 +137,7 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
     attempts = _Attempts(call, session)
     while True:
         # Held till the reply is kept: a crash loses no more replies than may be on their way.
-        async with call.model.limiter.ahold():
+        async with attempts.aplace():
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
                 with naming_who_is_asked(call):
@@ -159,6 +160,34 @@ class _Attempts:
         self._call, self._session, self._meter = call, session, session.meter
         self.made = 0
         self._start = time.perf_counter()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place of the model's, for which nobody waits longer than the budget's time.
+
+        Raises:
+            BudgetExhaustedError: If there was none in that time.
+        """
+        try:
+            with self._call.model.limiter.hold(self._seconds_left()):
+                yield
+        except NoPlaceError:
+            raise self._came_too_late() from None
+
+    @asynccontextmanager
+    async def aplace(self) -> AsyncIterator[None]:
+        """`place` for the event loop."""
+        try:
+            async with self._call.model.limiter.ahold(self._seconds_left()):
+                yield
+        except NoPlaceError:
+            raise self._came_too_late() from None
+
+    def _came_too_late(self) -> BudgetExhaustedError:
+        busy = f"{self._call.model.name} was busy"
+        error = BudgetExhaustedError(f"the budget's max_seconds was reached while {busy}")
+        self._tell_usage(error)
+        return error
 
     def begin(self, timeout: float | None) -> float | None:
         """Count an attempt; returns the seconds that it may take.
@@ -217,22 +246,36 @@ class _Attempts:
             self.made -= 1
             self._meter.add_calls(-1)
         left = self._seconds_left()
-        # A model in this process fails the same way again.
-        local = self._call.model.is_local
-        pause = None if local else pause_before_retry(error, self.made)
+        # A model in this process fails the same way again; a decomposition graph has tried again.
+        in_vain = self._call.model.is_local or self._told_by_nested(error)
+        pause = None if in_vain else pause_before_retry(error, self.made)
         if pause is not None and (left is None or pause < left):
             return pause
         out_of_time = left is not None and left <= (pause or 0) and is_transient(error)
         if out_of_time:
             error = BudgetExhaustedError("the budget's max_seconds was reached while this ran")
-        if self.made and not (isinstance(error, ReplyError) and error.usage):
-            seconds = time.perf_counter() - self._start
-            usage = no_usage(self._call.role, self._call.model.name, self.made, seconds)
-            self._session.paid(usage)
-            error.usage = (usage,)  # type: ignore[attr-defined]
+        self._tell_usage(error)
         if out_of_time:
             raise error
         return None
+
+    def _told_by_nested(self, error: Exception) -> Sequence[UsageRow]:
+        """What a decomposition graph that was asked says it took before it failed."""
+        told = getattr(error, "usage", ()) if is_graph(self._call.model.runnable) else ()
+        if not isinstance(told, tuple):
+            return ()  # Something of the user's own.
+        # One that is raised another time has what was attached to it here.
+        return [row for row in told if row["model"] != self._call.model.name]
+
+    def _tell_usage(self, error: Exception) -> None:
+        """Attach what the attempts took, unless it is known."""
+        if self.made and not (isinstance(error, ReplyError) and error.usage):
+            seconds = time.perf_counter() - self._start
+            usage = no_usage(self._call.role, self._call.model.name, self.made, seconds)
+            if nested := self._told_by_nested(error):
+                usage = self._usage_of_nested(nested)
+            self._session.paid(usage)
+            error.usage = (usage,)  # type: ignore[attr-defined]
 
 
 def _stored(call: Call, session: Session) -> Reply | None:

@@ -15,7 +15,15 @@ from ..errors import (
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import without_thinking
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, given_answers, is_whole, needed_lines, with_parts, written
+from .answers import (
+    MISSING_ANSWER,
+    AnswerRow,
+    given_answers,
+    is_whole,
+    needed_lines,
+    with_parts,
+    written,
+)
 from .budget import Budget, budget_warnings
 from .calls import Call
 from .events import token_writer
@@ -188,8 +196,13 @@ def outcome(
         warnings.append("the answer is what most undivided attempts said")
     total = add_usage(state.get("usage", []), *(row["usage"] for row in rows), usage)
     warnings += budget_warnings(budget, total)
-    errors = [row["error"]["message"] for row in rows if row["error"]]
-    said = answer if answer is not None else "; ".join(["No answer", *(warnings + errors)[-1:]])
+    errors = [row["error"] for row in rows if row["error"]]
+    # That lines were skipped is but a consequence.
+    causes = [e["message"] for e in errors if e["type"] != MISSING_ANSWER]
+    # A cached reply comes with its first id: a message of that id would take the first's place.
+    if any(message_id == getattr(m, "id", None) for m in state.get("messages") or ()):
+        message_id = None
+    said = answer if answer is not None else "; ".join(["No answer", *(warnings + causes)[-1:]])
     return {
         "answer": answer,
         "status": status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CutOffReplyError
+from ..errors import CutOffReplyError, UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, answered, given_answers, needed_lines
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_core.runnables import Runnable
+
+_MOST_RETRIES = 8
 
 
 def verifier_node(
@@ -47,7 +49,12 @@ def verifier_node(
         retries: How often a wrong answer is revised.
         prompts: Folder with prompts of one's own.
         limits: Budget for the question and timeout for a call.
+
+    Raises:
+        UserError: If a reference is wrong, or `retries` isn't a number of them.
     """
+    if type(retries) is not int or not 0 <= retries <= _MOST_RETRIES:
+        raise UserError(f"a verifier node's retries are 0 to {_MOST_RETRIES}, not {retries!r}.")
     judging = Verifier(resolve_model(verifier, "solver"), load_prompts(prompts), "answer", retries)
     reviser = judging.model if solver is None else resolve_model(solver, "solver")
     budget = limits.budget if limits else None

@@ -17,6 +17,7 @@ from .attempts import GATE_START, Agreement, agreement, attempts, voters
 from .composer import outcome, undivided_outcome
 from .events import Event
 from .problem import Problem
+from .retrieval import as_retriever
 from .session import Limits
 from .solver import undivided_row, whole_question
 from .solvers import Solvers
@@ -32,6 +33,7 @@ Gate = Literal["never", "always", "model", "disagreement"]
 """Who decides whether to split."""
 
 GATES = get_args(Gate)
+_MOST_SAMPLES = 64
 
 
 def gate_node(
@@ -54,16 +56,23 @@ def gate_node(
         solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
         samples: How many samples must agree under `disagreement`.
         prompts: Folder with prompts of one's own.
-        retriever: A LangChain retriever that is asked for the question.
+        retriever: A LangChain retriever, or a function, that is asked for the question.
         limits: Budget for the question and timeout for a call.
 
     Raises:
-        UserError: If the gate is none of these.
+        UserError: If the gate is none of these, or `samples` is no number that can disagree.
     """
     if gate not in ("never", "disagreement"):
         raise UserError(f"a gate node's gate is 'never' or 'disagreement', not {gate!r}.")
+    can_disagree = type(samples) is int and 2 <= samples <= _MOST_SAMPLES
+    if gate == "disagreement" and not can_disagree:
+        raise UserError(f"a gate node's samples are 2 to {_MOST_SAMPLES}, not {samples!r}.")
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
-    options: Any = {"prompts": load_prompts(prompts), "retriever": retriever, "style": "direct"}
+    options: Any = {
+        "prompts": load_prompts(prompts),
+        "retriever": as_retriever(retriever),
+        "style": "direct",
+    }
     budget = limits.budget if limits else None
 
     def undivided(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:

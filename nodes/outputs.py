@@ -43,7 +43,8 @@ def read_output(output: Any, name: str) -> Output:
 
     Args:
         output: A text, a message, or a state with `answer`, `output`, `text` or messages; of
-            these the last AI message is taken, or what a tool returned if that comes last.
+            these the last AI message is taken, or what a tool returned if that comes last; of
+            an agent with a `response_format`, its response as JSON.
         name: The model's name, for messages.
 
     Raises:
@@ -101,6 +102,7 @@ def whole_characters(text: str) -> str:
 def _text_of(output: Any) -> tuple[str | None, list[Any]]:
     """None is the text of a graph that says itself that it has no answer."""
     from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+    from pydantic_core import to_json
 
     if isinstance(output, str):
         return output, []
@@ -115,6 +117,9 @@ def _text_of(output: Any) -> tuple[str | None, list[Any]]:
         if messages:
             # An agent ends with the reply of a tool that has `return_direct`.
             direct = isinstance(every[-1], ToolMessage) and every[-1].status != "error"
+            if direct and (structured := output.get("structured_response")) is not None:
+                # One with a `response_format` ends with a note of it, meant for its own model.
+                return to_json(structured, serialize_unknown=True).decode(), messages
             return str((every if direct else messages)[-1].text), messages
     raise TypeError(
         f"a solver returns a text, a message or a state with messages, not {type(output).__name__}"

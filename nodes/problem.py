@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import UserError
+from ..errors import PromptTooLongError, UserError
 
 MAX_QUESTION_CHARS = 100_000
 MAX_CONTEXT_CHARS = 5_000_000
@@ -25,7 +25,8 @@ class Problem:
         fallback: What most undivided attempts said, should nothing better be found.
 
     Raises:
-        UserError: If the question is blank, or a text is too long to be meant.
+        UserError: If the question is blank.
+        PromptTooLongError: If a text is too long to be meant.
     """
 
     question: str
@@ -43,9 +44,9 @@ class Problem:
         if not any(char.isprintable() and not char.isspace() for char in question):
             raise UserError("the question is empty; ask something.")
         if len(question) > MAX_QUESTION_CHARS:
-            raise UserError(f"the question has over {MAX_QUESTION_CHARS:,} characters.")
+            raise PromptTooLongError(f"the question has over {MAX_QUESTION_CHARS:,} characters.")
         if len(context) > MAX_CONTEXT_CHARS:
-            raise UserError(f"the context has over {MAX_CONTEXT_CHARS:,} characters.")
+            raise PromptTooLongError(f"the context has over {MAX_CONTEXT_CHARS:,} characters.")
         object.__setattr__(self, "question", question)
         object.__setattr__(self, "context", context)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from ..errors import UserError
 from .namespaces import apart
 from .problem import Problem
 from .steps import Do, Steps
@@ -16,6 +17,23 @@ from .steps import Do, Steps
 _MOST_PASSAGES = 20
 _MOST_CHARS = 4_000
 _DEEPEST = 20
+
+
+def as_retriever(retriever: Any) -> Any:
+    """What a user named as a retriever, as a Runnable; None if nothing.
+
+    Raises:
+        UserError: If it is neither a Runnable nor a function.
+    """
+    if retriever is None:
+        return None
+    from langchain_core.runnables import Runnable, RunnableLambda
+
+    if isinstance(retriever, Runnable):
+        return retriever
+    if not callable(retriever):
+        raise UserError(f"a retriever is a LangChain retriever or a function, not {retriever!r}.")
+    return RunnableLambda(retriever)
 
 
 def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
@@ -55,7 +73,7 @@ def _unseen(config: Any) -> Any:
 
 def _found(documents: Any) -> dict[str, Any]:
     """What a retriever returned, in the form of a reply."""
-    if isinstance(documents, str) or not isinstance(documents, Iterable):
+    if isinstance(documents, str | Mapping) or not isinstance(documents, Iterable):
         raise TypeError(f"a retriever returns a list of documents, not {type(documents).__name__}")
     sources = [_source(document) for document in islice(documents, _MOST_PASSAGES)]
     return {"sources": sources, "usage": []}

@@ -23,6 +23,7 @@ from .answer_cache import AnswerCache
 from .events import aemit, emit
 from .lines import Settings
 from .problem import Problem
+from .retrieval import as_retriever
 from .role_runnable import RoleRunnable
 from .session import Limits, Session
 from .solvers import Solvers
@@ -52,14 +53,14 @@ def solver_node(
     Args:
         solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
         prompts: Folder with prompts of one's own.
-        retriever: A LangChain retriever that is asked for each subquestion.
+        retriever: A LangChain retriever, or a function, that is asked for each subquestion.
         answer_cache: Keeps answers between questions.
         one_at_a_time: Solve in plan order, with every earlier answer carried along.
         limits: Budget for the question and timeout for a call.
     """
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
     texts = load_prompts(prompts)
-    settings = Settings(solvers, texts, retriever, answer_cache, one_at_a_time)
+    settings = Settings(solvers, texts, as_retriever(retriever), answer_cache, one_at_a_time)
     return Scheduler(settings, limits or Limits()).as_runnable("solver")
 
 

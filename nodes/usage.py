@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -63,13 +63,17 @@ def _sum(a: Any, b: Any) -> Any:
 
 def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:
     """Tokens that AI messages report, None if any of them reports none."""
-    found: list[Any] = [getattr(message, "usage_metadata", None) for message in messages]
-    if not found or not all(found):
-        return {"input_tokens": None, "output_tokens": None}
+    found = [getattr(message, "usage_metadata", None) or {} for message in messages]
+    return {key: _sum_told(found, key) for key in ("input_tokens", "output_tokens")}
+
+
+def _sum_told(found: Sequence[Mapping[str, Any]], key: str) -> int | None:
+    # LangChain marks so, and by nothing else, what its cache (`set_llm_cache`) gave for nothing.
+    counts = [0 if usage.get("total_cost") == 0 else usage.get(key) for usage in found]
+    if not counts or None in counts:
+        return None
     # A server that reports fewer than none would raise the budget.
-    return {
-        key: sum(max(usage[key], 0) for usage in found) for key in ("input_tokens", "output_tokens")
-    }
+    return sum(max(count or 0, 0) for count in counts)
 
 
 def cost(usage: UsageRow, price_in: float | None, price_out: float | None) -> float | None:

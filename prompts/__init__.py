@@ -26,8 +26,19 @@ _FOLDER = Path(__file__).parent
 _MAX_CHARS = 100_000
 _FIELD = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"^--- (system|user)\n", re.MULTILINE)
+_MEANT_AS_PART = re.compile(
+    r"^---[ \t]*(?:system|user|human|assistant|ai|developer|tool)[ \t:]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 _NEEDED = {
+    "solve": ("problem", "subquestion"),
+    "compose": ("problem", "answers"),
+    "static": ("problem", "plan"),
+    "next": ("problem", "answers"),
+    "condense": ("problem", "turns"),
+    "middleware": ("answers",),
+    "tools": ("tools",),
     "verify": ("problem", "asked", "answer"),
     "solve_again": ("problem", "subquestion", "reason"),
     "decompose_attempt": ("problem", "reply"),
@@ -105,12 +116,17 @@ def _fields(prompt: Prompt) -> set[str]:
 
 def _read(file: Path) -> Prompt:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the prompt {file} can't be read: {error}.") from None
     first, _, rest = text.partition("\n")
     pieces = _PART.split(rest)
     if not first.startswith("version:") or len(pieces) < 3 or len(text) > _MAX_CHARS:
         raise UserError(f"{file} isn't a prompt: 'version: N', then '--- system' or '--- user'.")
+    if other := next(filter(None, map(_MEANT_AS_PART.search, pieces[2::2])), None):
+        raise UserError(
+            f"{file} has the line {other[0]!r}, which begins no part: "
+            "parts begin with '--- system' or '--- user'."
+        )
     parts = tuple(zip(pieces[1::2], pieces[2::2], strict=True))
     return Prompt(file.stem, first.removeprefix("version:").strip(), parts)

@@ -233,3 +233,8 @@ def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:
         list(pool.map(lambda key: cache.put(key, ROW), keys))
     assert [other.wait(60) for other in others] == [0, 0]
     assert (len(cache), cache.get("0-99"), cache.get("thread-399")) == (600, ROW, ROW)
+
+
+def test_answers_of_a_run_scoped_context_are_not_kept() -> None:
+    with pytest.raises(UserError, match="can't tell apart what is answered under different cont"):
+        create_decomposition_graph("bundled", answer_cache=AnswerCache(), context_schema=dict)

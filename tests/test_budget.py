@@ -6,6 +6,8 @@ import asyncio
 import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,14 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
-from langgraph_decompose import Budget, Meter, UserError, create_decomposition_graph
+from langgraph_decompose import (
+    Budget,
+    Meter,
+    UserError,
+    create_decomposition_graph,
+    resolve_model,
+)
+from langgraph_decompose.models.limiter import Limiter
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 PLAN = "#1 A?\n#2 B?\n#3 C?"
@@ -239,3 +248,25 @@ def test_a_meter_is_a_meter_and_counts_against_a_budget(wrong: Any) -> None:
         create_decomposition_graph(shared_meter=wrong)
     with pytest.raises(UserError, match=r"a Meter takes Budget\(\.\.\.\), not 'x'"):
         Meter("x")  # type: ignore[arg-type]
+
+
+@both
+def test_nobody_waits_for_a_place_beyond_the_budget_s_time(how: str) -> None:
+    asked, end = threading.Event(), threading.Event()
+
+    def slow(prompt: str) -> str:
+        asked.set()
+        return str(end.wait(30))
+
+    solver = replace(resolve_model(slow), limiter=Limiter(1))
+    endless = create_decomposition_graph(solver, strategy="direct")
+    limited = graph(solver, Budget(max_seconds=0.3), decomposer=always(PLAN))
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(endless.invoke, ASKED)
+        assert asked.wait(30)
+        result = run(how, limited)
+        end.set()
+        assert first.result()["answer"] == "True"
+    assert (statuses(result), result["status"]) == (["skipped"] * 3, "budget_exhausted")
+    assert "while slow was busy" in result["answers"][0]["error"]["message"]
+    assert run(how, endless)["status"] == "ok"  # No place was lost.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -60,6 +61,18 @@ def test_messages_in_one_ai_message_out(how: str, strategy: Any) -> None:
     [answer] = result["messages"][3:]
     assert (type(answer), answer.content) == (AIMessage, result["answer"])
     assert answer.id
+
+
+@both
+def test_a_cached_answer_is_a_message_of_its_own(how: str) -> None:
+    composer = ScriptedChatModel(
+        replies=[], default="composed", cache=InMemoryCache(), disable_streaming=True
+    )
+    graph = Talk(composer=composer, checkpointer=InMemorySaver()).graph
+    for _ in range(2):
+        said = run(how, graph, [HumanMessage("Who?")], THREAD)["messages"]
+    assert [message.content for message in said] == ["Who?", "composed"] * 2
+    assert len(composer.prompts) == 1
 
 
 @both

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
@@ -28,6 +29,7 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.graphs.state import DecompositionState
 from langgraph_decompose.testing import ScriptedChatModel
+from pydantic import BaseModel
 
 from .conftest import RecordingServer
 
@@ -160,7 +162,7 @@ def test_if_every_subquestion_fails_nobody_composes(anyhow: Any) -> None:
     assert result["status"] == "failed"
     assert result["answer"] is None
     assert result["answers"][0]["error"]["transient"] is True
-    assert result["messages"][-1].content == "No answer; it needs #1, #2, which has no answer"
+    assert result["messages"][-1].content == "No answer; too slow"
 
 
 @both
@@ -433,6 +435,29 @@ def test_an_agent_may_answer_with_what_a_tool_returns(anyhow: Any) -> None:
     assert (result["answer"], result["status"]) == ("a page", "ok")
 
 
+@both
+def test_an_agent_may_answer_in_a_form_of_its_own(anyhow: Any) -> None:
+    class Director(BaseModel):
+        name: str
+
+    call = AIMessage("", tool_calls=[{"name": "Director", "args": {"name": "Zoë"}, "id": "1"}])
+    model = ScriptedChatModel(replies={"": call})
+    agent = create_agent(model, tools=[], response_format=ToolStrategy(Director))
+    result = anyhow(create_decomposition_graph(agent, strategy="direct"), {"question": SPOUSE})
+    assert (result["answer"], result["status"]) == ('{"name":"Zoë"}', "ok")
+
+
+@both
+def test_a_context_that_a_nested_graph_can_t_read_is_its_line_s_failure(anyhow: Any) -> None:
+    models: Any = {"decomposer": scripted(PLAN), "composer": scripted("end")}
+    solver = create_decomposition_graph(scripted("x"), name="inner", **models)
+    asked = {"question": "Both?", "context": "long " * 25_000}
+    result = anyhow(create_decomposition_graph(solver, **models), asked)
+    assert result["status"] == "failed"
+    said = result["messages"][-1].content
+    assert "the solver 'inner' can't read it all: the question has over 100,000" in said
+
+
 def test_the_graph_is_a_node_in_someone_s_own_graph() -> None:
     parent = StateGraph(MessagesState)
     parent.add_node("think", create_decomposition_graph(name="think"))
@@ -507,3 +532,28 @@ def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:
     (tmp_path / "direct.txt").rename(tmp_path / "other.txt")
     with pytest.raises(UserError, match="replaces no prompt"):
         create_decomposition_graph(prompts=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("compose", "--- user\n{problem}", "must hold {answers}"),
+        ("solve", "--- user\n{problem}", "must hold {subquestion}"),
+        ("middleware", "--- system\nhello", "must hold {answers}"),
+        ("direct", "--- user\n{problem}\n--- assistant\nYes.", "has the line '--- assistant'"),
+        ("direct", "--- user\n{problem}\n--- System\nBe brief.", "has the line '--- System'"),
+    ],
+)
+def test_a_prompt_that_can_t_work_is_refused(
+    tmp_path: Any, name: str, text: str, said: str
+) -> None:
+    (tmp_path / f"{name}.txt").write_text(f"version: mine\n{text}\n")
+    with pytest.raises(UserError, match=said):
+        create_decomposition_graph(prompts=tmp_path)
+
+
+def test_a_prompt_may_begin_as_windows_editors_have_it(tmp_path: Any) -> None:
+    (tmp_path / "direct.txt").write_bytes("\ufeffversion: 1\r\n--- user\r\nASK {problem}".encode())
+    solver = scripted("x")
+    graph = create_decomposition_graph(solver, strategy="direct", prompts=tmp_path)
+    assert graph.invoke({"question": "Who?"})["answer"] == "x"

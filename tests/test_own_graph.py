@@ -181,3 +181,25 @@ def test_a_better_answer_takes_the_place_of_no_message_but_the_first_answer_s() 
 def test_what_a_node_needs_and_the_state_lacks_is_named(node: str, state: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         nodes()[node].invoke({"question": "What?", **state})
+
+
+@both
+def test_a_node_s_retriever_may_be_a_function(how: str) -> None:
+    found: Any = {"retriever": lambda query: [f"about {query}"]}
+    solving = chain(Notes, solver=solver_node(always("x"), **found))
+    gate = chain(Notes, gate=gate_node("never", always("x"), **found), solver=always("x"))
+    for graph, query in ((solving, "A?"), (gate, "Both?")):
+        result = run(how, graph, {"question": "Both?", "plan": PARTS})
+        assert result["answers"][0]["sources"] == [{"text": f"about {query}", "metadata": {}}]
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 65, "3", 2.0])
+def test_a_gate_s_samples_can_disagree(wrong: Any) -> None:
+    with pytest.raises(UserError, match="a gate node's samples are 2 to 64"):
+        gate_node("disagreement", always("x"), samples=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, 9, "1", True])
+def test_a_verifier_s_retries_are_a_number(wrong: Any) -> None:
+    with pytest.raises(UserError, match="a verifier node's retries are 0 to 8"):
+        verifier_node(always("right"), retries=wrong)

@@ -112,7 +112,7 @@ def test_a_failing_retriever_is_that_line_s_failure(how: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("found", ["one text", 42, None, [42], [None]])
+@pytest.mark.parametrize("found", ["one text", 42, None, [42], [None], {"documents": ["a"]}])
 def test_a_retriever_that_returns_something_else_is_a_failure_too(how: str, found: Any) -> None:
     rows = run(how, graph(lambda query: found))["answers"]
     assert [row["status"] for row in rows] == ["failed", "skipped"]

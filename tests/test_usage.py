@@ -7,7 +7,11 @@ import threading
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph_decompose import AnswerCache, Budget, SolverOption, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
@@ -249,3 +253,34 @@ def test_a_nested_decomposition_counts_with_all_its_calls() -> None:
     assert calls(result, "solver") == 8, "a nested question can't be stopped in its middle"
     assert [row["status"] for row in result["answers"]] == ["ok", "ok", "skipped"]
     assert result["status"] == "budget_exhausted"
+
+
+@both
+def test_what_langchain_s_cache_gave_took_no_tokens(how: str) -> None:
+    reporting = ScriptedChatModel(replies=[], default="x", cache=InMemoryCache())
+    silent = FakeListChatModel(responses=["x"], cache=InMemoryCache())
+    for solver, first in ((reporting, True), (silent, False)):
+        graph = create_decomposition_graph(solver, strategy="direct")
+        [asked], [cached] = run(how, graph)["usage"], run(how, graph)["usage"]
+        assert (bool(asked["input_tokens"]), bool(asked["output_tokens"])) == (first, first)
+        assert (cached["input_tokens"], cached["output_tokens"]) == (0, 0)
+    assert len(reporting.prompts) == 1
+
+
+@both
+def test_usage_that_tells_not_all_is_unknown_and_no_failure(how: str) -> None:
+    some: Any = {"output_tokens": 3, "total_tokens": 3}
+    solver = RunnableLambda(lambda _: AIMessage("x").model_copy(update={"usage_metadata": some}))
+    result = run(how, create_decomposition_graph(solver, strategy="direct"))
+    [row] = result["usage"]
+    assert (result["status"], row["input_tokens"], row["output_tokens"]) == ("ok", None, 3)
+
+
+@both
+def test_what_a_nested_graph_has_tried_again_is_not_tried_more_and_counts(how: str) -> None:
+    down = ServerReply("down", status=503, headers=(("Retry-After", "0"),))
+    with LatencyServer(lambda *_: down) as server:
+        inner = create_decomposition_graph("bundled", decomposer=f"openai:m@{server.url}")
+        outer = create_decomposition_graph(inner, strategy="direct")
+        result = run(how, outer)
+        assert (result["status"], len(server.calls), calls(result, "solver")) == ("failed", 3, 3)
