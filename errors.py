@@ -141,9 +141,11 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         message += f" - {_said(body)}"
     if getattr(error, "status_code", None) == 404 and not _VERSIONED.search(_path(error)):
         message += f": no {_path(error)} at{_to_where(chain)[3:]}; most addresses end in /v1"
+    # A server may have cut its words within a character, whose half no file takes.
+    message = message[:_MAX_MESSAGE].encode("utf-8", "replace").decode("utf-8")
     return {
         "type": error.name if isinstance(error, RecordedError) else type(error).__name__,
-        "message": message[:_MAX_MESSAGE],
+        "message": message,
         "transient": is_transient(error),
     }
 

@@ -112,7 +112,8 @@ class _Batch:
         self._open = [row for row in rows if row.problem and row.key not in results.done]
         self._settings, self._results, self._concurrency = settings, results, concurrency
         self._retry_failed = retry_failed
-        self._meter = Meter(budget_of(settings))
+        # What the budget ends is asked again: an answer with gaps would be paid for in vain.
+        self._meter = Meter(budget_of(settings), strict=True)
         for result in results.done.values():
             self._meter.paid(result["usage"], counted=False)
         self._progress = QuestionsProgress(len(rows), len(rows) - len(self._open), self._meter)
@@ -217,9 +218,9 @@ def _summary(
         "left": len(left),
         "calls": meter.calls,
         "tokens": meter.tokens,
-        "cost": None if any(u["cost"] is None for u in _all_usage(results)) else meter.cost,
+        "cost": None if any(row["cost"] is None for row in meter.usage) else meter.cost,
     }
-    for warning in budget_warnings(meter.budget, _all_usage(results)):
+    for warning in budget_warnings(meter.budget, meter.usage):
         _say(f"warning: {warning}")
     if args.json:
         print(json.dumps(summary, indent=2))  # noqa: T201
@@ -250,10 +251,6 @@ def _reason(result: dict[str, Any]) -> str:
     """Why a question has no answer: its own error, or the first of its parts'."""
     rows = [result, *result.get("answers", ())]
     return next((row["error"]["message"] for row in rows if row.get("error")), "")
-
-
-def _all_usage(results: Results) -> list[Any]:
-    return [usage for result in results.done.values() for usage in result["usage"]]
 
 
 def _say(text: str) -> None:

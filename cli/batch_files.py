@@ -46,18 +46,29 @@ def read_rows(name: str) -> list[Row]:
     """The rows of a JSONL file; `-` is stdin. Empty lines are left out.
 
     Raises:
-        UserError: If the file can't be read or holds no row at all.
+        UserError: If the file can't be read, is a JSON list, or holds no row at all.
     """
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except OSError as error:
         raise UserError(f"the questions {name!r} can't be read: {error.strerror}.") from None
     refuse_utf16(data, f"the file of questions {name!r}")
-    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if _is_list(data):
+        raise UserError(f"{name!r} is one JSON list; put each of its rows on a line of its own.")
+    lines = data.splitlines()
     rows = [_row(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise UserError(f'{name!r} holds no questions; a line is {{"question": "..."}}.')
     return _numbered(rows)
+
+
+def _is_list(data: bytes) -> bool:
+    """Whether it is JSON as a whole: by line, only what happens to stand on one would be asked."""
+    try:
+        return data.lstrip().startswith(b"[") and isinstance(json.loads(data), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _numbered(rows: list[Row]) -> list[Row]:
@@ -248,7 +259,9 @@ def good_results(out: Path) -> dict[str, dict[str, Any]]:
         UserError: If it isn't the result of a batch.
     """
     try:
-        entries = [json.loads(line) for line in out.read_text(encoding="utf-8").split("\n")[:-1]]
+        # The last line may have lost its end in an editor.
+        lines = out.read_text(encoding="utf-8").split("\n")
+        entries = [json.loads(line) for line in lines if line.strip()]
         return {e.pop("key"): e for e in entries if e["status"] == "ok"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{str(out)!r} isn't the result of a batch.") from None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..settings import state_folder
 from ..storage import is_locked, lock_path, open_checkpointer, open_private
 
 _COLUMNS = ("id", "created", "question", "context", "settings", "status", "total", "answered")
+_WITHOUT_CONTEXT = ["''" if name == "context" else name for name in _COLUMNS]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, created REAL, question TEXT, context TEXT, settings TEXT,
@@ -95,10 +97,9 @@ class RunStore:
         """`update` beside the event loop, in which the checkpointer may hold the file."""
         await asyncio.to_thread(self.update, run, **values)
 
-    def list(self) -> list[Run]:
-        """All runs, the newest first."""
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM runs ORDER BY created DESC"  # noqa: S608
-        return [_read(row) for row in self._db.execute(sql)]
+    def list(self, created_before: float = math.inf) -> Sequence[Run]:
+        """Runs, the newest first, without contexts: those of all may be too much to hold."""
+        return self._select(_WITHOUT_CONTEXT, "created < ?", created_before)
 
     def find(self, name: str) -> Run:
         """The run that an id, or the beginning of one, names.
@@ -106,7 +107,8 @@ class RunStore:
         Raises:
             UserError: If none or several do.
         """
-        found = [run for run in self.list() if name and run.id.startswith(name)]
+        known = name and name.isascii()  # SQLite takes no bytes that aren't UTF-8.
+        found = self._select(_COLUMNS, "substr(id, 1, ?) = ?", len(name), name) if known else []
         if len(found) == 1:
             return found[0]
         if not found:
@@ -131,9 +133,12 @@ class RunStore:
 
     def forget_older_than(self, days: float) -> None:
         """Forget what was asked longer ago; runs that are being worked on stay."""
-        end = time.time() - days * 86_400
-        old = [run for run in self.list() if run.created < end]
+        old = self.list(created_before=time.time() - days * 86_400)
         self.delete([run for run in old if not is_locked(self.path, run.id)])
+
+    def _select(self, columns: Sequence[str], where: str, *values: Any) -> Sequence[Run]:
+        sql = f"SELECT {', '.join(columns)} FROM runs WHERE {where} ORDER BY created DESC"  # noqa: S608
+        return [_read(row) for row in self._db.execute(sql, values)]
 
     def _has(self, table: str) -> bool:
         sql = "SELECT 1 FROM sqlite_master WHERE name = ?"

@@ -162,9 +162,20 @@ def sentence(row: Mapping[str, Any], first: str | None = None, second: str | Non
     return "; ".join([words, _power(row["needed"], n), *failed]) + "."
 
 
-def _power(needed: int, n: int) -> str:
-    if n < needed:
-        return f"{needed:,} items would be needed to see 2 points"
+def items_needed(count: int) -> str:
+    """How many items it takes, where it's the fewest possible as a bound.
+
+    Example:
+        >>> items_needed(3923), items_needed(391)
+        ('3,923', 'at least 391')
+    """
+    # Where the two hardly differed on the items at hand, more of them may show that they do.
+    return f"at least {count:,}" if count == needed([0.0]) else f"{count:,}"
+
+
+def _power(count: int, n: int) -> str:
+    if n < count:
+        return f"{items_needed(count)} items would be needed to see 2 points"
     return f"the {n:,} items are enough to see 2 points"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from ..errors import BudgetExhaustedError, UserError
-from .usage import UsageRow
+from .usage import UsageRow, add_usage
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class Meter:
         spent: Usage of the question's earlier nodes.
         seconds: Seconds that they took.
         shared: The meter of many questions, which counts what this one takes as well.
+        strict: Whether the caps on tokens, seconds and money hold for a question's last call,
+            too: as where an answer with gaps is of no use.
+
+    Attributes:
+        usage: What was paid for, by role and model.
 
     Raises:
         UserError: If the budget isn't one.
@@ -78,11 +83,14 @@ class Meter:
         spent: Iterable[UsageRow] = (),
         seconds: float = 0.0,
         shared: Meter | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
         if not isinstance(budget, Budget | None):
             raise UserError(f"a Meter takes Budget(...), not {budget!r}.")
-        self.budget = budget or Budget()
+        self.budget, self._strict = budget or Budget(), strict
         self.calls, self.tokens, self.cost = 0, 0, 0.0
+        self.usage: list[UsageRow] = []
         self.kept_for_composer = 0
         self._lock = threading.Lock()
         self._begin = time.monotonic() - seconds
@@ -120,14 +128,14 @@ class Meter:
         budget = self.budget
         if budget.max_calls is not None and self.calls + kept >= budget.max_calls:
             return f"max_calls ({budget.max_calls})"
-        if last:
+        if last and not self._strict:
             return None
         if budget.max_tokens is not None and self.tokens >= budget.max_tokens:
             return f"max_tokens ({budget.max_tokens})"
         if budget.max_cost is not None and self.cost >= budget.max_cost:
             return f"max_cost ({budget.max_cost:g})"
-        seconds = self.seconds_left()
-        if seconds is not None and seconds <= 0:
+        # Of its own time alone: the shared meter tells of the end of its.
+        if budget.max_seconds is not None and self.seconds >= budget.max_seconds:
             return f"max_seconds ({budget.max_seconds:g})"
         return None
 
@@ -164,6 +172,7 @@ class Meter:
         if self._shared and counted:
             self._shared.paid(rows, counted=True)
         with self._lock:
+            self.usage = add_usage(self.usage, rows)
             for row in rows:
                 if counted:
                     self._told += row["calls"]

@@ -112,3 +112,58 @@ def test_an_id_that_json_has_no_word_for_is_refused(batch: Batch, capsys: Any) -
     assert batch.run(['{"question": "Where?", "id": 1e400}', where("Ulm")]) == 3
     assert 'row 1 is skipped: its "id" is a number that JSON' in capsys.readouterr().err
     assert "Infinity" not in batch.out.read_text()
+
+
+def test_one_json_list_is_refused_not_asked_in_part(batch: Batch, capsys: Any) -> None:
+    # The last row of a list is a line by itself.
+    assert batch.run(["[", '{"question": "a?"},', '{"question": "b?"}', "]"]) == 2
+    assert "is one JSON list; put each of its rows on a line" in capsys.readouterr().err
+    assert not batch.server.calls
+    assert batch.run(["[1", where("Ulm")]) == 3  # A bad line.
+
+
+def test_a_last_line_that_lost_its_end_is_not_paid_for_again(batch: Batch) -> None:
+    rows = [where("Ulm"), where("Rome")]
+    assert batch.run(rows) == 0
+    batch.out.write_text(batch.out.read_text().rstrip())
+    assert batch.run(rows, "--retry-failed") == 0
+    assert len(batch.server.calls) == len(rows)
+
+
+def test_money_that_nobody_counts_is_told_before_there_is_a_result(
+    batch: Batch, capsys: Any
+) -> None:
+    voting = ["--strategy=self_consistency", "--max-calls=2", "--max-cost=1", "--json"]
+    assert batch.run([where("Ulm")], *voting) == 3
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert (summary["left"], summary["calls"], summary["cost"]) == (1, 2, None)
+    assert "max_cost doesn't count openai:" in told.err
+
+
+def test_half_a_character_in_a_server_s_error_ends_no_batch(
+    batch: Batch, monkeypatch: Any, capsys: Any
+) -> None:
+    said = ServerReply(raw=b'{"error": {"message": "bad \\ud83d"}}', status=400)
+    monkeypatch.setattr(batch.server, "reply", lambda prompt, body: said)
+    assert batch.run([where("Ulm"), where("Rome")]) == 1
+    assert "2 failed with: Error code: 400 - bad ?" in capsys.readouterr().err
+    assert [row["usage"][0]["calls"] for row in batch.results()] == [1, 1]
+
+
+def test_beyond_a_budget_nothing_is_composed_to_be_thrown_away(
+    batch: Batch, monkeypatch: Any
+) -> None:
+    def reply(prompt: str, body: dict[str, Any]) -> str:
+        return {"decomposer": "#1 Which?\n#2 And where? <- #1"}.get(body["model"], "x")
+
+    monkeypatch.setattr(batch.server, "reply", reply)
+    models = [f"--{role}=openai:{role}@{batch.server.url}" for role in ("decomposer", "composer")]
+    divided = ["--strategy=dag", *models]
+    for _ in range(2):  # The first lines are solved while the plan is written.
+        assert batch.run([where("Ulm")], *divided, "--max-tokens=1") == 3
+    assert [call.body["model"] for call in batch.server.calls] == ["decomposer", "solver"]
+    assert batch.run([where("Ulm")], *divided) == 0
+    calls = [call.body["model"] for call in batch.server.calls]
+    assert calls == ["decomposer", "solver", "solver", "composer"]
+    assert sum(row["calls"] for row in batch.results()[0]["usage"]) == len(calls)

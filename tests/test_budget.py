@@ -270,3 +270,15 @@ def test_nobody_waits_for_a_place_beyond_the_budget_s_time(how: str) -> None:
     assert (statuses(result), result["status"]) == (["skipped"] * 3, "budget_exhausted")
     assert "while slow was busy" in result["answers"][0]["error"]["message"]
     assert run(how, endless)["status"] == "ok"  # No place was lost.
+
+
+@both
+@pytest.mark.parametrize("strategy", ["direct", "dag"])
+def test_after_the_time_that_questions_share_no_call_begins(how: str, strategy: Any) -> None:
+    shared, solver = Meter(Budget(max_seconds=0.001)), always("x")
+    late = create_decomposition_graph(
+        solver, decomposer=dear(PLAN), strategy=strategy, shared_meter=shared
+    )
+    time.sleep(0.002)
+    result = run(how, late)
+    assert (result["status"], solver.prompts) == ("budget_exhausted", [])

@@ -37,6 +37,8 @@ def judged(folder: Path, golds: list[Any], prediction: str) -> float:
         ([True, "Ulm"], "True.", 1),
         (["True", "FALSE"], "Yes", 1),
         ([False, "Ulm"], "Yes", 0),
+        (["12.5%"], "The answer is: 125%", 0),
+        (["12.5 %", "Ulm"], "That is 12.5 percent.", 1),
     ],
 )
 def test_each_gold_answer_is_judged_as_what_it_is(
@@ -53,6 +55,12 @@ def test_each_gold_answer_is_judged_as_what_it_is(
         ("squad", "If both films are compared the answer is Jaws", "Jaws", 1),
         ("letter", "The answer is B (B)", "B", 1),
         ("numeric", "3/4 /", "0.75", 1),
+        ("numeric", r"The answer is $4 \times 5 = 20$.", "20", 1),
+        ("numeric", r"The answer is \(4 \cdot 5 = 20\).", "20", 1),
+        ("numeric", r"So \boxed{20 \div 4 = 5}.", "5", 1),
+        ("numeric", r"The answer is 18 \times 2", "18", 1),
+        ("numeric", "#### 20% * 2^3 = 1.6", "1.6", 1),
+        ("numeric", "The answer is 4 · 5 = 20", "20", 1),
         ("numeric", "#### 18\nLet me know if my answer is unclear.", "18", 1),
         ("numeric", "If each has 3, the answer is 9.", "9", 1),
         ("squad", r"\boxed{\text{Paris}}", "Paris", 1),

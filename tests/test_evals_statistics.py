@@ -195,6 +195,10 @@ def test_the_verdict_and_its_sentence(wins: int, losses: int, verdict: str) -> N
 def test_enough_items_are_said_to_be_enough() -> None:
     found = compared([0.0] * 2000, [0.0] * 1960 + [1.0] * 40)
     assert sentence(found.to_row()).endswith("the 2,000 items are enough to see 2 points.")
+    alike = compare_marks("t", "accuracy", ("a", {"1": 1.0}), ("b", {"1": 1.0}))
+    assert sentence(alike.to_row()).endswith(
+        "; at least 391 items would be needed to see 2 points."
+    )
 
 
 def test_a_difference_that_was_one_of_many_chances_is_not_told() -> None:

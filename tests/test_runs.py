@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.cli.store import RunStore
+from langgraph_decompose.nodes.problem import Problem
 from langgraph_decompose.storage import is_locked, lock_path
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
@@ -357,6 +359,16 @@ def test_a_place_that_can_hold_no_runs_is_named(
     assert main(["ask", "What is 2 * 3?"]) == 2
     assert "can't be made: Not a directory; mend that, or ask with --no" in capsys.readouterr().err
     assert main(["ask", "What is 2 * 3?", "--no-save"]) == 0
+
+
+def test_of_many_contexts_only_the_one_that_is_needed_is_read(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs.sqlite")
+    runs = [store.begin(Problem("Q?", f"a long text, {number}"), {}) for number in range(2)]
+    assert [run.context for run in store.list()] == ["", ""]
+    assert [store.find(run.id[:7]) for run in runs] == runs
+    for nobody in ("", "z", "\udcff"):  # As a terminal hands over a byte that isn't UTF-8.
+        with pytest.raises(UserError, match="there is no run"):
+            store.find(nobody)
 
 
 def test_only_a_lock_that_is_held_is_one(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def own_scoring(items: Sequence[Item], name: str) -> str:
 def _gold(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     found = [_text(v) for v in values if v is not None]
-    # As a number is written plainly, whatever commas and currency it came with.
-    return [plain_number(text) or text for text in found if text]
+    # As a number is written plainly, whatever commas, currency or percent sign it came with.
+    return [plain_number(text.removesuffix("%")) or text for text in found if text]
 
 
 def _text(value: Any) -> str:

@@ -19,10 +19,11 @@ _NUMBER = re.compile(
     r"((?:[eE][-+]?[0-9]{1,2})?)(?![0-9])"
 )
 _STATED = re.compile(r"[^\w.+−-]{0,5}[-−–]?[$€£\s]{0,3}\.?[0-9]")
-_WORKED_OUT = re.compile(r"[\d\s.,$€£()]{1,100}[-+*/×÷x−][\d\s.,$€£()+\-*/×÷x−]{1,200}=")
-_LATEX = ((r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""))
+_WORKED_OUT = re.compile(r"[\d\s.,$€£()%]{1,100}[-+*/×·÷x−^][\d\s.,$€£()%+\-*/×·÷x−^]{1,200}=")
+_LATEX = ((r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""), (r"\(", " "), (r"\[", " "))
 _PLAINER = (
     (re.compile(r"(?<!\d)\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}"), r"\1/\2"),
+    (re.compile(r"\\(?:times|cdot|div)(?![A-Za-z])"), "×"),  # Only that it is an operator counts.
     (re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"), ""),  # spaces of thousands
     (re.compile(r"(?<![\w-])negative (?=[$€£]?\d)", re.IGNORECASE), "-"),
 )
@@ -83,10 +84,10 @@ def strict_answer(text: str) -> str | None:
 def answer_number(text: str) -> Fraction | None:
     """The number that a text gives as its answer; None if it gives none.
 
-    With an answer mark: the number right behind it (of "5 + 3 = 8" the last), else the last
-    in that line, else the last behind the mark. Without a mark: the last in the text.
-    Currency, thousands commas, markdown and a percent sign are read over, and so are words
-    behind the number: "5 million" is 5. 3/4 is one number, and so is its LaTeX.
+    With an answer mark: the number right behind it (of "5 + 3 = 8", also in LaTeX, the last),
+    else the last in that line, else the last behind the mark. Without a mark: the last in the
+    text. Currency, thousands commas, markdown and a percent sign are read over, and so are
+    words behind the number: "5 million" is 5. 3/4 is one number, and so is its LaTeX.
 
     Example:
         >>> answer_number("The answer is: **$1,800** for 20 days")

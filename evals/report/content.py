@@ -29,7 +29,7 @@ _READING = (
     "Compared are the first system with each other one, and every splitting system with the "
     "undivided ones of its solver.",
     "“Items to see 2 points” is what a single comparison of this kind needs for a power of "
-    "80 %, from how often the two differed here.",
+    "80 %, from how often the two differed here; at least so many, if they hardly did.",
     "At equal tokens, a splitting system has to beat what its solver gets undivided for the "
     "same spend: the best toss-up between a cheaper and a dearer baseline. That mix is chosen "
     "and tested on the same items, which favours the baselines a little. Tokens of a small "

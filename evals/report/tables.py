@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..comparing import items_needed
 from .document import Table
 from .figures import UNKNOWN, chance, decimal, each, first_name, percent, points
 
@@ -84,7 +85,7 @@ def comparisons(found: Sequence[Row], names: Mapping[str, str]) -> Table:
             str(row["losses"]),
             chance(row["p"]),
             chance(row["p_adjusted"]),
-            UNKNOWN if row["needed"] is None else f"{row['needed']:,}",
+            UNKNOWN if row["needed"] is None else items_needed(row["needed"]),
         ]
         for row in found
     ]
