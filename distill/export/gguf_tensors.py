@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from .hf_model import Weights
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """What transformers calls an architecture, and what llama.cpp does."""
+FAMILIES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+"""What transformers calls the classes of llama.cpp's architectures."""
 
 _F16_MAX = 65504.0
 
@@ -71,21 +74,33 @@ def tensors(config: Any, architecture: str, weights: Weights) -> list[Tensor]:
     Raises:
         UserError: If the checkpoint has a tensor that the architecture hasn't.
     """
-    import gguf
-
-    names = gguf.get_tensor_name_map(
-        gguf.MODEL_ARCH[architecture.upper()], config.num_hidden_layers
-    )
     found: list[Tensor] = []
     for name in weights.names:
         if name.endswith("rotary_emb.inv_freq") or _is_tied_head(name, config):
             continue
-        own = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if own is None:
-            raise UserError(f"the tensor {name!r} belongs to no {architecture} model.")
-        read = _reader(weights, name, _heads_to_permute(own, architecture, config))
+        own = tensor_name(name, architecture, config.num_hidden_layers)
+        read = _reader(weights, name, heads_to_permute(own, architecture, config))
         found.append(Tensor(own, weights.shape(name), read))
     return found + _rope_factors(config)
+
+
+def tensor_name(name: str, architecture: str, layers: int) -> str:
+    """What llama.cpp calls a tensor of transformers'.
+
+    Raises:
+        UserError: If its architecture has no such tensor.
+    """
+    own = _names(architecture, layers).get_name(name, try_suffixes=(".weight", ".bias"))
+    if own is None:
+        raise UserError(f"the tensor {name!r} belongs to no {architecture} model.")
+    return own
+
+
+@cache
+def _names(architecture: str, layers: int) -> Any:
+    import gguf
+
+    return gguf.get_tensor_name_map(gguf.MODEL_ARCH[architecture.upper()], layers)
 
 
 def hyperparameters(writer: Any, config: Any) -> None:
@@ -125,7 +140,7 @@ def _head_dim(config: Any) -> int:
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
-def _heads_to_permute(name: str, architecture: str, config: Any) -> int:
+def heads_to_permute(name: str, architecture: str, config: Any) -> int:
     """How many heads' rows llama.cpp wants in another order; 0 for none.
 
     Its `llama` rotates neighbouring rows of a head together, transformers the first half
@@ -147,6 +162,14 @@ def _reader(weights: Weights, name: str, heads: int) -> Callable[[], Any]:
         return halves.swapaxes(1, 2).reshape(values.shape)
 
     return read
+
+
+def halves_of_heads(values: Any, heads: int) -> Any:
+    """A matrix out of a GGUF file with its rows in the order of transformers; see above."""
+    if not heads:
+        return values
+    pairs = values.reshape(heads, -1, 2, *values.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(values.shape)
 
 
 def refuse_what_differs(config: Any, architecture: str) -> None:

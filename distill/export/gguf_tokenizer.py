@@ -18,6 +18,8 @@ _MODERN = (
 )
 ONE_DIGIT = _MODERN % ""
 """How Qwen cuts text into words before BPE: each digit by itself."""
+ONE_DIGIT_NAME = "qwen2"
+"""What llama.cpp calls that."""
 THREE_DIGITS = _MODERN % "{1,3}"
 """How LLaMA 3 does: digits by threes."""
 
@@ -25,7 +27,7 @@ THREE_DIGITS = _MODERN % "{1,3}"
 _KNOWN = {
     (("byte-level words",), False): "gpt-2",
     (("single digits", "byte-level words"), False): "smollm",
-    ((ONE_DIGIT, "byte-level"), False): "qwen2",
+    ((ONE_DIGIT, "byte-level"), False): ONE_DIGIT_NAME,
     ((THREE_DIGITS, "byte-level"), True): "llama-bpe",
     ((THREE_DIGITS, "byte-level"), False): "dbrx",
 }

@@ -14,6 +14,7 @@ from .. import manifest
 from ..export.contract_file import read_contract_file
 from .checkpoint import cannot_write
 from .curriculum import Data
+from .gguf_student import gguf_contract
 from .samples import CONTRACT_ROLES, CONTRACT_VERSION, ROLES
 from .settings import TrainSettings, local_student
 from .student import save_model
@@ -72,6 +73,8 @@ def inherited(settings: TrainSettings) -> dict[str, Any]:
     Raises:
         UserError: If what it says can't be right.
     """
+    if file := settings.student_gguf:
+        return gguf_contract(file)
     folder = local_student(settings.student)
     return read_contract_file(folder) if folder else {}
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict
 
 from ...errors import UserError
+from ...models.bundled import bundled_model_path
 from ...plan import Final
 from ..checked import give_types
 from .samples import Role
@@ -135,7 +136,8 @@ class TrainSettings:
     Args:
         stages: Mixtures of example files, one after another.
         roles: What the student learns to be; several are mixed.
-        student: "scratch", or a folder or Hugging Face id of a causal language model.
+        student: "scratch"; a folder or Hugging Face id of a causal language model; or "bundled" or
+            gguf:PATH, a file of this project (of the bundled ones that of the roles).
         scratch: Its size if it is from scratch: width, layers, heads, kv_heads, feed_forward,
             vocab, context; and tokenizer and qk_norm.
         lora: Train low-rank adapters (r, alpha, dropout, target_modules) instead of all weights;
@@ -249,7 +251,25 @@ class TrainSettings:
         tokenizer = self.scratch.tokenizer if self.student == "scratch" else ""
         folders = [local_student(self.student), Path(tokenizer) if tokenizer else None]
         inside = [sorted(folder.iterdir()) for folder in folders if folder and folder.is_dir()]
-        return [*data, *(path for found in inside for path in found if path.is_file())]
+        found = [path for paths in inside for path in paths if path.is_file()]
+        return [*data, *found, *filter(None, [self.student_gguf])]
+
+    @property
+    def student_gguf(self) -> Path | None:
+        """The GGUF file to go on from; None for any other student.
+
+        Raises:
+            UserError: If there is no such file.
+        """
+        if self.student == "bundled":
+            role = "solver" if self.roles == ("solver",) else "decomposer"
+            return Path(bundled_model_path(role))
+        if not self.student.startswith("gguf:"):
+            return None
+        path = Path(self.student.removeprefix("gguf:")).expanduser()
+        if not path.is_file():
+            raise UserError(f"there is no student {self.student!r}; check the path.")
+        return path
 
 
 def local_student(name: str) -> Path | None:
@@ -261,6 +281,8 @@ def local_student(name: str) -> Path | None:
     path = Path(name).expanduser()
     if name != "scratch" and path.is_dir():
         return path
+    if name.startswith("gguf:"):
+        return None
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError(f"there is no student {name!r}; check the path, or train it first.")
     return None

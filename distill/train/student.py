@@ -9,6 +9,7 @@ import torch
 
 from ...errors import MissingDependencyError, UserError
 from ..export.hf_model import save_tokenizer
+from .gguf_student import gguf_config, gguf_model, gguf_tokenizer
 from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
 
@@ -25,7 +26,8 @@ def load_tokenizer(settings: TrainSettings, texts: Any, directory: Path) -> Any:
         name = str(directory)
     else:
         name = settings.scratch.tokenizer if settings.student == "scratch" else settings.student
-    tokenizer = _load("AutoTokenizer", name)
+    file = settings.student_gguf
+    tokenizer = gguf_tokenizer(file) if file else _load("AutoTokenizer", name)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer of {name!r} has no end token (eos_token), so replies couldn't end; "
@@ -50,7 +52,8 @@ def load_config(settings: TrainSettings) -> Any:
     Raises:
         UserError: If there is none.
     """
-    return _load("AutoConfig", settings.student)
+    file = settings.student_gguf
+    return gguf_config(file) if file else _load("AutoConfig", settings.student)
 
 
 def load_student(settings: TrainSettings, tokenizer: Any) -> Any:
@@ -63,6 +66,8 @@ def load_student(settings: TrainSettings, tokenizer: Any) -> Any:
     torch.manual_seed(settings.seed)
     if settings.student == "scratch":
         model = _from_scratch(settings.scratch, tokenizer)
+    elif file := settings.student_gguf:
+        model = gguf_model(file)
     else:
         model = _load("AutoModelForCausalLM", settings.student, dtype=torch.float32)
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:

@@ -59,19 +59,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
     Raises:
         UserError: If the vocabulary is too small or the files can't be written.
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     if vocabulary < MIN_VOCABULARY:
         raise UserError(f"a vocabulary of {vocabulary} is too small; {MIN_VOCABULARY} at least.")
     bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
-        [
-            pre_tokenizers.Split(Regex(ONE_DIGIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    cut_like_scratch(bpe)
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIAL),
@@ -99,6 +93,19 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
     return tokenizer
+
+
+def cut_like_scratch(bpe: Any) -> None:
+    """Let a tokenizer cut text into words, before its merges, as students from scratch do."""
+    from tokenizers import Regex, decoders, pre_tokenizers
+
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(ONE_DIGIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    bpe.decoder = decoders.ByteLevel()
 
 
 def encode_samples(
