@@ -139,12 +139,15 @@ class Optimizers:
 def optimizers_for(settings: TrainSettings, model: Any, bfloat16: bool) -> Optimizers:
     """As the settings say; what they leave open hangs on what is trained and in what precision."""
     scratch = settings.student == "scratch"
-    usual = 3e-3 if scratch else 2e-4 if settings.lora else 2e-5
+    # Files of ours are small and were made with Muon; much of what they know is soon lost.
+    going_on = settings.student_gguf is not None and not settings.lora
+    usual = 3e-3 if scratch else 2e-4 if settings.lora else 1e-3 if going_on else 2e-5
+    muon = scratch or going_on if settings.optimizer == "auto" else settings.optimizer == "muon"
     return Optimizers(
         model,
-        muon=settings.optimizer == "muon" or (settings.optimizer == "auto" and scratch),
+        muon=muon,
         learning_rate=settings.learning_rate or usual,
-        muon_learning_rate=settings.muon_learning_rate,
+        muon_learning_rate=settings.muon_learning_rate or (2e-2 if scratch else 2e-3),
         weight_decay=settings.weight_decay,
         bfloat16=bfloat16,
     )

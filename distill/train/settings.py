@@ -155,9 +155,10 @@ class TrainSettings:
         row_tokens: Width of the rows that samples are packed into.
         max_tokens: Longer samples are left out; 0 is the student's context.
         prompt_weight: What the loss on a prompt's token counts.
-        optimizer: "auto" is Muon from scratch, AdamW otherwise.
-        learning_rate: AdamW's; 0 is 3e-3 from scratch, 2e-4 with LoRA, else 2e-5.
-        muon_learning_rate: Muon's.
+        optimizer: "auto" is Muon from scratch and for a file of this project, else AdamW.
+        learning_rate: AdamW's; 0 is 3e-3 from scratch, 2e-4 with LoRA, 1e-3 for a file of this
+            project, else 2e-5.
+        muon_learning_rate: Muon's; 0 is 2e-2 from scratch, else 2e-3.
         weight_decay: For matrices.
         warmup: Steps in which the rate rises; a tenth of the steps at most.
         constant: Share of the training up to which the rate stays.
@@ -196,7 +197,7 @@ class TrainSettings:
     prompt_weight: float = 0.0
     optimizer: Kind = "auto"
     learning_rate: float = 0.0
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 0.0
     weight_decay: float = 0.01
     warmup: int = 60
     constant: float = 0.35
