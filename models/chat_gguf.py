@@ -24,9 +24,9 @@ from .call_options import call_options, reject_unknown_settings
 from .deadline import call_deadline, seconds_within
 from .forks import ForkedLock
 from .messages import to_template_messages
-from .pool import EngineHandle, EngineSettings
+from .pool import EngineHandle, EngineSettings, file_version
 from .replies import as_chunk, chat_result, last_chunk, overflow_as_langchain_knows_it, text_chunk
-from .tool_calls import allows_calls, tool_grammar, with_tools
+from .tool_calls import allows_calls, functions_of, tool_grammar, with_tools
 
 T = TypeVar("T")
 
@@ -38,9 +38,9 @@ class ChatGGUF(BaseChatModel):
     """A GGUF file, run by llama.cpp in this process, as a LangChain chat model.
 
     The file is loaded at the first call and shared by every `ChatGGUF` with the same path
-    and settings. Calls from any number of threads and tasks are safe; they run one after
-    another on the model's own thread, and the event loop is never blocked. `close()` frees
-    the memory; so does leaving a `with` block.
+    and settings; one made after the file was replaced loads the new one. Calls from any number
+    of threads and tasks are safe; they run one after another on the model's own thread, and the
+    event loop is never blocked. `close()` frees the memory; so does leaving a `with` block.
 
     Besides the fields below, a call takes `stop`, and by keyword `max_tokens`,
     `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout`, `grammar` (GBNF text that
@@ -125,8 +125,12 @@ class ChatGGUF(BaseChatModel):
             tool_choice: `any`, `required` or True to force a call, a tool's name to force
                 that one, `auto` or None to leave it to the model, `none` to forbid it.
             kwargs: Further call options.
+
+        Raises:
+            UserError: If a tool is no function, such as a search that a provider makes itself.
         """
         shaped = [convert_to_openai_tool(tool) for tool in tools]
+        functions_of(shaped)
         return self.bind(tools=shaped, tool_choice=tool_choice, **kwargs)
 
     def close(self) -> None:
@@ -168,8 +172,8 @@ class ChatGGUF(BaseChatModel):
         with _handles:
             if self._handle is None or not self._handle.usable:
                 path = os.path.realpath(os.path.expanduser(self.model_path))
-                settings = EngineSettings(path, self.n_ctx, self.n_gpu_layers, self.n_threads)
-                self._handle = EngineHandle(settings)
+                chosen = (self.n_ctx, self.n_gpu_layers, self.n_threads)
+                self._handle = EngineHandle(EngineSettings(path, *chosen, file_version(path)))
             return self._handle.submit(job)
 
     def _start(

@@ -31,12 +31,23 @@ class EngineSettings:
         n_ctx: Context in tokens; None takes the trained length, at most 8,192.
         n_gpu_layers: Layers on the GPU; None takes all if the build has GPU support.
         n_threads: CPU threads; None chooses by cores and model size.
+        version: What `file_version` says of the file: another file in its place is loaded anew.
     """
 
     path: str
     n_ctx: int | None = None
     n_gpu_layers: int | None = None
     n_threads: int | None = None
+    version: tuple[int, int] | None = None
+
+
+def file_version(path: str) -> tuple[int, int] | None:
+    """Size and time of change of a file; None if there is none, which its loading will tell."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 _lock = ForkedLock()

@@ -10,39 +10,56 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.json_schema import dereference_refs
 
 from ..errors import UserError
+from ..plan import without_thinking
 from ..prompts import load_prompts
+from .messages import calls_in_words, text_of
 from .tool_schemas import grammar_of, simplified
 
-_TEXT = r"text ::= [^{\x00] [^\x00]*"
+# As `read_call` strips a reply: what comes after white space is a call or a text all the same.
+_CALL_OR_TEXT = r"""root ::= [ \t\n\r]* (call | text)
+text ::= [^{\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000] [^\x00]*"""
 _NO_ARGUMENTS = {"type": "object", "properties": {}}
 ALWAYS = ("any", "required", "true")
 
 
 def with_tools(messages: Sequence[BaseMessage], tools: Sequence[Any]) -> list[BaseMessage]:
     """The messages with the tools described, and earlier calls and results in words."""
-    described = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
+    functions = functions_of(tools)
+    described = "\n".join(json.dumps(function, ensure_ascii=False) for function in functions)
     text = load_prompts()["tools"].messages({"tools": described})[0]["content"]
     rest = [_in_words(message) for message in messages]
     if rest and isinstance(rest[0], SystemMessage):
-        text = f"{rest[0].text}\n\n{text}"
+        text = f"{text_of(rest[0])}\n\n{text}"
         rest = rest[1:]
     return [SystemMessage(text), *rest]
 
 
 def _in_words(message: BaseMessage) -> BaseMessage:
-    if isinstance(message, AIMessage) and message.tool_calls:
-        made = [{"name": call["name"], "arguments": call["args"]} for call in message.tool_calls]
-        return AIMessage("\n".join(map(json.dumps, made)))
+    if calls := calls_in_words(message):
+        return AIMessage("\n".join(calls))
     if isinstance(message, ToolMessage):
-        return HumanMessage(f"Result of {message.name or 'the tool'}: {message.text}")
+        return HumanMessage(f"Result of {message.name or 'the tool'}: {text_of(message)}")
     return message
+
+
+def functions_of(tools: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """What OpenAI's form of tools says about each function.
+
+    Raises:
+        UserError: If one is no function, such as a search that a provider makes itself.
+    """
+    functions = [tool.get("function") if isinstance(tool, Mapping) else None for tool in tools]
+    for tool, function in zip(tools, functions, strict=True):
+        if not isinstance(function, Mapping) or not function.get("name"):
+            raise UserError(f"a GGUF model can call functions only, not the tool {tool!r}.")
+    return cast("list[Mapping[str, Any]]", functions)
 
 
 def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str:
@@ -56,17 +73,17 @@ def tool_grammar(tools: Sequence[Any], tool_choice: Any) -> str:
     Raises:
         UserError: If the choice names no tool, or a schema can't be made a grammar.
     """
-    choice = _chosen(tool_choice)
-    names = [tool["function"]["name"] for tool in tools]
+    choice, functions = _chosen(tool_choice), functions_of(tools)
+    names = [function["name"] for function in functions]
     forced = choice in ALWAYS or choice in names
     if not forced and choice not in ("auto", None):
         raise UserError(f"tool_choice {choice!r} is none of the tools ({', '.join(names)}).")
-    wanted = [tool for tool in tools if choice not in names or tool["function"]["name"] == choice]
-    grammar = _grammar_of([_call_schema(tool["function"]) for tool in wanted])
+    wanted = [one for one in functions if choice not in names or one["name"] == choice]
+    grammar = _grammar_of([_call_schema(function) for function in wanted])
     if forced:
         return grammar
     call = re.sub(r"^root ::=", "call ::=", grammar, flags=re.MULTILINE)
-    return f"root ::= call | text\n{_TEXT}\n{call}"
+    return f"{_CALL_OR_TEXT}\n{call}"
 
 
 def _chosen(tool_choice: Any) -> str | None:
@@ -102,8 +119,8 @@ def _grammar_of(schemas: list[dict[str, Any]]) -> str:
 
 
 def read_call(message: AIMessage, tools: Sequence[Any]) -> AIMessage:
-    """The message with its text read as a tool call, if it is one."""
-    text = message.text.strip()
+    """The message with its text read as a tool call, if it is one, also after thinking."""
+    text = without_thinking(message.text).strip()
     if not text.startswith("{"):
         return message
     names = {tool["function"]["name"] for tool in tools}

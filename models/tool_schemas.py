@@ -6,6 +6,7 @@ where otherwise no tool could be called at all.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -81,7 +82,12 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
 
     class Converter(SchemaConverter):
         def _format_literal(self, literal: str) -> str:
-            """With backslashes doubled, which JSON has before quotes and for line breaks."""
+            """With backslashes doubled, which JSON has before quotes and for line breaks.
+
+            Letters of other alphabets stay as they are: a model knows them, not their numbers.
+            """
+            if "\\u" in literal:
+                literal = json.dumps(json.loads(literal), ensure_ascii=False)
             return str(super()._format_literal(literal.replace("\\", "\\\\")))
 
     converter = Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)

@@ -12,7 +12,7 @@ from .calls import Call
 from .replies import Reply
 from .requests import naming_who_is_asked
 from .session import Session
-from .usage import UsageRow
+from .usage import UsageRow, cost
 
 
 @contextmanager
@@ -50,8 +50,9 @@ def open_gguf(
             input_tokens=generation.input_tokens,
             output_tokens=generation.output_tokens,
             seconds=time.perf_counter() - begin,
-            cost=0.0,
+            cost=None,
         )
+        usage["cost"] = cost(usage, source.table.price_in or 0.0, source.table.price_out or 0.0)
         bounds.meter.paid([usage], counted=True)
         return Reply(generation.text.strip(), generation.finish_reason == "length", usage)
 

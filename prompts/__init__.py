@@ -79,7 +79,7 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
         UserError: If the folder or a file in it can't be used, saying why.
     """
     if isinstance(folder, Mapping):
-        return folder
+        return _loaded(folder)
     prompts = dict(_bundled())
     if folder is None:
         return prompts
@@ -105,6 +105,12 @@ def load_prompts(folder: str | Path | Prompts | None = None) -> Prompts:
     return prompts
 
 
+def _loaded(prompts: Prompts) -> Prompts:
+    if not all(isinstance(prompts.get(name), Prompt) for name in _bundled()):
+        raise UserError("prompts= is the path of a folder with texts, not a dict of them.")
+    return prompts
+
+
 @cache
 def _bundled() -> Prompts:
     return {file.stem: _read(file) for file in sorted(_FOLDER.glob("*.txt"))}
@@ -123,10 +129,12 @@ def _read(file: Path) -> Prompt:
     pieces = _PART.split(rest)
     if not first.startswith("version:") or len(pieces) < 3 or len(text) > _MAX_CHARS:
         raise UserError(f"{file} isn't a prompt: 'version: N', then '--- system' or '--- user'.")
-    if other := next(filter(None, map(_MEANT_AS_PART.search, pieces[2::2])), None):
+    if other := next(filter(None, map(_MEANT_AS_PART.search, pieces[::2])), None):
         raise UserError(
             f"{file} has the line {other[0]!r}, which begins no part: "
             "parts begin with '--- system' or '--- user'."
         )
+    if pieces[0].strip():
+        raise UserError(f"{file} has a text before its first part, which would never be shown.")
     parts = tuple(zip(pieces[1::2], pieces[2::2], strict=True))
     return Prompt(file.stem, first.removeprefix("version:").strip(), parts)

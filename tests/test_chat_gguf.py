@@ -196,6 +196,19 @@ def test_a_dropped_model_is_freed_when_another_is_loaded(tmp_path: Path) -> None
             assert {*files} & {*loaded_models()} == {files[0], files[2]}
 
 
+def test_a_file_that_was_replaced_is_loaded_anew(tmp_path: Path) -> None:
+    file, new = tmp_path / "model.gguf", tmp_path / "new.gguf"
+    file.write_bytes(Path(bundled_model_path("solver")).read_bytes())
+    before = ChatGGUF(model_path=str(file), max_tokens=40)
+    sums = before.invoke(ask(QUESTION)).content
+    new.write_bytes(Path(bundled_model_path()).read_bytes())
+    new.replace(file)
+    with ChatGGUF(model_path=str(file)) as after:
+        assert after.invoke(ask(QUESTION)).content == PLAN
+    assert before.invoke(ask(QUESTION)).content == sums != PLAN
+    before.close()
+
+
 def test_a_missing_file_is_reported_at_the_first_call() -> None:
     model = ChatGGUF(model_path="nowhere.gguf")
     with pytest.raises(ModelFileError, match="no model file"):

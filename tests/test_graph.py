@@ -258,6 +258,7 @@ def test_a_server_s_error_is_in_the_result(openai_server: RecordingServer, strat
         ({"strategy": "static"}, "needs a solver that reasons in words"),
         ({"prompts": "nowhere"}, "no prompts folder 'nowhere'"),
         ({"prompts": 5}, "prompts= is the path of a folder, not 5"),
+        ({"prompts": {"direct": "Say {problem}"}}, "path of a folder with texts, not a dict of"),
     ],
 )
 def test_mistakes_are_told_when_the_graph_is_built(arguments: Any, message: str) -> None:
@@ -542,6 +543,8 @@ def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:
         ("middleware", "--- system\nhello", "must hold {answers}"),
         ("direct", "--- user\n{problem}\n--- assistant\nYes.", "has the line '--- assistant'"),
         ("direct", "--- user\n{problem}\n--- System\nBe brief.", "has the line '--- System'"),
+        ("direct", "--- system:\nBe brief.\n--- user\n{problem}", "has the line '--- system:'"),
+        ("direct", "Be brief.\n--- user\n{problem}", "has a text before its first part"),
     ],
 )
 def test_a_prompt_that_can_t_work_is_refused(

@@ -26,6 +26,9 @@ from langgraph_decompose import (
     resolve_model,
 )
 from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
+from langgraph_decompose.models.references import find_gguf
+from langgraph_decompose.nodes.calls import Call
+from langgraph_decompose.nodes.engine_calls import open_gguf
 from langgraph_decompose.settings import Settings, load_settings
 
 from .conftest import RecordingServer
@@ -154,6 +157,18 @@ def test_a_name_is_looked_up_in_the_user_s_tables(
     assert usage["cost"] == pytest.approx((10 * 2.0 + 2 * 10.0) / 1e6)
     with pytest.raises(ModelReferenceError, match="or one of your names \\(desk\\)"):
         resolve_model("desc")
+
+
+def test_a_file_asked_without_langchain_has_its_table_s_price(tmp_path: Path) -> None:
+    config(tmp_path, '[models.desk]\nref = "bundled"\nprice_in = 1000\nprice_out = 2000\n')
+    model = resolve_model("desk")
+    source = find_gguf("desk")
+    assert source
+    with open_gguf(source) as (_, asking):
+        messages = [{"role": "system", "content": "decompose"}, {"role": "user", "content": "Who?"}]
+        usage = asking(Call("decomposer", model, messages, {"max_tokens": 3}), None).usage
+    paid = usage["input_tokens"] * 1000 + usage["output_tokens"] * 2000
+    assert usage["cost"] == pytest.approx(paid / 1e6)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -11,6 +12,7 @@ from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path
+from langgraph_decompose.models.messages import calls_in_words, to_template_messages
 from langgraph_decompose.models.tool_calls import read_call, tool_grammar, with_tools
 from pydantic import BaseModel, Field, create_model
 
@@ -125,6 +127,57 @@ def test_any_tool_has_a_grammar_of_its_valid_calls(argument: str, model: ChatGGU
 
     assert all(tool(x=value) and allowed(value) for value in right)
     assert not any(allowed(value) for value in wrong)
+
+
+def test_other_alphabets_are_written_as_they_are(model: ChatGGUF) -> None:
+    tool = create_model("Tool", größe=(Literal["大", "小", "🙂"], ...), __doc__="A tool.")
+    grammar = tool_grammar([convert_to_openai_tool(tool)], "any")
+    for value in ("大", "🙂"):
+        call = json.dumps({"name": "Tool", "arguments": {"größe": value}}, ensure_ascii=False)
+        assert model._submit(lambda engine, call=call: follows(engine, grammar, call)).result()
+    [told] = calls_in_words(AIMessage("", tool_calls=[{**CALL, "args": {"größe": "大"}}]))
+    assert told == '{"name": "add", "arguments": {"größe": "大"}}'
+
+
+@pytest.mark.parametrize("before", ["", "\n", " ", "\r\n\t "])
+def test_white_space_doesn_t_lead_past_the_grammar(before: str, model: ChatGGUF) -> None:
+    grammar = tool_grammar([convert_to_openai_tool(weather)], "auto")
+
+    def allowed(text: str) -> bool:
+        return model._submit(lambda engine: follows(engine, grammar, before + text)).result()
+
+    assert allowed('{"name": "weather", "arguments": {"place": "Oslo"}}')
+    assert not allowed('{"name": "weather", "arguments": {"place": "Paris"}}')
+    assert allowed("It is wet.\n\n{ }")
+
+
+@pytest.mark.parametrize("thinking", ["<think>\nOslo?\n</think>\n\n", "Oslo?</think>\n"])
+def test_a_call_after_thinking_is_one(thinking: str) -> None:
+    said = AIMessage(thinking + '{"name": "add", "arguments": {"a": 1, "b": 2}}')
+    [call] = read_call(said, [{"function": {"name": "add"}}]).tool_calls
+    assert call["args"] == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("tool", [{"type": "web_search"}, {"type": "function", "function": {}}])
+def test_a_provider_s_own_tool_is_refused(tool: dict[str, Any], model: ChatGGUF) -> None:
+    with pytest.raises(UserError, match=f"functions only, not the tool {re.escape(repr(tool))}"):
+        model.bind_tools([add, tool])
+    with pytest.raises(UserError, match="functions only"):
+        model.invoke("Oslo?", tools=[tool])
+
+
+def test_a_tool_s_picture_is_refused_not_dropped(model: ChatGGUF) -> None:
+    picture = ToolMessage([{"type": "image", "url": "http://x/y.png"}], tool_call_id="c1")
+    history = [HumanMessage("Look."), AIMessage("", tool_calls=[CALL]), picture]
+    with pytest.raises(UserError, match="reads text only, not 'image'"):
+        model.bind_tools([add]).invoke(history)
+
+
+def test_calls_are_told_where_no_tools_are_bound() -> None:
+    blocks = [{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "So:"}]
+    history = [HumanMessage("1 + 2?"), AIMessage(blocks, tool_calls=[CALL])]
+    told = to_template_messages(history)[1]["content"]
+    assert told == 'So:\n{"name": "add", "arguments": {"a": 1, "b": 2}}'
 
 
 def test_schemas_from_elsewhere_have_one_too(model: ChatGGUF) -> None:
