@@ -99,7 +99,7 @@ def _one(
     return [row], {"samples": 1, "verdict": verdict.to_row(), "split": split}
 
 
-def _shown(rows: list[AnswerRow], told: Mapping[str, Any]) -> dict[str, str]:
+def _shown(rows: list[AnswerRow], told: Mapping[str, Any]) -> dict[str, Any]:
     """What the decomposer sees: a whole attempt, other answers, and what was objected."""
     answers = list(dict.fromkeys(row["answer"] for row in rows if row["answer"] is not None))
     replies = [row.get("reply", row["answer"]) for row in rows if row["answer"] is not None]
@@ -107,4 +107,5 @@ def _shown(rows: list[AnswerRow], told: Mapping[str, Any]) -> dict[str, str]:
         "reply": (replies[0] or "")[:_MOST_CHARS] if replies else "(no answer)",
         "others": "; ".join(answers[1:])[:_MOST_CHARS] or "none",
         "objection": told.get("verdict", {}).get("reason") or "none",
+        **({"verdict": told["verdict"]} if "verdict" in told else {}),
     }

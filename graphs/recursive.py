@@ -29,7 +29,7 @@ from ..nodes.solver import resolve
 from ..nodes.solvers import Choice
 from ..nodes.steps import Steps
 from ..nodes.usage import add_usage
-from ..plan import Plan, Subquestion
+from ..plan import Plan, Subquestion, references
 from ..plan.choice import asking_sentence
 from .about import About
 from .divided import add_divided, first_node
@@ -103,7 +103,7 @@ class _Level:
         too_long = len(asked) > MAX_QUESTION_CHARS  # With an answer put in it may be.
         if self.depth > self.roles.max_depth or self.room < 2 or too_long:
             return (yield from ask_solver(problem, line, known, choice, settings))
-        local = Problem(asked, _facts(problem), problem.hints)
+        local = Problem(asked, _facts(problem, line, known), problem.hints)
         found = yield from self._planned(local)
         if _divides(found.plan, local):
             steps = self._split(local, line, found, choice, settings)
@@ -175,7 +175,13 @@ def _divides(plan: Plan, local: Problem) -> bool:
     return not plan.atomic and all(s.text.casefold() != asked for s in plan.subquestions)
 
 
-def _facts(problem: Problem) -> str:
-    """What a question tells before it asks, after its context: a part needs its numbers."""
+def _facts(problem: Problem, line: Subquestion, known: Mapping[int, AnswerRow]) -> str:
+    """What a part needs besides its text: the context, what the question tells before it asks.
+
+    After them the answers that the line needs and doesn't name, as "that person" is one; their
+    ids would be taken for those of the part's own plan.
+    """
     told = problem.question.removesuffix(asking_sentence(problem.question)).strip()
-    return "\n\n".join(text for text in (problem.context, told) if text)
+    unnamed = [known[k] for k in line.needs if k not in references(line.text, line.id)]
+    found = "\n".join(f"{row['resolved']} = {row['answer']}" for row in unnamed)
+    return "\n\n".join(text for text in (problem.context, told, found) if text)

@@ -142,22 +142,28 @@ def _attempts(
 ) -> Steps[tuple[_Solution, list[Reply]]]:
     """Formalise, and repair until an answer comes out; all replies are returned.
 
+    Where what failed is asked again, the repairs go on behind those that were kept.
+
     Raises:
         FormalisationError: If the last repair is no better; it carries the usage of all.
     """
     replies: list[Reply] = []
     trouble = text = ""
+    left, number = 1 + REPAIRS, 0
     try:
-        for number in range(1 + REPAIRS):
+        while left:
+            left -= 1
             try:
                 reply = yield _call(problem, roles, number, text, trouble)
+                left += reply.earlier
                 replies.append(reply)
                 text = reply.text
                 found = yield from _solved(reply, roles, bounds)
             except (FormalisationError, EmptyReplyError, CutOffReplyError) as error:
                 replies += [Reply("", cut_off=False, usage=usage) for usage in error.usage]
                 trouble = str(error)
-                yield Event("symbolic", {"attempt": number + 1, "answer": None, "error": trouble})
+                number += 1
+                yield Event("symbolic", {"attempt": number, "answer": None, "error": trouble})
             else:
                 told = {"attempt": number + 1, "answer": found.answer, "error": ""}
                 yield Event("symbolic", told)
@@ -171,7 +177,7 @@ def _attempts(
 
 def _call(problem: Problem, roles: Roles, number: int, text: str, trouble: str) -> Call:
     """The call that formalises or, from the second on, repairs."""
-    fields = {"problem": str(problem), "examples": _shown(roles.examples)}
+    fields = {"problem": problem.with_hints, "examples": _shown(roles.examples)}
     if number:
         fields |= {"reply": text[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)", "error": trouble}
     name = "formalise_repair" if number else "formalise"

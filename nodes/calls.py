@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
@@ -286,7 +286,7 @@ def _stored(call: Call, session: Session) -> Reply | None:
     if "error" in value:
         session.taken += value["usage"]
         raise recorded_error(value)
-    reply = read_value(value)
+    reply = replace(read_value(value), earlier=session.retries_failed)
     session.taken.append(reply.usage)
     if call.on_text:
         call.on_text(reply.text)

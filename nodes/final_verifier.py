@@ -118,9 +118,12 @@ def _update(state: Mapping[str, Any], row: AnswerRow, budget: Any) -> dict[str, 
     gaps = row.get("gaps", [])
     told = [*gaps, *budget_warnings(budget, total)]
     new = [warning for warning in told if warning not in state["warnings"]]
+    # Of an attempt that was judged before; what was said of it may not hold any more.
+    before = doubts(answer for answer in given_answers(state) if not answer["id"])
+    kept = [warning for warning in state["warnings"] if warning not in before]
     update: dict[str, Any] = {
         "answer": row["answer"],
-        "warnings": [*state["warnings"], *doubts([row]), *new],
+        "warnings": [*kept, *doubts([row]), *new],
         "usage": total,
         "trace": analyse(traced, total),
     }

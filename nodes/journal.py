@@ -25,6 +25,8 @@ _CHANNEL = "reply"
 NAMESPACE = "journal"
 PASSING = "passing-"
 """Keys of what calls took whose failure may pass: they are asked again."""
+_CUT_OFF_IN_VAIN = ("solver", "composer")
+"""Roles whose answers fail if they are cut off; what others wrote is repaired, or done without."""
 RETRY_FAILED = "decompose_retry_failed"
 """Set under `configurable`, it makes a resumed run ask again what failed for good."""
 
@@ -49,7 +51,7 @@ class Journal:
         node: str = "",
         retry_failed: bool = False,
     ) -> None:
-        self._saver, self._retry_failed = saver, retry_failed
+        self._saver, self.retry_failed = saver, retry_failed
         place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
         self._node = node
@@ -142,12 +144,12 @@ class Journal:
 
     def _signed(self, key: str, reply: Any) -> Any:
         """A failure with the node that met it."""
-        failed = key.startswith(PASSING) or "error" in reply
+        failed = key.startswith(PASSING) or _is_failure(reply)
         return {**reply, "node": self._node} if failed else reply
 
     def _entry(self, key: str) -> str:
         """Checkpointers keep the first write of a name; a retry's reply needs another name."""
-        return f"{key}-{uuid4().hex}" if self._retry_failed else key
+        return f"{key}-{uuid4().hex}" if self.retry_failed else key
 
     def _read(self, saved: Any) -> None:
         if saved is None:
@@ -159,17 +161,24 @@ class Journal:
                 self._take(*value)
 
     def _take(self, key: str, reply: Any) -> None:
-        failed = "error" in reply
+        failed = _is_failure(reply)
         taken = reply["usage"] if isinstance(reply["usage"], list) else [reply["usage"]]
         self.usage += taken
         passing = key.startswith(PASSING)
-        if passing or (failed and self._retry_failed):
+        if passing or (failed and self.retry_failed):
             # What another node met, its own update has told.
             if reply.get("node", self._node) == self._node:
                 self.failed += taken
             return
         if not (failed and key in self._replies):
             self._replies[key] = reply
+
+
+def _is_failure(reply: Mapping[str, Any]) -> bool:
+    """Whether it is a failure, or an answer that was cut off, of which a failure was made."""
+    if "error" in reply:
+        return True
+    return bool(reply.get("cut_off")) and reply["usage"]["role"] in _CUT_OFF_IN_VAIN
 
 
 def _nothing(usage: Any) -> Any:

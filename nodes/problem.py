@@ -21,7 +21,7 @@ class Problem:
         context: A passage that it is asked about, empty if there is none.
         hints: What was understood of it; models trained for this project aren't shown it.
         attempt: An undivided answer that didn't convince, for a decomposer to see: `reply`,
-            `others`, `objection`.
+            `others`, `objection`, and the verifier's `verdict`, if there is one.
         fallback: What most undivided attempts said, should nothing better be found.
 
     Raises:
@@ -32,7 +32,7 @@ class Problem:
     question: str
     context: str = ""
     hints: str = ""
-    attempt: Mapping[str, str] = field(default_factory=dict, hash=False)
+    attempt: Mapping[str, Any] = field(default_factory=dict, hash=False)
     fallback: str | None = None
 
     def __post_init__(self) -> None:

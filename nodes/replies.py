@@ -22,6 +22,8 @@ class Reply:
     sources: tuple[Any, ...] = ()
     gaps: tuple[str, ...] = ()
     """What a decomposition graph, asked as a solver, says against its own answer."""
+    earlier: bool = False
+    """Whether an earlier attempt has kept it, of which this one asks again what failed."""
     exact: str | None = None
     """The fraction, such as `100/3`, that was calculated from the text, if the answer rounds it;
     the journal doesn't keep it, since it is calculated again."""
@@ -41,8 +43,9 @@ def reply_value(reply: Reply) -> dict[str, Any]:
 
 def read_value(value: Mapping[str, Any]) -> Reply:
     """The reply that `reply_value` wrote."""
+    read = {name: value[name] for name in ("text", "cut_off", "usage", "message_id")}
     gaps = tuple(value.get("gaps", ()))  # Journals of before had none.
-    return Reply(**{**value, "sources": tuple(value["sources"]), "gaps": gaps})
+    return Reply(**read, sources=tuple(value["sources"]), gaps=gaps)
 
 
 def is_final(error: BaseException, role: str) -> bool:

@@ -135,6 +135,11 @@ class Session:
             await to_its_end(self.journal.aput(key, reply))
 
     @property
+    def retries_failed(self) -> bool:
+        """Whether this attempt asks again what failed for good in an earlier one."""
+        return bool(self.journal and self.journal.retry_failed)
+
+    @property
     def failed_before(self) -> list[UsageRow]:
         """What failures took that an earlier attempt met and this one asks again."""
         return self.journal.failed if self.journal else []

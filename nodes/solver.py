@@ -194,7 +194,10 @@ def unsplit_row(
     if problem.fallback is None:
         return (yield from undivided_row(problem, model=model, **options))
     line = whole_question(problem)
-    return problem.fallback, answered(line, problem.question, problem.fallback, [], model)
+    row = answered(line, problem.question, problem.fallback, [], model)
+    if verdict := problem.attempt.get("verdict"):
+        row["verdict"] = verdict
+    return problem.fallback, row
 
 
 def solve_static(
@@ -230,21 +233,32 @@ def final_answer(text: str) -> str:
     Of a formula that follows it, such as "$\boxed{42}$", what is boxed is taken, or all of it.
 
     One of the last two lines that begins with "The answer is" is taken for what follows it: the
-    other may only bid farewell.
+    other may only bid farewell. Below an "Answer:" that stands alone it is the paragraph.
 
     Example:
         >>> final_answer("6 * 7 is 42.\n**Answer:** 42"), final_answer("\\[\n\\boxed{42}\n\\]")
         ('42', '42')
     """
-    marked: list[Any] = _FINAL_ANSWER.findall(text)
-    if marked and (said := _out_of_formula(marked[-1].strip(" *_"))):
+    marked = list(_FINAL_ANSWER.finditer(text))
+    if marked and (said := _out_of_formula(marked[-1][1].strip(" *_"))):
         return said
     if _BOXED.search(text):
         return _out_of_formula(text)
-    lines = [line.strip() for line in text.strip().splitlines()]
-    said = [line for line in lines if re.search(r"\w", _TAG.sub("", line))] or lines
+    said = _lines_with_words(text) or [line.strip() for line in text.strip().splitlines()]
     stated = [match[1].replace("**", "") for line in said[-2:] if (match := _STATED.match(line))]
-    return stated[-1] if stated else said[-1]
+    if stated:
+        return stated[-1]
+    # Without thinking before it, it is the heading of all.
+    if marked and text[: marked[-1].start()].strip():
+        paragraph, *_ = re.split(r"\n\s*\n", text[marked[-1].end() :].strip(), maxsplit=1)
+        if lines := _lines_with_words(paragraph):
+            return _out_of_formula("\n".join(lines).strip(" *_"))
+    return said[-1]
+
+
+def _lines_with_words(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if re.search(r"\w", _TAG.sub("", line))]
 
 
 def _out_of_formula(text: str) -> str:

@@ -34,6 +34,7 @@ def analyse(state: Mapping[str, Any], usage: Sequence[UsageRow]) -> dict[str, An
     deep = depth(plan)
     # Where the lines weren't solved one by one, nobody knows what each took.
     lines = deep and all(s.id in seconds for s in plan.subquestions)
+    slowest = max((row["seconds"] for row in rows), default=0.0)  # Samples share an id.
     return {
         **(state.get("trace") or {}),
         "depth": deep,
@@ -41,7 +42,7 @@ def analyse(state: Mapping[str, Any], usage: Sequence[UsageRow]) -> dict[str, An
         "parallelism": round(len(plan.subquestions) / deep, 3) if deep else 0.0,
         "critical_path": {
             "ids": list(path) if lines else [],
-            "seconds": sum(seconds[k] for k in path) if lines else max(seconds.values(), default=0),
+            "seconds": sum(seconds[k] for k in path) if lines else slowest,
         },
         "nodes": [*map(_line, rows), *_others(rows, usage)],
     }

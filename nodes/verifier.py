@@ -10,7 +10,7 @@ to blame, and the answer is kept with the doubt.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -34,18 +34,19 @@ _REASON_CHARS = 400
 _MOST_LINES, _MOST_CHARS = 200, 1_000
 _BEFORE = (
     r"[^\w\n]{0,20}(?:\d{1,2}[.)] )?(?:(?:final )?verdict[^\w\n]{1,10})?"
-    r"(?:(?:the (?:\w{1,20} )?answer|it|that|this) is )?"
+    r"(?:(?:the (?:\w{1,20} )?answer|it|that|this)(?: is|['\u2019]s) )?"
 )
 _VERDICT = re.compile(
     _BEFORE + r"(?:(right|correct)[^\w\n]{0,10}"
     r"|(not (?:right|correct)|wrong|incorrect|conceptual|computational|misread|position)"
     r"(?: (?:error|mistake))?"
-    r"(?:[^\w\n]{0,10}|[^\w\n]{0,5}[:,.(\u2013\u2014-][^\w\n]{0,5}(.+)))",
+    r"(?:[^\w\n]{0,10}|(?:[^\w\n]{0,5}[:,.(\u2013\u2014-][^\w\n]{0,5}| (?=because |since ))(.+)))",
     re.I,
 )
 # "Correct: 42" is no verdict: it says what would be correct.
 _RIGHT_SINCE = re.compile(
-    _BEFORE + r"(?:right[*_\"' ]{0,3}:|(?:right|correct)[*_\"' ]{0,3}(?:\.| -|[\u2013\u2014])).+",
+    _BEFORE + r"(?:right[*_\"' ]{0,3}:"
+    r"|(?:right|correct)[*_\"' ]{0,3}(?:\.| -|[\u2013\u2014]|,? ?(?:because|since) )).+",
     re.I,
 )
 _BUT = re.compile(r"\b(?:but|however|instead|should|not|wrong|incorrect)\b|n['\u2019]t\b", re.I)
@@ -194,7 +195,7 @@ def until_right(
     return row
 
 
-def doubts(rows: Sequence[AnswerRow]) -> list[str]:
+def doubts(rows: Iterable[AnswerRow]) -> list[str]:
     """Warnings for answers that stand although a verifier called them wrong."""
     found: list[str] = []
     for place, row in with_parts(rows):

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 # A minus after a word or another number is a dash, as in "1914-1918".
-_NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)")
 _AROUND_A_NUMBER = re.compile(r"[\s$€£¥%*_.]*")
-_SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\d)")
-# Signs that tell answers apart: 1/2 from 1-2, A+ from A, 5 > 3 from 5 < 3.
+_SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\.?\d)")
+# Signs that tell answers apart: 1/2 from 1-2, A+ from A, 5 > 3 from 5 < 3, x + 1 from x - 1.
 _WORD = re.compile(
-    r"(?:(?<![\w.])-)?\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|\w+(?:[+#]{1,2}(?!\w))?"
-    r"|(?:(?<=\w)|(?<=\w\s))[<>≤≥≠]"
+    r"(?:(?<![\w.])-)?(?:\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|√|\w+(?:[+#]{1,2}(?!\w))?)"
+    r"|(?:(?<=[\w)])|(?<=[\w)]\s))[<>≤≥≠+^]|±"
 )
 _ARTICLES = {"a", "an", "the"}
 

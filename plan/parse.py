@@ -63,6 +63,8 @@ def parse_plan(text: str, *, max_subquestions: int = 8, final: Final = "compose"
     if len(text) > MAX_REPLY_CHARS:
         raise PlanError(f"the reply has {len(text):,} characters, over {MAX_REPLY_CHARS:,}")
     lines = _canonical(text.split("\n"), strict=True) or _tolerant(text)
+    if len(lines) == 1 and _ATOMIC.fullmatch(lines[0][1]):
+        lines = []  # "#1 atomic" asks nothing.
     if len(lines) > max_subquestions:
         raise PlanError(f"the plan has {len(lines)} subquestions, over the cap {max_subquestions}")
     return Plan(_renumber(lines), final=final)
@@ -83,7 +85,7 @@ def parse_partial(text: str, *, max_subquestions: int = 8) -> tuple[Subquestion,
     rows = without_thinking(text).lstrip().split("\n")[:-1]
     for number, row in enumerate(rows[:max_subquestions], 1):
         match = _CANONICAL.fullmatch(row.strip())
-        if not match or int(match[1]) != number:
+        if not match or int(match[1]) != number or _ATOMIC.fullmatch(match[2]):
             break
         try:
             _, line, needs = _split_needs(number, match[2])
@@ -126,6 +128,8 @@ def _tolerant(text: str) -> list[_Line]:
     if lines is None:
         return []
     lines = lines or _listed(stripped)
+    if not lines and _ATOMIC.fullmatch(stripped[0]):
+        return []  # Why, it says below.
     if not lines:
         raise PlanError("the reply holds no list of subquestions")
     return lines

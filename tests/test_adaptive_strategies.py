@@ -165,6 +165,32 @@ def test_a_single_attempt_is_judged(how: str, verdict: str) -> None:
     assert ran.result["answer"] == ("Bob" if split else "Ann")
 
 
+@both
+@pytest.mark.parametrize("verdict", ["computational: she is 39", "I can't say."])
+def test_an_attempt_that_stays_for_want_of_a_plan_is_doubted(how: str, verdict: str) -> None:
+    replies = {"cot": "Answer: Ann", "verify": verdict, "plan after an attempt": "atomic"}
+    ran = Ran(how, replies, strategy="attempt_first", attempts=1)
+    assert (ran.kinds, ran.result["answer"]) == (["cot", "verify", "plan after an attempt"], "Ann")
+    [warning] = ran.result["warnings"]
+    assert warning.startswith(
+        "the verifier doubts the answer: computational: she is 39"
+        if ":" in verdict
+        else "the answer isn't verified"
+    )
+
+
+@both
+def test_the_doubt_of_an_attempt_is_gone_once_its_answer_is_revised(how: str) -> None:
+    replies = {
+        "cot": "Answer: Ann",
+        "verify": ["misread: no", "misread: no", "right"],
+        "plan after an attempt": "atomic",
+        "revise": "Answer: Bob",
+    }
+    ran = Ran(how, replies, strategy="attempt_first", attempts=1, verify="answer")
+    assert (ran.result["answer"], ran.result["warnings"]) == ("Bob", [])
+
+
 def test_a_single_attempt_needs_a_judge_that_writes_words() -> None:
     with pytest.raises(UserError, match="a single attempt is judged by a verifier"):
         create_decomposition_graph(strategy="attempt_first", attempts=1)
@@ -359,6 +385,22 @@ def test_a_part_is_told_the_facts_of_the_question_but_not_what_it_asks() -> None
     parts = [p for k, p in zip(ran.kinds, ran.prompts, strict=True) if k == "solve"]
     assert len(parts) == 2
     assert all(story in p and asked[1] in p and asked[0] not in p for p in parts)
+
+
+@both
+def test_a_part_is_told_the_answers_that_its_line_needs_and_does_not_name(how: str) -> None:
+    def plan(prompt: str) -> str:
+        asked = prompt.rpartition("\n\n")[2].removeprefix("Question: ")
+        if asked == QUESTION:
+            return "1. Who is Ann's mother?\n2. How old is her brother?"
+        return "#1 Who?\n#2 How old is #1? <- #1" if "brother" in asked else "atomic"
+
+    answers = {"Who is Ann's mother?": "Eve", "Who?": "Tom", "How old is #1?": "9"}
+    replies = {"plan": plan, "solve": lambda prompt: answers[step(prompt)], "compose": "9"}
+    ran = Ran(how, replies, strategy="recursive")
+    assert ran.kinds == ["plan", "plan", "solve", "plan", "solve", "solve", "compose", "compose"]
+    for prompt in ran.prompts[3:7]:
+        assert "Who is Ann's mother? = Eve\n\nHow old is her brother?" in prompt
 
 
 @both

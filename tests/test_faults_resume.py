@@ -102,6 +102,28 @@ def test_lines_that_failed_for_good_are_asked_again_only_on_demand(
 
 
 @both
+@pytest.mark.parametrize("who", ["A", "end"])
+def test_an_answer_that_was_cut_off_is_asked_for_again_only_on_demand(
+    how: str, who: str, tmp_path: Path
+) -> None:
+    cut_off = ServerReply("half an ans", finish_reason="length")
+    with LatencyServer(Script(**{who: [cut_off, cut_off]})) as server:
+        runs = Runs(how, server, tmp_path)
+        status = runs.ask()["status"]
+        assert status == ("partial" if who == "A" else "failed")
+        assert runs.again()["status"] == status
+        assert runs.asked == []
+        assert runs.again(retry_failed=True)["status"] == status
+        mended = runs.again(retry_failed=True)
+        assert mended["status"] == "ok"
+        assert {"B", "D", "plan"}.isdisjoint(runs.asked)
+        # The first end was made with a gap, and nothing is made of it any more.
+        assert calls(mended) == len(server.calls) - (who == "A")
+        assert runs.again()["answer"] == mended["answer"]
+        assert runs.asked == []
+
+
+@both
 @pytest.mark.parametrize("options", [{}, {"verify": "answer"}])
 def test_what_failed_for_good_is_counted_once_and_by_one_node(
     how: str, options: Any, tmp_path: Path

@@ -144,6 +144,7 @@ LAST_WORDS = [
     "<answer>\n42\n</answer>",
     "Six by seven.\n\n**42**\n\n---",
     "The final answer is 42.\nHope that helps!",
+    "Six by seven.\n\n**Answer:**\n42\n\nLet me know if anything is unclear!",
 ]
 
 
@@ -155,6 +156,21 @@ def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> No
         )
         assert "42" in graph.invoke(ASKED)["answer"]
     assert run("async", sampled(drawn(reply, "Answer: 42", "Answer: 7"), 3))["answer"]
+
+
+def test_a_list_below_its_heading_is_the_answer() -> None:
+    result = run("sync", sampled(drawn("Two.\nAnswer:\n- Paris\n- Rome\n\nThat's all."), 1))
+    assert result["answer"] == "- Paris\n- Rome"
+    headed = run("sync", sampled(drawn("Answer:\nThere are 6 of 7.\n\nSo 42"), 1))
+    assert headed["answer"] == "So 42", "it is the heading of the thinking as well"
+
+
+def test_the_slowest_sample_is_the_critical_path() -> None:
+    pauses = iter([0.05, 0.2, 0.0])
+    solver = always("Answer: 42", latency=lambda _: next(pauses))
+    result = run("sync", sampled(solver, 3))
+    slowest = max(row["seconds"] for row in result["answers"])
+    assert result["trace"]["critical_path"] == {"ids": [], "seconds": slowest}
 
 
 @both
@@ -200,6 +216,9 @@ def test_both_work_with_the_bundled_models(
         ("-$5", "$-5"),
         ("(B)", "b"),
         ("0.1", "0.10000000000000001"),
+        (".5", "0.50"),
+        ("-$.5", "-0.5"),
+        ("x+1", "X + 1"),
     ],
 )
 def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
@@ -223,6 +242,15 @@ def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
         ("A+", "A"),
         ("C++", "C"),
         ("5 > 3", "5 < 3"),
+        (".5", "5"),
+        ("x+1", "x-1"),
+        ("(x) + 1", "(x) - 1"),
+        ("2 + 3i", "2 - 3i"),
+        ("x^2", "x*2"),
+        ("√2", "2"),
+        ("-√2", "√2"),
+        ("±2", "2"),
+        ("-x", "x"),
     ],
 )
 def test_different_answers_stay_different(one: str, other: str) -> None:

@@ -290,6 +290,38 @@ def test_cancelling_ends_z3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [process.wait(30) for process in started] == [-9]
 
 
+@both
+def test_what_was_never_formalised_is_repaired_further_on_demand(how: str) -> None:
+    replies = ["bad"] * (2 + 2 * REPAIRS) + [ServerReply("")] * (1 + REPAIRS) + [RIGHT]
+    with LatencyServer(lambda *_: replies.pop(0)) as server:
+        graph = graph_of(f"openai:m@{server.url}")
+
+        def turn(value: Any, config: Any) -> Any:
+            before = len(server.calls)
+            if how == "sync":
+                result = graph.invoke(value, config)
+            else:
+                result = asyncio.run(graph.ainvoke(value, config))
+            assert sum(row["calls"] for row in result["usage"]) == len(server.calls)
+            return result["answer"], len(server.calls) - before
+
+        assert turn({"question": DOUBLE}, THREAD) == (None, 1 + REPAIRS)
+        states = graph.get_state_history(THREAD)
+        [config] = [state.config for state in states if state.next == ("solver",)]
+        assert turn(None, config) == (None, 0)
+        config["configurable"]["decompose_retry_failed"] = True
+        assert turn(None, config) == (None, 1 + REPAIRS)
+        assert turn(None, config) == (None, 1 + REPAIRS)
+        assert turn(None, config) == ("42", 1)
+
+
+def test_what_was_understood_is_shown_to_whoever_formalises() -> None:
+    asked = Asked("sync", ["the core of it", "the facts of it", RIGHT], dup=True)
+    assert asked.answer == "42"
+    assert "the core of it" in asked.prompts[2]
+    assert "the facts of it" in asked.prompts[2]
+
+
 def test_a_solver_of_expressions_and_a_missing_z3_are_refused_when_building(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
