@@ -47,7 +47,7 @@ def _deciding(value: Any, contents: Mapping[Path, str]) -> Any:
     if isinstance(value, list | tuple):
         return [_deciding(item, contents) for item in value]
     if isinstance(value, str) and value:
-        return contents.get(Path(os.path.expanduser(value)), value)
+        return contents.get(Path(os.path.expanduser(value.removeprefix("gguf:"))), value)
     return value
 
 
@@ -127,6 +127,16 @@ def refuse_own_input(output: Path, inputs: Iterable[Path]) -> None:
     """
     if output.resolve() in {path.resolve() for path in inputs}:
         raise UserError(f"{str(output)!r} would be written over itself; name another --out.")
+
+
+def refuse_own_folder(directory: Path, folders: Iterable[Path]) -> None:
+    """Keep a step's directory apart from folders that it reads: it may have to be removed.
+
+    Raises:
+        UserError: If it is one of them.
+    """
+    if directory.resolve() in {folder.resolve() for folder in folders}:
+        raise UserError(f"{str(directory)!r} is a folder that is read here; name another --out.")
 
 
 def holds_replies(directory: Path) -> bool:

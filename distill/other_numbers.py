@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
-from ..nodes.given_numbers import spoken_numbers
+from ..nodes.given_numbers import given_numbers, spoken_numbers
 from ..tools.calculator import CalculatorError, calculate, format_number, numbers
 from .augment import rewritten
 from .collect.answers import same_answer
@@ -24,7 +24,8 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
 
     Numbers of the question that no expression uses stay, and those that a text has in another
     form as well, such as 5 beside "five", "2/5" or "5th". Answers keep their kind: whole stays
-    whole, positive stays positive, and nothing grows beyond three times its digits.
+    whole, positive stays positive, and nothing grows beyond three times its digits. None fit a
+    plan whose lines name a result, as in "How many of the 12 are left?".
     """
     found = _NUMBER.findall(example.question)
     used = Counter(n for row in example.plan for n in _IN_EXPRESSION.findall(row.get("expr", "")))
@@ -45,7 +46,7 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
             lambda text, s=swaps: _IN_EXPRESSION.sub(lambda m: s.get(m[0], m[0]), text),
         )
         if recalculated := _recalculated(swapped, example):
-            return recalculated
+            return None if _names_a_result(example) else recalculated
     return None
 
 
@@ -54,6 +55,13 @@ def _in_other_forms(example: Example) -> set[Fraction]:
     texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
     left = _NUMBER.sub(" ", re.sub(r"#\d+", " ", texts))
     return {*numbers(left), *spoken_numbers(texts)}
+
+
+def _names_a_result(example: Example) -> bool:
+    """Whether a line has an earlier answer in figures, which would be wrong with others."""
+    texts = " ".join(re.sub(r"#\d+", " ", line["text"]) for line in example.plan)
+    results = {*numbers(" ".join(line.get("answer", "") for line in example.plan))}
+    return not results.isdisjoint({*numbers(texts)} - given_numbers([example.problem]))
 
 
 def _is_constant(number: str, stated: list[str], used: Counter[str]) -> bool:

@@ -14,6 +14,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def rank_and_world() -> tuple[int, int]:
+    """Which of the processes that `torchrun` started this one is, and how many there are.
+
+    A rank alone, as clusters leave it in the environment, means nothing.
+    """
+    world = int(os.environ.get("WORLD_SIZE") or 1)
+    return (int(os.environ.get("RANK") or 0) if world > 1 else 0), world
+
+
 def in_processes(
     work: Callable[..., T], jobs: Mapping[str, tuple[Any, ...]], done: Callable[[str, T], None]
 ) -> None:

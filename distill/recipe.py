@@ -155,9 +155,9 @@ def run_recipe(
     unmade = {name: Path(name) for name in recipe.sources}
     settings = recipe.training(unmade)
     trained = manifest.read_manifest(out / "train").get("finished")
-    if "train" in steps:
+    if "train" in steps and not trained:
         check_machine(settings)  # Before hours of collecting.
-        if not (trained or recipe.export.get("converter") or settings.student == "scratch"):
+        if not (recipe.export.get("converter") or settings.student == "scratch"):
             _check_student(settings)
     if "check" in steps and not recipe.checking(unmade)[1]:
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")

@@ -235,3 +235,14 @@ def test_a_word_with_a_value_that_is_calculated_with_stays() -> None:
     assert len(copies) == 40
     assert all("quarters" in copy.question for copy in copies)
     assert any("apples" not in copy.question for copy in copies)
+
+
+def test_a_line_that_names_a_result_keeps_its_numbers() -> None:
+    plan = (
+        Line(id=1, text="How many hours are left?", needs=[], expr="7-3", answer="4"),
+        Line(id=2, text="How far in the next 4 hours?", needs=[1], expr="#1*5", answer="20"),
+    )
+    run = Example("run", "She runs 3 of 7 hours, then 5 km an hour. How far?", plan=plan)
+    assert all(swap_numbers(run, Random(seed)) is None for seed in range(20))
+    reworded = (plan[0], Line(**{**plan[1], "text": "How far in #1 hours?"}))
+    assert swap_numbers(replace(run, plan=reworded), Random(1)) is not None

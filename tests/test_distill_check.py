@@ -266,6 +266,11 @@ def of_another_checkpoint(file: Path) -> None:
     shutil.move(file.parent / "again" / "model-f16.gguf", file)
 
 
+def cut_off(file: Path) -> None:
+    """Within its last tensor, so that all else in it can be read."""
+    file.write_bytes(file.read_bytes()[:-50])
+
+
 def nonsense(file: Path) -> None:
     for tensor in gguf.GGUFReader(file, "r+").tensors:
         tensor.data[:] = np.nan
@@ -273,7 +278,11 @@ def nonsense(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
-    [(of_another_checkpoint, "it is of another one"), (nonsense, "no token of this model fits")],
+    [
+        (of_another_checkpoint, "it is of another one"),
+        (nonsense, "no token of this model fits"),
+        (cut_off, "is cut off or damaged"),
+    ],
 )
 def test_a_file_that_llama_cpp_can_t_run_fails_and_the_others_are_checked(
     damage: Callable[[Path], None],
@@ -364,6 +373,12 @@ def test_nothing_to_compare_is_said(model_dir: Path, exported: Path, tmp_path: P
 def test_settings_are_checked(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="is a"):
         CheckSettings(**settings)
+
+
+def test_a_cap_that_no_grammar_has_is_refused_before_anything_is_trained() -> None:
+    assert CheckSettings(max_subquestions=64)
+    with pytest.raises(UserError, match="'max_subquestions' is at most 64"):
+        CheckSettings(max_subquestions=65)
 
 
 def test_the_difference_of_a_quantised_file_is_reported(checked: Path) -> None:

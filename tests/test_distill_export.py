@@ -332,6 +332,13 @@ def test_a_wrong_path_is_named(tmp_path: Path) -> None:
         export(ONLY_F16, tmp_path / "nowhere", tmp_path / "gguf")
 
 
+def test_a_model_s_own_folder_isn_t_written_to(model_dir: Path) -> None:
+    """With other settings one would be told to remove it."""
+    with pytest.raises(UserError, match="is a folder that is read here; name another --out"):
+        export(ONLY_F16, model_dir, model_dir / ".")
+    assert not (model_dir / "manifest.json").exists()
+
+
 @pytest.mark.parametrize(
     "settings", [{"quantisations": ["q9"]}, {"quantisations": "q8_0"}, {"converter": "no.py"}]
 )

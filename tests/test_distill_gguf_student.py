@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from langgraph_decompose.distill.check.tokenisation import differing, strings  #
 from langgraph_decompose.distill.export.contract_file import read_contract_file  # noqa: E402
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.export.gguf_tokenizer import THREE_DIGITS  # noqa: E402
+from langgraph_decompose.distill.manifest import fingerprint  # noqa: E402
 from langgraph_decompose.distill.records import Example, write_examples  # noqa: E402
 from langgraph_decompose.distill.train.gguf_student import (  # noqa: E402
     gguf_model,
@@ -116,6 +118,7 @@ def test_of_the_bundled_files_the_one_of_the_role_is_taken(data: Path) -> None:
     [
         ("gguf:nowhere.gguf", "there is no student 'gguf:nowhere.gguf'; check the path"),
         ("gguf:general.gguf", "wasn't trained by this project; name the model's Hugging Face"),
+        ("gguf:answers.gguf", "was trained for no role of the contract; name the model's"),
         ("gguf:half.gguf", "'half.gguf' is cut off or damaged"),
         ("gguf:three.gguf", "the tokenizer of 'three.gguf' can't be read back"),
         ("gguf:biased.gguf", "has tensors that aren't read back"),
@@ -132,10 +135,11 @@ def test_a_file_that_can_t_be_gone_on_from_is_refused(
 
 def _write(name: str, tokenizer: Any, folder: Path) -> None:
     """A file with a fault."""
-    if name == "general.gguf":
+    if name in ("general.gguf", "answers.gguf"):
         model = students.student("llama", len(tokenizer))
-        saved = students.save(model, tokenizer, folder / "hf")
-        (saved / "decompose.json").unlink()
+        saved = students.save(model, tokenizer, folder / "hf", roles=[])
+        if name == "general.gguf":
+            (saved / "decompose.json").unlink()
         export(ExportSettings(quantisations=()), saved, folder / "gguf")
         shutil.copy(folder / "gguf" / "model-f16.gguf", name)
     elif name == "half.gguf":
@@ -145,3 +149,15 @@ def _write(name: str, tokenizer: Any, folder: Path) -> None:
         shutil.copy(exported("llama", other, folder)[1], name)
     elif name == "biased.gguf":
         shutil.copy(exported("llama", tokenizer, folder, attention_bias=True)[1], name)
+
+
+def test_a_file_named_otherwise_is_the_same_student(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(BUNDLED, tmp_path / "own.gguf")
+    monkeypatch.chdir(tmp_path)
+    short, long = (
+        settings(data, student=f"gguf:{name}") for name in ("own.gguf", tmp_path / "own.gguf")
+    )
+    known = [fingerprint(asdict(found), found.files) for found in (short, long)]
+    assert known[0] == known[1]

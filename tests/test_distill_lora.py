@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,14 @@ def test_a_student_that_isnt_there_is_named(data: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="can't be loaded"):
         train(settings(str(tmp_path / "empty"), data), tmp_path / "out2")
+
+
+def test_a_damaged_student_is_named(qwen2: str, data: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(qwen2, tmp_path / "student"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(UserError, match="student' can't be loaded: Error while deserializing"):
+        train(settings(str(folder), data, max_steps=1), tmp_path / "out")
 
 
 def test_layers_that_lora_cant_find_are_named(qwen2: str, data: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.distill.generate import generate
-from langgraph_decompose.distill.manifest import read_manifest
+from langgraph_decompose.distill.manifest import finish, read_manifest
 from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.records import write_examples
 from langgraph_decompose.distill.sources import ExampleSource, make_source
@@ -286,6 +286,25 @@ def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path
     tokenizer.backend_tokenizer.normalizer = normalizers.Prepend("▁")
     students.save(students.student("llama", len(tokenizer)), tokenizer, tmp_path / "spaced")
     refused("'Prepend'", {"student": str(tmp_path / "spaced")}, RECIPE["check"])
+
+
+def test_a_machine_without_gpu_is_enough_once_training_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Any) -> None:
+        raise UserError("this recipe is for a GPU")
+
+    for module in ("recipe", "train.train"):
+        monkeypatch.setattr(f"langgraph_decompose.distill.{module}.check_machine", refused)
+    sources = {"comparisons": {"generate": {"count": 3}}}
+    recipe = Recipe.of({"name": "x", "sources": sources, "train": {**PLAIN, "device": "cuda"}})
+    with pytest.raises(UserError, match="for a GPU"):
+        run_recipe(recipe, tmp_path, tmp_path, until="train")
+    files = run_recipe(recipe, tmp_path, tmp_path, until="sources")["sources"]
+    settings = recipe.training({name: Path(path) for name, path in files.items()})
+    (tmp_path / "train").mkdir()
+    finish(tmp_path / "train", "train", asdict(settings), settings.files, {"steps": 1})
+    assert run_recipe(recipe, tmp_path, tmp_path, until="train")["train"] == {"steps": 1}
 
 
 def test_held_out_questions_that_are_trained_on_are_told(tmp_path: Path) -> None:

@@ -97,5 +97,30 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
     (out / ".model.4711").mkdir(parents=True)
     (out / ".model.4711" / "config.json").touch()
     (out / ".checkpoint.pt.4711").touch()
+    (out / ".env.2024").write_text("KEY=1")  # Nothing of ours.
     train(settings(data), out)
     assert not list(out.glob(".*4711"))
+    assert (out / ".env.2024").read_text() == "KEY=1"
+
+
+def test_what_a_gpu_trained_needs_none_when_it_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = write(tmp_path / "data.jsonl"), tmp_path / "out"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="this recipe is for a GPU"):
+        train(settings(data, device="cuda"), out)
+    with monkeypatch.context() as there:
+        there.setattr("langgraph_decompose.distill.train.train.check_machine", lambda _: None)
+        train(settings(data, device="cuda"), out)
+    assert train(settings(data, device="cuda"), out)["steps"] == 6
+
+
+def test_a_rank_that_nobody_else_has_a_part_in_means_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusters leave one in the environment; nothing would be saved."""
+    monkeypatch.setenv("RANK", "3")
+    train(settings(write(tmp_path / "data.jsonl")), tmp_path / "out")
+    assert (tmp_path / "out/model/model.safetensors").is_file()
+    assert read_manifest(tmp_path / "out")["finished"]

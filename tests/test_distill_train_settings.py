@@ -60,6 +60,30 @@ def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str
     assert (student / "model.safetensors").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt", "log.jsonl", "curves.png"])
+def test_a_file_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str) -> None:
+    write_examples(tmp_path / "a.jsonl", [Example("1", "Who?")])
+    (tmp_path / name).write_text("mine")
+    settings = TrainSettings(stages=[{"data": [str(tmp_path / "a.jsonl")]}], max_steps=1)
+    with pytest.raises(UserError, match=rf"{name}' isn't of a training here; name another --out"):
+        train(settings, tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("setting", ["student", "tokenizer"])
+def test_a_folder_that_is_read_isn_t_written_to(tmp_path: Path, setting: str) -> None:
+    """The next run would find other files in it, and have the student's folder removed."""
+    student = tmp_path / "student"
+    student.mkdir()
+    what = (
+        {"student": str(student)} if setting == "student" else {"scratch": {setting: str(student)}}
+    )
+    settings = TrainSettings(stages=[{"data": ["a.jsonl"]}], max_steps=1, **what)
+    with pytest.raises(UserError, match="student' is a folder that is read here; name another"):
+        train(settings, student / ".." / "student")
+    assert not [*student.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -69,6 +93,7 @@ def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str
         ({"stages": [{"data": [{"path": "a", "weight": 0}]}]}, "weight of 'a'"),
         ({"stages": [{"data": ["a"], "shares": 1}]}, "no setting 'stages.0.shares'"),
         ({"stages": [{"data": ["a"], "share": 0.6}] * 2}, "more than 1"),
+        ({"stages": [{"data": ["a"], "share": 1}, {"data": ["b"]}]}, "nothing for the one without"),
         ({"roles": ["poet"]}, "'roles.0': Input should be 'decomposer', 'solver'"),
         ({"epochs": 1}, "one of 'max_steps', 'epochs' and 'max_minutes'"),
         ({"max_steps": 0}, "one of 'max_steps', 'epochs' and 'max_minutes'"),

@@ -163,7 +163,7 @@ def _check_file(
     settings: CheckSettings, path: Path, reference: Reference, texts: list[str]
 ) -> dict[str, Any]:
     findings: list[gate.Finding] = []
-    measured: dict[str, Any] = {"agreement": None, "speed": {}}
+    measured: dict[str, Any] = {"parameters": 0, "agreement": None, "speed": {}}
     try:
         findings.extend(_findings(settings, path, reference, texts, measured))
     except MissingDependencyError:
@@ -175,7 +175,6 @@ def _check_file(
     return {
         "sha256": manifest.file_hash(path),
         "bytes": path.stat().st_size,
-        "parameters": parameters(path),
         "tried": tried,
         "looser": looser(asdict(settings), tried),
         "findings": [asdict(finding) for finding in findings],
@@ -197,6 +196,7 @@ def _findings(
         UserError: If llama.cpp can't load it, or it is of another checkpoint.
         RuntimeError: If llama.cpp can't go on.
     """
+    measured["parameters"] = parameters(path)
     quantised = read_metadata(path).get("general.file_type") not in _F16
     yield gate.tokenisation(reference.tokenizer, str(path), texts)
     least = settings.agreement_quantised if quantised else settings.agreement_f16

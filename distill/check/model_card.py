@@ -86,6 +86,7 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     layers = metadata.get(f"{architecture}.block_count", "?")
     width = metadata.get(f"{architecture}.embedding_length", "?")
     kind = _FILE_TYPES.get(metadata.get("general.file_type", -1), "quantised")
+    many = f"{report['parameters'] / 1e6:.1f}" if report["parameters"] else "?"
     trained = metadata.get("decompose.n_ctx_trained", "?")
     # Of a student that others trained only what its config declares is known.
     declared = trained == metadata.get(f"{architecture}.context_length")
@@ -96,7 +97,7 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     facts = {
         "what": " and ".join(metadata.get("decompose.roles", [])) or "general model",
         "domain": metadata.get("decompose.domain", ""),
-        "size": f"{report['parameters'] / 1e6:.1f} M parameters ({architecture}, {layers} layers, "
+        "size": f"{many} M parameters ({architecture}, {layers} layers, "
         f"{width} wide); {kind}, {report['bytes'] / 1e6:.1f} MB",
         "context": f"{'made for' if declared else 'trained on'} up to {trained} tokens",
         "plans end": f"`{metadata.get('decompose.final', 'compose')}`",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...errors import UserError
+from ...plan import MAX_SUBQUESTIONS
 
 _AT_MOST = ("difference_f16", "difference_quantised", "ungrounded")
 
@@ -48,6 +49,8 @@ class CheckSettings:
         for name in ("strings", "samples", "prompts", "max_subquestions"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise UserError(f"{name!r} is a whole number from 1.")
+        if self.max_subquestions > MAX_SUBQUESTIONS:
+            raise UserError(f"'max_subquestions' is at most {MAX_SUBQUESTIONS}.")
         shares = [name for name in self.__dataclass_fields__ if "_" in name or name == "ungrounded"]
         for name in shares:
             if name != "max_subquestions" and not 0 <= getattr(self, name) <= 1:

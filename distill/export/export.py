@@ -95,6 +95,7 @@ def export(
         UserError: If llama.cpp couldn't run the result as it was trained; says why.
     """
     check_model_dir(model_dir)
+    manifest.refuse_own_folder(directory, [model_dir])
     contract = read_contract_file(model_dir)
     _check_model(settings, model_dir, contract)
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))

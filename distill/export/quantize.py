@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ...errors import UserError
+from ...errors import ModelFileError, UserError
 
 QUANTISATIONS = (
     "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
@@ -64,10 +64,17 @@ def tensor_types(path: Path) -> dict[str, int]:
 
 
 def parameters(path: Path) -> int:
-    """How many numbers a file's tensors hold."""
+    """How many numbers a file's tensors hold.
+
+    Raises:
+        ModelFileError: If it is cut off or damaged.
+    """
     from gguf import GGUFReader
 
-    return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
+    try:
+        return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
+    except Exception as error:  # A damaged file makes it raise whatever numpy does.
+        raise ModelFileError(f"{str(path)!r} is cut off or damaged: {error}.") from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from ..processes import rank_and_world
 from .settings import TrainSettings
 
 
@@ -82,8 +83,8 @@ def place(settings: TrainSettings) -> Place:
     """Where this process is to train; threads are set as well."""
     torch.set_num_threads(settings.threads or _physical_cores())
     cuda = settings.device != "cpu" and torch.cuda.is_available()
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
+    rank, world = rank_and_world()
+    local = int(os.environ.get("LOCAL_RANK") or 0) if world > 1 else 0
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
     if not cuda:
         _keep_freed_memory()

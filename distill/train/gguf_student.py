@@ -26,13 +26,16 @@ def gguf_contract(path: Path) -> dict[str, Any]:
     """What a file says of itself, like the decompose.json of a checkpoint.
 
     Raises:
-        UserError: If it wasn't trained by this project, or can't be read.
+        UserError: If this project didn't train it as decomposer or solver, or it can't be read.
     """
     found = read_contract(path)
     if found is None:
+        ours = any(key.startswith("decompose.") for key in read_metadata(path))
+        why = (
+            "was trained for no role of the contract" if ours else "wasn't trained by this project"
+        )
         raise UserError(
-            f"{str(path)!r} wasn't trained by this project; name the model's Hugging Face folder "
-            "or id as the student."
+            f"{str(path)!r} {why}; name the model's Hugging Face folder or id as the student."
         )
     try:
         data = json.loads(read_metadata(path).get("decompose.data", "[]"))

@@ -235,8 +235,13 @@ class TrainSettings:
             raise UserError("LoRA needs a trained student; name one, or leave 'lora' out.")
         if not 16 <= self.row_tokens <= self.batch_tokens:
             raise UserError("'row_tokens' must be at least 16 and at most 'batch_tokens'.")
-        if sum(stage.share for stage in self.stages) > 1 + 1e-9:
+        shares = sum(stage.share for stage in self.stages)
+        if shares > 1 + 1e-9:
             raise UserError("the shares of the stages add up to more than 1.")
+        if shares > 1 - 1e-9 and not all(stage.share for stage in self.stages):
+            raise UserError(
+                "the shares of the stages add up to 1, which leaves nothing for the one without."
+            )
         if self.patience and not self.eval_data:
             raise UserError("stopping early ('patience') needs 'eval_data'.")
 
@@ -249,11 +254,20 @@ class TrainSettings:
         """
         sources = [source for stage in self.stages for source in stage.data]
         data = dict.fromkeys(Path(s.path) for s in (*sources, *self.eval_data))
-        tokenizer = self.scratch.tokenizer if self.student == "scratch" else ""
-        folders = [local_student(self.student), Path(tokenizer) if tokenizer else None]
-        inside = [sorted(folder.iterdir()) for folder in folders if folder and folder.is_dir()]
+        inside = [sorted(folder.iterdir()) for folder in self.folders]
         found = [path for paths in inside for path in paths if path.is_file()]
         return [*data, *found, *filter(None, [self.student_gguf])]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that are read, of the student or its tokenizer.
+
+        Raises:
+            UserError: If the student looks like a folder and there is none.
+        """
+        tokenizer = self.scratch.tokenizer if self.student == "scratch" else ""
+        found = [local_student(self.student), Path(tokenizer) if tokenizer else None]
+        return [folder for folder in found if folder and folder.is_dir()]
 
     @property
     def student_gguf(self) -> Path | None:

@@ -154,6 +154,6 @@ def _load(kind: str, name: str, **options: Any) -> Any:
     path = local_student(name)
     try:
         return getattr(transformers, kind).from_pretrained(path or name, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # What a damaged file makes them raise has no class of its own.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"the student {name!r} can't be loaded: {reason}") from None

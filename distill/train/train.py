@@ -9,7 +9,6 @@ With several GPUs it is started by `torchrun`, once for each.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +20,12 @@ from typing import Any
 from ...errors import MissingDependencyError, UserError
 from ...storage import locked
 from .. import manifest
+from ..processes import rank_and_world
 from .settings import Lora, Scratch, Source, Stage, TrainSettings
 
 __all__ = ["Lora", "Scratch", "Source", "Stage", "TrainSettings", "train"]
 
+_WRITTEN = ("model", "tokenizer", "checkpoint.pt", "best.pt", "log.jsonl", "curves.png")
 _NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "matplotlib")
 
 
@@ -43,11 +44,13 @@ def train(
 
     Raises:
         UserError: If the data, the student or the machine isn't fit for it, the disk is full,
-            another process trains there, or a model of somebody else's lies there; what was
+            another process trains there, or files of somebody else's lie there; what was
             saved stays.
         MissingDependencyError: If a package isn't installed.
     """
-    check_machine(settings)
+    manifest.refuse_own_folder(directory, settings.folders)
+    if not manifest.read_manifest(directory).get("finished"):
+        check_machine(settings)
     with _alone(directory):
         if not _begin(settings, directory):
             return manifest.read_manifest(directory)["counts"]
@@ -73,7 +76,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 def _first() -> bool:
     """Whether this is the first of the processes that train together."""
-    return not int(os.environ.get("RANK", "0"))
+    return not rank_and_world()[0]
 
 
 def _begin(settings: TrainSettings, directory: Path) -> bool:
@@ -94,20 +97,21 @@ def _begin(settings: TrainSettings, directory: Path) -> bool:
 
 
 def _refuse_what_is_not_ours(directory: Path) -> None:
-    """Keep folders that were there before, perhaps the student itself: they would be replaced.
+    """Keep what was there before, perhaps the student itself: it would be replaced.
 
     Raises:
         UserError: If there is one.
     """
-    for path in (directory / "model", directory / "tokenizer"):
+    for path in (directory / name for name in _WRITTEN):
         if path.exists():
             raise UserError(f"{str(path)!r} isn't of a training here; name another --out.")
 
 
 def _remove_half_written(directory: Path) -> None:
     """Remove what a kill left: `.NAME.PID`, of nobody who still writes."""
+    ours = {f".{name}" for name in (*_WRITTEN, "manifest.json")}
     for path in directory.glob(".*"):
-        if not path.suffix[1:].isdigit():
+        if not path.suffix[1:].isdigit() or path.stem not in ours:
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
