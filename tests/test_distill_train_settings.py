@@ -106,6 +106,7 @@ def test_a_folder_that_is_read_isn_t_written_to(tmp_path: Path, setting: str) ->
         ({"patience": 2}, "needs 'eval_data'"),
         ({"row_tokens": 9000}, "'row_tokens' must be"),
         ({"log_every": 0}, "'log_every' must be at least 1"),
+        ({"seed": 2**70}, "'seed' is at least 0 and below"),
         ({"seed": "x"}, "'seed': Input should be a valid integer"),
         ({"max_steps": "many"}, "'max_steps': Input should be a valid integer"),
         ({"compile": "perhaps"}, "'compile': Input should be a valid boolean"),

@@ -192,6 +192,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--show", type=int, default=0, help="plans of each set to print")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args(argv)
+    if args.limit is not None and args.limit < 1:
+        parser.error("--limit is a whole number from 1")
     called = names(args.examples, set_name)
     plans = {name: list(read_examples(path)) for path, name in called.items()}
     problems = {name: numeric_items(rows) for name, rows in plans.items()} if args.answer else {}

@@ -31,8 +31,8 @@ def quality_table(
         say: Gets a line now and then.
 
     Returns:
-        A mapping a metric, from each set's name to its figure; see `by_metric`. None if the file
-        can't be asked.
+        A mapping a metric, from each set's name to its figure; see `by_metric`; none if the
+        file can't be asked.
 
     Raises:
         UserError: If the directory holds another file's table.

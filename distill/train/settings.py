@@ -228,6 +228,8 @@ class TrainSettings:
             raise UserError("training needs one of 'max_steps', 'epochs' and 'max_minutes'.")
         if not (0 <= self.constant <= 1 and 0 <= self.floor <= 1 and self.clip > 0):
             raise UserError("'constant' and 'floor' are shares up to 1, and 'clip' is over 0.")
+        if not 0 <= self.seed < 2**63:
+            raise UserError("'seed' is at least 0 and below 2^63.")
         self._check_sizes()
 
     def _check_sizes(self) -> None:
