@@ -350,5 +350,5 @@ def test_the_recipe_of_the_guide_is_one() -> None:
     guide = (ROOT / "docs" / "distillation.md").read_text(encoding="utf-8")
     recipe = Recipe.of(yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0]))
     files = {name: Path(name, "examples.jsonl") for name in recipe.sources}
-    assert recipe.training(files).student == "Qwen/Qwen3-0.6B"
+    assert recipe.training(files).student == "bundled"
     assert recipe.checking(files)[1] == {"held_out": files["held_out"]}
