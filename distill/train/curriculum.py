@@ -10,9 +10,10 @@ from typing import Any
 
 from ..records import read_examples
 from .encoding import Key, encode_files
+from .mixture import Source
 from .packing import Encoded
 from .samples import samples
-from .settings import Source, TrainSettings
+from .settings import TrainSettings
 
 
 @dataclass

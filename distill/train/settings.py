@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 from ...errors import UserError
 from ...models.bundled import bundled_model_path
 from ...plan import Final
 from ..checked import give_types
-from .samples import Role
+from .mixture import STRICT, Roles, Sources, Stage
 from .tokenizer import MIN_VOCABULARY
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 Kind = Literal["auto", "muon", "adamw"]
-_STRICT = ConfigDict(extra="forbid")
 _FROM_0 = (
     "max_steps", "epochs", "max_minutes", "patience", "micro_tokens", "max_tokens",
     "prompt_weight", "learning_rate", "muon_learning_rate", "weight_decay", "warmup", "threads",
@@ -27,58 +26,9 @@ _FROM_0 = (
 _FROM_1 = ("eval_every", "eval_samples", "batch_tokens", "save_every", "log_every")
 
 
-def _roles(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-def _rows(value: Any) -> Any:
-    """A stage's data, in which a path alone may stand for its mapping."""
-    if not isinstance(value, list | tuple):
-        return value
-    return [{"path": str(row)} if isinstance(row, str | Path) else row for row in value]
-
-
 def _adapters(value: Any) -> Any:
     """`lora: true` is LoRA as it is by default."""
     return ({} if value else None) if isinstance(value, bool) else value
-
-
-Roles = Annotated[tuple[Role, ...], BeforeValidator(_roles)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of examples; `weight` says how often it comes up in an epoch (2.5, 0.1 ...).
-
-    `roles` narrows the run's roles for this file; empty means all.
-    """
-
-    __pydantic_config__ = _STRICT
-
-    path: str
-    weight: float = 1.0
-    roles: Roles = ()
-
-    def __post_init__(self) -> None:
-        if not 0 < self.weight <= 1000:
-            raise UserError(f"the weight of {self.path!r} must be over 0, at most 1000.")
-
-
-Sources = Annotated[tuple[Source, ...], BeforeValidator(_rows)]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A mixture, and the share of the training that it lasts; without a share, the rest."""
-
-    __pydantic_config__ = _STRICT
-
-    data: Sources
-    share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.data or not 0 <= self.share <= 1:
-            raise UserError("a stage needs 'data' and a 'share' between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +39,7 @@ class Scratch:
     al., "Query-Key Normalization for Transformers", 2020): it learns from fewer tokens.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     width: int = 256
     layers: int = 8
@@ -117,7 +67,7 @@ class Scratch:
 class Lora:
     """Low-rank adapters, as PEFT names them."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     r: int = 16
     alpha: int = 32

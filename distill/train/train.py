@@ -21,7 +21,8 @@ from ...errors import MissingDependencyError, UserError
 from ...storage import locked
 from .. import manifest
 from ..processes import rank_and_world
-from .settings import Lora, Scratch, Source, Stage, TrainSettings
+from .mixture import Source, Stage
+from .settings import Lora, Scratch, TrainSettings
 
 __all__ = ["Lora", "Scratch", "Source", "Stage", "TrainSettings", "train"]
 
