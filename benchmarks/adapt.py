@@ -12,7 +12,6 @@ is strict about wording (docs/models.md).
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -40,17 +39,17 @@ def main() -> None:
     rows = list(read_examples(FIELD))
     Random(0).shuffle(rows)
     rest = rows[HELD_OUT:]
+    if not all(0 < count <= len(rest) for count in args.plans):
+        parser.error(f"--plans are from 1 to {len(rest)}: the others are held out")
     sets = {"help desk": rows[:HELD_OUT], "other fresh questions": elsewhere(args.out)}
     tell("bundled, as it is", Path(bundled_model_path()), sets)
     for student, count in [*(("bundled", n) for n in args.plans), ("scratch", max(args.plans))]:
         folder = args.out / f"{student}-{count}-{args.steps}"
         taught = args.out / f"{count}.jsonl"
         write_examples(taught, rest[:count])
-        begun = time.monotonic()
-        run_recipe(
-            Recipe.of(recipe_for(student, taught, args.steps)), folder, args.out, until="export"
-        )
-        minutes = (time.monotonic() - begun) / 60
+        recipe = Recipe.of(recipe_for(student, taught, args.steps))
+        done = run_recipe(recipe, folder, args.out, until="export")
+        minutes = done["train"]["seconds"] / 60  # Also where it was trained before.
         file = folder / "export" / "model-q8_0.gguf"
         tell(f"{student}, {count} plans ({minutes:.1f} min)", file, sets)
 

@@ -22,6 +22,7 @@ _RESULT = re.compile(
 _NUMBER = re.compile(r"(?<![#\d.])(?:\d+(?:\.\d+)?|\.\d+)(?!\d)")
 _ARITHMETIC = re.compile(r"[\d.+\-*/()%]+")
 _MAX_FOLDED_CHARS = 1000
+_SIGNS = str.maketrans("×÷−", "*/-")
 _FINAL = re.compile(r"^####\s*(.+)$", re.MULTILINE)
 
 
@@ -84,7 +85,7 @@ def checked_step(left: str, right: str) -> Step | None:
         >>> checked_step("$1,200 x 2", "2,400").expr, checked_step("2 + 2", "5")
         ('1200*2', None)
     """
-    expr = re.sub(r"[$\s]|(?<=\d),(?=\d{3})", "", left).replace("×", "*").replace("÷", "/")
+    expr = re.sub(r"[$€£\s]|(?<=\d),(?=\d{3})", "", left).translate(_SIGNS)
     expr = re.sub(r"(?<![\d.])\.(?=\d)", "0.", re.sub(r"(?<=\d|\))[xX](?=\d|\(|\.)", "*", expr))
     expr = re.sub(r"(?<=\d)(\.\d*?)0+(?!\d)", lambda m: m[1].rstrip("."), expr)
     try:

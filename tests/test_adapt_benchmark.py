@@ -37,3 +37,29 @@ def test_its_recipe_is_one(adapt: Any, student: str) -> None:
     recipe = Recipe.of(adapt.recipe_for(student, Path("taught.jsonl"), 60))
     files = {name: Path(name) for name in recipe.sources}
     assert recipe.training(files).student == student
+
+
+def run(adapt: Any, monkeypatch: pytest.MonkeyPatch, folder: Path, plans: str) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(sys, "argv", ["adapt.py", "--plans", plans, "--out", str(folder)])
+    monkeypatch.setattr(adapt, "elsewhere", lambda _: [])
+    monkeypatch.setattr(adapt, "run_recipe", lambda *_, **__: {"train": {"seconds": 90.0}})
+    monkeypatch.setattr(adapt, "tell", lambda name, *_: said.append(name))
+    adapt.main()
+    return said
+
+
+def test_more_plans_than_there_are_are_refused(
+    adapt: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for plans in ("361", "0"):
+        with pytest.raises(SystemExit):
+            run(adapt, monkeypatch, tmp_path, plans)
+        assert "--plans are from 1 to 360" in capsys.readouterr().err
+
+
+def test_a_training_that_was_done_before_has_its_time(
+    adapt: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = run(adapt, monkeypatch, tmp_path, "100")
+    assert said[1:] == ["bundled, 100 plans (1.5 min)", "scratch, 100 plans (1.5 min)"]

@@ -24,6 +24,7 @@ from langgraph_decompose.distill.train.gguf_student import (  # noqa: E402
     gguf_model,
     gguf_tokenizer,
 )
+from langgraph_decompose.distill.train.optimizer import optimizers_for  # noqa: E402
 from langgraph_decompose.distill.train.train import TrainSettings, train  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 
@@ -111,6 +112,16 @@ def test_of_the_bundled_files_the_one_of_the_role_is_taken(data: Path) -> None:
     assert settings(data).files == [data, BUNDLED]
     solver = settings(data, roles=("solver",))
     assert solver.files == [data, Path(bundled_model_path("solver"))]
+
+
+def test_a_folder_of_ours_goes_on_at_the_rates_of_its_file(data: Path, tmp_path: Path) -> None:
+    train(settings(data), tmp_path / "train")
+    model = gguf_model(BUNDLED)
+    for student in ("bundled", str(tmp_path / "train" / "model")):
+        chosen = settings(data, student=student, learning_rate=0.0)
+        muon, adamw = optimizers_for(chosen, model, bfloat16=False).state_dict()
+        assert [row["lr"] for row in muon["param_groups"]] == [2e-3]
+        assert {row["lr"] for row in adamw["param_groups"]} == {1e-3}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ def test_a_student_s_files_are_inputs_so_that_another_one_is_noticed(tmp_path: P
 
 @pytest.mark.parametrize("name", ["model", "tokenizer"])
 def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
     data, student = tmp_path / "a.jsonl", tmp_path / name
     write_examples(data, [Example("1", "Who?")])
     student.mkdir()
@@ -62,6 +64,8 @@ def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str
 
 @pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt", "log.jsonl", "curves.png"])
 def test_a_file_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
     write_examples(tmp_path / "a.jsonl", [Example("1", "Who?")])
     (tmp_path / name).write_text("mine")
     settings = TrainSettings(stages=[{"data": [str(tmp_path / "a.jsonl")]}], max_steps=1)

@@ -53,6 +53,9 @@ class ReplyStore:
         (1, None)
     """
 
+    retry_failed = False
+    """As of a journal: no failure is kept here, so that none is asked for again on demand."""
+
     def __init__(self, directory: Path) -> None:
         self.calls = self.new = self.damaged = 0
         self.usage: list[UsageRow] = []

@@ -20,10 +20,10 @@ _RESULT = "=>"
 _MAX_RESULT_CHARS = 500
 _MAX_WORKING_CHARS = 2000
 _MAX_EXPR_CHARS = 80
-_TIMES = re.compile(r"(?<=[\d)%])\s*(?:[x×·]|\\times|\\cdot)\s*(?=[$(\d])", re.IGNORECASE)
+_TIMES = re.compile(r"(?<=[\d)%])\s*(?:[x×·]|\\times|\\cdot)\s*(?=[$€£(\d])", re.IGNORECASE)
 _ARITHMETIC = r"[\d.,$€£%()+*/÷−\s-]"
-_APART = re.compile(r"[.,]\s+|(?<=[\d)%])\s+(?=[\d($])")  # "In 2019, 3 boxes" are two numbers.
-_NUMBER = re.compile(r"[$€£\s]*-?(?:\d[\d,]*)?\.?\d+%?")
+_APART = re.compile(r"[.,]\s+|(?<=[\d)%])\s+(?=[\d($€£])")  # "In 2019, 3 boxes" are two numbers.
+_NUMBER = re.compile(r"[$€£\s]*[-−]?[$€£]?(?:\d[\d,]*)?\.?\d+%?")
 _CALCULATION = re.compile(rf"({_ARITHMETIC}{{3,200}}(?:={_ARITHMETIC}{{1,200}})+)")
 
 
@@ -61,8 +61,8 @@ def with_workings(
 ) -> tuple[Line, ...]:
     """The lines of a plan with their answers, and expressions where the working shows them.
 
-    The answer of a line with an expression is a number alone, as the calculator gives it: a
-    solver sees no unit in the answers before its own, and the screen none to compare with.
+    The answer of a line with an expression is a number alone, as the calculator gives it and as
+    a solver sees it before later lines; any other stays in the teacher's words ("24 jars").
     """
     lines: list[Line] = []
     for row in plan:
@@ -89,7 +89,8 @@ def expression(working: Working, needed: dict[int, str], problem: str) -> str:
 
     Returns:
         An expression that has exactly that value, or "" if there is none, if it takes a number
-        from nowhere, or if it does without an answer that the line is said to need.
+        from nowhere, if it does without an answer that the line is said to need, or if two of
+        these are equal: which of them is meant where doesn't show.
 
     Example:
         >>> working = Working("4 of 6 crates: 4 * 24 = 96, and 96 - 10 = 86", "86 jars")
@@ -98,7 +99,9 @@ def expression(working: Working, needed: dict[int, str], problem: str) -> str:
     """
     values = [stated_number(answer) for answer in needed.values()]
     steps = _calculations(working.text)
-    if not steps or None in values or stated_number(working.result) != steps[-1].value:
+    if not steps or None in values or len({*values}) < len(values):
+        return ""
+    if stated_number(working.result) != steps[-1].value:
         return ""
     known = [Step("", value) for value in values if value is not None]
     traced = trace([*known, *steps], problem)

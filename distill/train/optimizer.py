@@ -12,10 +12,13 @@ from typing import Any
 
 import torch
 
+from .files import inherited
 from .settings import TrainSettings
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
+_MOST_OF_OURS = 100_000_000
+"""Parameters up to which a student of ours was trained from scratch, and not from somebody's."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -139,8 +142,9 @@ class Optimizers:
 def optimizers_for(settings: TrainSettings, model: Any, bfloat16: bool) -> Optimizers:
     """As the settings say; what they leave open hangs on what is trained and in what precision."""
     scratch = settings.student == "scratch"
-    # Files of ours are small and were made with Muon; much of what they know is soon lost.
-    going_on = settings.student_gguf is not None and not settings.lora
+    small = sum(p.numel() for p in model.parameters()) <= _MOST_OF_OURS
+    # Students of ours were made with Muon; at higher rates they soon lose much of what they know.
+    going_on = small and not settings.lora and bool(inherited(settings))
     usual = 3e-3 if scratch else 2e-4 if settings.lora else 1e-3 if going_on else 2e-5
     muon = scratch or going_on if settings.optimizer == "auto" else settings.optimizer == "muon"
     return Optimizers(

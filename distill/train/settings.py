@@ -105,9 +105,10 @@ class TrainSettings:
         row_tokens: Width of the rows that samples are packed into.
         max_tokens: Longer samples are left out; 0 is the student's context.
         prompt_weight: What the loss on a prompt's token counts.
-        optimizer: "auto" is Muon from scratch and for a file of this project, else AdamW.
-        learning_rate: AdamW's; 0 is 3e-3 from scratch, 2e-4 with LoRA, 1e-3 for a file of this
-            project, else 2e-5.
+        optimizer: "auto" is Muon from scratch and for a small student of this project (without
+            LoRA), else AdamW.
+        learning_rate: AdamW's; 0 is 3e-3 from scratch, 2e-4 with LoRA, 1e-3 for a small student of
+            this project, else 2e-5.
         muon_learning_rate: Muon's; 0 is 2e-2 from scratch, else 2e-3.
         weight_decay: For matrices.
         warmup: Steps in which the rate rises; a tenth of the steps at most.
