@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..storage import writing
 from .parser import Parser
 from .terminal import progress_shown
 
@@ -261,8 +260,6 @@ def _publish(args: Namespace) -> Any:
 
     file = args.out.suffix == ".gguf" and not args.out.is_dir()
     target = args.out if file else args.out / args.gguf.name
-    with writing(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
     rows = by_metric(read_figures(args.evaluation)) if args.evaluation else []
     publish(args.gguf, target, args.check, evaluation=rows, loosened=args.loosened)
     return {"published": str(target)}

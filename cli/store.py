@@ -115,7 +115,7 @@ class RunStore:
             raise UserError(f"there is no run {name!r}; `decompose runs` lists them.")
         raise UserError(f"{len(found)} runs begin with {name!r}; give more of the id.")
 
-    def delete(self, runs: list[Run]) -> None:
+    def delete(self, runs: Sequence[Run]) -> None:
         """Forget runs with their checkpoints.
 
         Raises:

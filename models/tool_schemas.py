@@ -18,6 +18,7 @@ _LISTS = ("oneOf", "anyOf", "allOf", "prefixItems")
 _BOUNDS = ("minLength", "maxLength", "minItems", "maxItems")
 _MOST = 500
 """The converter nests a level for each further item; llama.cpp reads no thousand of them."""
+_HALF = re.compile(r"[\ud800-\udfff]")
 _BEYOND = re.compile(
     r'[\\."^$\x00-\x1f]|\(\?|\(\)|\[\]|[*+?}][*+?]|\{(?!\d{1,3}(?:,\d{0,3})?\})', re.DOTALL
 )
@@ -85,9 +86,11 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
             """With backslashes doubled, which JSON has before quotes and for line breaks.
 
             Letters of other alphabets stay as they are: a model knows them, not their numbers.
+            Halves of characters have nothing but a number.
             """
             if "\\u" in literal:
-                literal = json.dumps(json.loads(literal), ensure_ascii=False)
+                readable = json.dumps(json.loads(literal), ensure_ascii=False)
+                literal = literal if _HALF.search(readable) else readable
             return str(super()._format_literal(literal.replace("\\", "\\\\")))
 
     converter = Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)

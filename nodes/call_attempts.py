@@ -6,18 +6,29 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ..errors import BudgetExhaustedError, ReplyError, is_transient, waits_for_a_person
 from ..models.limiter import NoPlaceError
+from .journal import PASSING
 from .namespaces import is_graph
 from .outputs import read_output
-from .replies import Reply
+from .replies import Reply, failure_value, is_final
 from .retry import pause_before_retry
 from .session import Session
 from .usage import UsageRow, add_usage, cost, no_usage, tokens_used
 
 if TYPE_CHECKING:
     from .calls import Call
+
+
+def failure_entry(call: Call, error: Exception) -> tuple[str, dict[str, Any]]:
+    """The journal's entry for a failure: under the call's key if it is final."""
+    value = failure_value(error)
+    if is_final(error, call.role):
+        return call.key, value
+    # A passing one isn't found again, but what it took counts against the budget.
+    return f"{PASSING}{uuid4().hex}", {"usage": value["usage"]}
 
 
 class Attempts:
@@ -47,7 +58,9 @@ class Attempts:
             with self._call.model.limiter.hold(self._seconds_left()):
                 yield
         except NoPlaceError:
-            raise self._came_too_late() from None
+            error = self._came_too_late()
+            self._session.keep(*failure_entry(self._call, error))
+            raise error from None
 
     @asynccontextmanager
     async def aplace(self) -> AsyncIterator[None]:
@@ -56,7 +69,9 @@ class Attempts:
             async with self._call.model.limiter.ahold(self._seconds_left()):
                 yield
         except NoPlaceError:
-            raise self._came_too_late() from None
+            error = self._came_too_late()
+            await self._session.akeep(*failure_entry(self._call, error))
+            raise error from None
 
     def _came_too_late(self) -> BudgetExhaustedError:
         busy = f"{self._call.model.name} was busy"
@@ -110,11 +125,10 @@ class Attempts:
         self._meter.add_calls(usage["calls"] - self.made)
         return usage
 
-    def pause_after(self, error: Exception) -> float | None:
-        """Seconds until the next attempt; None, with the usage attached, if there is none.
+    def pause_after(self, error: Exception) -> tuple[float, Exception | None]:
+        """Seconds until the next attempt; if there is none, the failure with the usage attached.
 
-        Raises:
-            BudgetExhaustedError: If it was the budget's time that ran out.
+        That is the error, or that the budget's time ran out.
         """
         if waits_for_a_person(error):
             # It goes on when the run is resumed, and is counted then.
@@ -125,14 +139,11 @@ class Attempts:
         in_vain = self._call.model.is_local or self._told_by_nested(error)
         pause = None if in_vain else pause_before_retry(error, self.made)
         if pause is not None and (left is None or pause < left):
-            return pause
-        out_of_time = left is not None and left <= (pause or 0) and is_transient(error)
-        if out_of_time:
+            return pause, None
+        if left is not None and left <= (pause or 0) and is_transient(error):
             error = BudgetExhaustedError("the budget's max_seconds was reached while this ran")
         self._tell_usage(error)
-        if out_of_time:
-            raise error
-        return None
+        return 0.0, error
 
     def _told_by_nested(self, error: Exception) -> Sequence[UsageRow]:
         """What a decomposition graph that was asked says it took before it failed."""

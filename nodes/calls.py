@@ -14,17 +14,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from uuid import uuid4
 
 from ..models.references import ResolvedModel
-from .call_attempts import Attempts
-from .journal import PASSING
+from .call_attempts import Attempts, failure_entry
 from .namespaces import apart
 from .outputs import Heard
 from .replies import (
     Reply,
-    failure_value,
-    is_final,
     read_value,
     recorded_error,
     reply_value,
@@ -100,13 +96,13 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
                 with naming_who_is_asked(call):
                     reply = attempts.reply(wait_within(bound, once))
             except Exception as error:
-                pause = attempts.pause_after(error)
-                if pause is None:
-                    session.keep(*_failure(call, error))
-                    raise
+                pause, failure = attempts.pause_after(error)
             else:
                 session.keep(call.key, reply_value(reply))
                 return reply
+            if failure:
+                session.keep(*failure_entry(call, failure))
+                raise failure
         session.stop.wait(pause)
 
 
@@ -139,13 +135,13 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
                 with naming_who_is_asked(call):
                     reply = attempts.reply(await await_within(bound, once))
             except Exception as error:
-                pause = attempts.pause_after(error)
-                if pause is None:
-                    await session.akeep(*_failure(call, error))
-                    raise
+                pause, failure = attempts.pause_after(error)
             else:
                 await session.akeep(call.key, reply_value(reply))
                 return reply
+            if failure:
+                await session.akeep(*failure_entry(call, failure))
+                raise failure
         await asyncio.sleep(pause)
 
 
@@ -162,12 +158,3 @@ def _stored(call: Call, session: Session) -> Reply | None:
     if call.on_text:
         call.on_text(reply.text)
     return reply
-
-
-def _failure(call: Call, error: Exception) -> tuple[str, dict[str, Any]]:
-    """The journal's entry for a failure: under the call's key if it is final."""
-    value = failure_value(error)
-    if is_final(error, call.role):
-        return call.key, value
-    # A passing one isn't found again, but what it took counts against the budget.
-    return f"{PASSING}{uuid4().hex}", {"usage": value["usage"]}

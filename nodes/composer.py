@@ -198,7 +198,7 @@ def outcome(
     warnings += budget_warnings(budget, total)
     errors = [row["error"] for row in rows if row["error"]]
     # That lines were skipped is but a consequence.
-    causes = [e["message"] for e in errors if e["type"] != MISSING_ANSWER]
+    causes = [e["message"] for e in errors if e.get("type") != MISSING_ANSWER]
     # A cached reply comes with its first id: a message of that id would take the first's place.
     if any(message_id == getattr(m, "id", None) for m in state.get("messages") or ()):
         message_id = None

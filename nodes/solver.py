@@ -252,7 +252,9 @@ def final_answer(text: str) -> str:
     if marked and text[: marked[-1].start()].strip():
         paragraph, *_ = re.split(r"\n\s*\n", text[marked[-1].end() :].strip(), maxsplit=1)
         if lines := _lines_with_words(paragraph):
-            return _out_of_formula("\n".join(lines).strip(" *_"))
+            # Stars at the ends of several lines aren't around all of them.
+            found = lines[0].strip(" *_") if len(lines) == 1 else "\n".join(lines)
+            return _out_of_formula(found)
     return said[-1]
 
 

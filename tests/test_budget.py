@@ -22,7 +22,11 @@ from langgraph_decompose import (
     create_decomposition_graph,
     resolve_model,
 )
+from langgraph_decompose.errors import BudgetExhaustedError
 from langgraph_decompose.models.limiter import Limiter
+from langgraph_decompose.nodes.calls import Call, aask, ask
+from langgraph_decompose.nodes.journal import Journal
+from langgraph_decompose.nodes.session import Session
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 PLAN = "#1 A?\n#2 B?\n#3 C?"
@@ -282,3 +286,36 @@ def test_after_the_time_that_questions_share_no_call_begins(how: str, strategy: 
     time.sleep(0.002)
     result = run(how, late)
     assert (result["status"], solver.prompts) == ("budget_exhausted", [])
+
+
+@both
+@pytest.mark.parametrize("busy", [False, True])
+def test_what_the_end_of_the_time_stopped_still_counts_later(how: str, busy: bool) -> None:
+    failed, limiter, saver = threading.Event(), Limiter(1), InMemorySaver()
+
+    def down(prompt: str) -> str:
+        failed.set()
+        raise ConnectionError("it is down")
+
+    def take_the_place() -> None:
+        assert failed.wait(30)
+        with limiter.hold():
+            time.sleep(1.2)
+
+    def session() -> Session:
+        return Session(Meter(Budget(max_seconds=0.5)), Journal(saver, "1", "run"))
+
+    def begin() -> Any:
+        one = Call("solver", replace(resolve_model(down), limiter=limiter), [])
+        if how == "sync":
+            return ask(one, None, session())
+        return asyncio.run(aask(one, None, session()))
+
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(take_the_place) if busy else None
+        with pytest.raises(BudgetExhaustedError, match="max_seconds") as caught:
+            begin()
+        assert other is None or other.result() is None
+    taken = caught.value.usage
+    assert taken[0]["calls"]
+    assert tuple(session().open().failed_before) == taken

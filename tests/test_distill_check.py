@@ -115,15 +115,15 @@ def test_a_finished_check_isn_t_repeated(model_dir: Path, exported: Path, checke
 def test_only_the_file_that_passed_is_published(
     exported: Path, checked: Path, tmp_path: Path
 ) -> None:
-    target = tmp_path / "decompose.gguf"
+    target = tmp_path / "made" / "for it" / "decompose.gguf"
     publish(exported / "model-q8_0.gguf", target, checked, loosened=True)
     assert read_contract(target) is not None
-    assert (tmp_path / "decompose.md").read_text() == (checked / "model-q8_0.md").read_text()
+    assert target.with_suffix(".md").read_text() == (checked / "model-q8_0.md").read_text()
     changed = tmp_path / "model-q8_0.gguf"
     changed.write_bytes(target.read_bytes() + b"x")
     with pytest.raises(UserError, match="isn't what was checked"):
-        publish(changed, tmp_path / "other.gguf", checked)
-    assert not (tmp_path / "other.gguf").exists()
+        publish(changed, tmp_path / "other" / "model.gguf", checked)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_loosened_check_publishes_nothing_unasked(

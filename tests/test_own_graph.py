@@ -203,3 +203,11 @@ def test_a_gate_s_samples_can_disagree(wrong: Any) -> None:
 def test_a_verifier_s_retries_are_a_number(wrong: Any) -> None:
     with pytest.raises(UserError, match="a verifier node's retries are 0 to 8"):
         verifier_node(always("right"), retries=wrong)
+
+
+def test_a_row_of_one_s_own_need_not_say_of_what_type_its_error_is() -> None:
+    row = {"id": 1, "text": "A?", "answer": None, "status": "failed", "usage": [], "seconds": 0.0}
+    rows = [{**row, "error": {"message": "it is down"}}]
+    state = {"question": "Q?", "plan": PARTS, "final": "last", "answers": rows}
+    [message] = composer_node(always("x")).invoke(state)["messages"]
+    assert message.content == "No answer; it is down"

@@ -161,6 +161,8 @@ def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> No
 def test_a_list_below_its_heading_is_the_answer() -> None:
     result = run("sync", sampled(drawn("Two.\nAnswer:\n- Paris\n- Rome\n\nThat's all."), 1))
     assert result["answer"] == "- Paris\n- Rome"
+    starred = run("sync", sampled(drawn("Two.\nAnswer:\n**Paris**\n**Rome**"), 1))
+    assert starred["answer"] == "**Paris**\n**Rome**"
     headed = run("sync", sampled(drawn("Answer:\nThere are 6 of 7.\n\nSo 42"), 1))
     assert headed["answer"] == "So 42", "it is the heading of the thinking as well"
 

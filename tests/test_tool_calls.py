@@ -135,6 +135,10 @@ def test_other_alphabets_are_written_as_they_are(model: ChatGGUF) -> None:
     for value in ("大", "🙂"):
         call = json.dumps({"name": "Tool", "arguments": {"größe": value}}, ensure_ascii=False)
         assert model._submit(lambda engine, call=call: follows(engine, grammar, call)).result()
+    fields = {"type": "object", "properties": {"x": {"enum": ["a\ud83d"]}}, "required": ["x"]}
+    half = {"type": "function", "function": {"name": "t", "parameters": fields}}
+    [made] = model.bind_tools([half], tool_choice="any").invoke("x").tool_calls
+    assert made["args"] == {"x": "a\ud83d"}, "what UTF-8 can't say is said by its number"
     [told] = calls_in_words(AIMessage("", tool_calls=[{**CALL, "args": {"größe": "大"}}]))
     assert told == '{"name": "add", "arguments": {"größe": "大"}}'
 

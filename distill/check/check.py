@@ -16,6 +16,7 @@ from ...models.engine import Engine
 from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
 from ...nodes.plan_calls import PLANS, grammar_for
+from ...storage import writing
 from .. import manifest
 from ..export.contract_file import read_contract_file
 from ..export.hf_model import read_json
@@ -124,6 +125,8 @@ def publish(
             "check it again, or publish it with --loosened."
         )
     card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))
     with written_whole(target) as temporary:
         shutil.copyfile(gguf, temporary)
