@@ -231,11 +231,13 @@ def test_texts_of_samples_are_not_kept(tmp_path: Path) -> None:
     text = "x" * 50_000
     path = write_samples(tmp_path / "s.jsonl", rows_of("direct", 300, context=text))
     assert path.stat().st_size > 15e6
+    # What it imports counts otherwise, where no other test has come first.
+    summary_of(read_samples(write_samples(tmp_path / "few.jsonl", rows_of("direct", 3))))
     tracemalloc.start()
     summary_of(read_samples(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2e6
+    assert peak < 5e6
 
 
 @pytest.mark.parametrize(
