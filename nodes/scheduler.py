@@ -13,6 +13,7 @@ import contextvars
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -113,7 +114,7 @@ class Scheduler:
                     pool.submit(contextvars.copy_context().run, do, job)
                 if work.finished:
                     return work.update(state)
-                inbox.get()()
+                _next(inbox)()
         finally:
             # What still runs was dropped, or the run failed: it ends with the call that it is at.
             for job in begun:
@@ -146,6 +147,13 @@ class Scheduler:
                 job.session.stop.set()  # For a graph that a function asks: its thread goes on.
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _next(inbox: queue.SimpleQueue[Callable[[], None]]) -> Callable[[], None]:
+    """What comes next; a Ctrl-C in the moment before it waits is heard a second later."""
+    while True:
+        with suppress(queue.Empty):
+            return inbox.get(timeout=1)
 
 
 async def _outcome(job: Job[Any], config: Any) -> Callable[[], None]:

@@ -227,6 +227,7 @@ def test_after_ctrl_c_no_thread_asks_anything_more(options: Any, begun: int, aro
     def solve(prompt: str) -> str:
         prompts.append(prompt)
         if next(number) == begun:  # One thread alone: a second Ctrl-C would end the ending.
+            time.sleep(0.2)  # Whoever waits in this moment hears it; a lock just before doesn't.
             os.kill(os.getpid(), signal.SIGINT)
         interrupted.wait(30)
         return "x"
