@@ -22,6 +22,8 @@ _RESULT = re.compile(
 _NUMBER = re.compile(r"(?<![#\d.])(?:\d+(?:\.\d+)?|\.\d+)(?!\d)")
 _ARITHMETIC = re.compile(r"[\d.+\-*/()%]+")
 _MAX_FOLDED_CHARS = 1000
+MAX_EXPR_CHARS = 80
+"""Of an expression that a solver is to learn."""
 _SIGNS = str.maketrans("×÷−", "*/-")
 _FINAL = re.compile(r"^####\s*(.+)$", re.MULTILINE)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...evals.annotated import Step, checked_step, fold, trace
+from ...evals.annotated import MAX_EXPR_CHARS, Step, checked_step, fold, trace
 from ...nodes.given_numbers import stated_number
 from ...tools.calculator import format_number
 from ..records import Line
@@ -19,7 +19,6 @@ _STEP = re.compile(r"[\s*_>-]*#(\d{1,2})\b")
 _RESULT = "=>"
 _MAX_RESULT_CHARS = 500
 _MAX_WORKING_CHARS = 2000
-_MAX_EXPR_CHARS = 80
 _TIMES = re.compile(r"(?<=[\d)%])\s*(?:[x×·]|\\times|\\cdot)\s*(?=[$€£(\d])", re.IGNORECASE)
 _ARITHMETIC = r"[\d.,$€£%()+*/÷−\s-]"
 _APART = re.compile(r"[.,]\s+|(?<=[\d)%])\s+(?=[\d($€£])")  # "In 2019, 3 boxes" are two numbers.
@@ -109,7 +108,7 @@ def expression(working: Working, needed: dict[int, str], problem: str) -> str:
         return ""
     kept = [True] * len(known) + [False] * (len(steps) - 1) + [True]
     step = fold(traced, kept)[-1]
-    if step.needs != list(range(1, len(known) + 1)) or len(step.expr) > _MAX_EXPR_CHARS:
+    if step.needs != list(range(1, len(known) + 1)) or len(step.expr) > MAX_EXPR_CHARS:
         return ""
     ids = list(needed)
     return re.sub(r"#(\d+)", lambda match: f"#{ids[int(match[1]) - 1]}", step.expr)

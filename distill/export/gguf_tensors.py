@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import ModelFileError, UserError
 from .hf_model import Weights
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
@@ -101,6 +102,20 @@ def _names(architecture: str, layers: int) -> Any:
     import gguf
 
     return gguf.get_tensor_name_map(gguf.MODEL_ARCH[architecture.upper()], layers)
+
+
+def open_gguf(path: Path) -> Any:
+    """The reader of a GGUF file's tensors and arrays.
+
+    Raises:
+        ModelFileError: If it is cut off or damaged.
+    """
+    from gguf import GGUFReader
+
+    try:
+        return GGUFReader(path)
+    except Exception as error:  # A damaged file makes it raise whatever numpy does.
+        raise ModelFileError(f"{str(path)!r} is cut off or damaged: {error}.") from None
 
 
 def hyperparameters(writer: Any, config: Any) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ...errors import ModelFileError, UserError
+from ...errors import UserError
+from .gguf_tensors import open_gguf
 
 QUANTISATIONS = (
     "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
@@ -58,9 +59,7 @@ def tensor_types(path: Path) -> dict[str, int]:
         >>> sorted(tensor_types(Path(bundled_model_path())))  # doctest: +SKIP
         ['F32', 'Q8_0']
     """
-    from gguf import GGUFReader
-
-    return dict(Counter(tensor.tensor_type.name for tensor in GGUFReader(path).tensors))
+    return dict(Counter(tensor.tensor_type.name for tensor in open_gguf(path).tensors))
 
 
 def parameters(path: Path) -> int:
@@ -69,12 +68,7 @@ def parameters(path: Path) -> int:
     Raises:
         ModelFileError: If it is cut off or damaged.
     """
-    from gguf import GGUFReader
-
-    try:
-        return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
-    except Exception as error:  # A damaged file makes it raise whatever numpy does.
-        raise ModelFileError(f"{str(path)!r} is cut off or damaged: {error}.") from None
+    return sum(int(tensor.n_elements) for tensor in open_gguf(path).tensors)
 
 
 @contextmanager

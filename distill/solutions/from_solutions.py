@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
-from ...evals.annotated import Step, fold, read_steps, trace
+from ...evals.annotated import MAX_EXPR_CHARS, Step, fold, read_steps, trace
 from ...plan import MAX_TEXT_CHARS
 from ...plan.choice import asking_sentence
 from ...tools.calculator import CalculatorError, calculate, format_number
@@ -14,7 +14,6 @@ from ..records import Example, Line
 from .wording import as_question
 
 MAX_LINES = 8
-_MAX_EXPR_CHARS = 80
 _MAX_MERGED = 3  # operators in one line
 _MAX_ASKED_CHARS = 160
 _MALE, _FEMALE = {"he", "his", "him"}, {"she", "her", "hers"}
@@ -131,7 +130,7 @@ def _usable(steps: list[Step]) -> bool:
     """Whether the expressions, with results put in, give the values; and all are short."""
     for step in steps:
         written = re.sub(r"#(\d+)", lambda m: f"({_exact(steps[int(m[1]) - 1].value)})", step.expr)
-        if len(step.expr) > _MAX_EXPR_CHARS or calculate(written) != step.value or step.value < 0:
+        if len(step.expr) > MAX_EXPR_CHARS or calculate(written) != step.value or step.value < 0:
             return False
     return len(steps) <= MAX_LINES
 

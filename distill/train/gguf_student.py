@@ -15,7 +15,13 @@ import torch
 
 from ...errors import ModelFileError, UserError
 from ...models.gguf_file import read_contract, read_metadata
-from ..export.gguf_tensors import FAMILIES, halves_of_heads, heads_to_permute, tensor_name
+from ..export.gguf_tensors import (
+    FAMILIES,
+    halves_of_heads,
+    heads_to_permute,
+    open_gguf,
+    tensor_name,
+)
 from ..export.gguf_tokenizer import ONE_DIGIT_NAME
 
 _SPECIAL = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding"}
@@ -118,55 +124,56 @@ def gguf_tokenizer(path: Path) -> Any:
     Raises:
         UserError: If it cuts text in another way than the students from scratch.
     """
-    from tokenizers import AddedToken, Tokenizer, models
+    from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerFast
 
     from .tokenizer import cut_like_scratch
 
-    values, reader = read_metadata(path), _reader(path)
+    values = read_metadata(path)
     if values.get("tokenizer.ggml.pre") != ONE_DIGIT_NAME:
         raise UserError(
             f"the tokenizer of {str(path)!r} can't be read back; name its Hugging Face folder as "
             "the student."
         )
     try:
-        tokens, types, merges = (
-            reader.fields[f"tokenizer.ggml.{name}"].contents()
-            for name in ("tokens", "token_type", "merges")
-        )
-        kinds = list(zip(tokens, types, strict=True))
-        named = {
-            name: tokens[values[f"tokenizer.ggml.{key}_token_id"]]
-            for name, key in _SPECIAL.items()
-            if f"tokenizer.ggml.{key}_token_id" in values
-        }
-        known = {text: i for i, (text, kind) in enumerate(kinds) if kind in (_WORD, _CONTROL, _OWN)}
-        bpe = Tokenizer(models.BPE(vocab=known, merges=[tuple(m.split(" ")) for m in merges]))
+        bpe, kinds, special = _bpe(path, values)
     except Exception as error:  # tokenizers has no class of its own for it.
         raise ModelFileError(f"{str(path)!r} has a damaged tokenizer: {error}.") from None
     cut_like_scratch(bpe)
     controls = [text for text, kind in kinds if kind == _CONTROL]
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in controls])
     bpe.add_tokens([AddedToken(text, normalized=False) for text, kind in kinds if kind == _OWN])
-    others = [text for text in controls if text not in named.values()]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        additional_special_tokens=others,
+        additional_special_tokens=[text for text in controls if text not in special.values()],
         clean_up_tokenization_spaces=False,
-        **named,
+        **special,
     )
     tokenizer.chat_template = values.get("tokenizer.chat_template")
     return tokenizer
 
 
+def _bpe(path: Path, values: dict[str, Any]) -> tuple[Any, list[tuple[str, int]], dict[str, str]]:
+    """The merges as a tokenizer, each token with its kind, and what begins, ends and pads."""
+    from tokenizers import Tokenizer, models
+
+    fields = open_gguf(path).fields
+    tokens, types, merges = (
+        fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
+    )
+    kinds = list(zip(tokens, types, strict=True))
+    known = {text: i for i, (text, kind) in enumerate(kinds) if kind in (_WORD, _CONTROL, _OWN)}
+    special = {
+        name: tokens[values[f"tokenizer.ggml.{key}_token_id"]]
+        for name, key in _SPECIAL.items()
+        if f"tokenizer.ggml.{key}_token_id" in values
+    }
+    return (
+        Tokenizer(models.BPE(vocab=known, merges=[tuple(m.split(" ")) for m in merges])),
+        kinds,
+        special,
+    )
+
+
 def _tensors(path: Path) -> dict[str, Any]:
-    return {tensor.name: tensor for tensor in _reader(path).tensors}
-
-
-def _reader(path: Path) -> Any:
-    from gguf import GGUFReader
-
-    try:
-        return GGUFReader(path)
-    except Exception as error:  # A damaged file makes it raise whatever numpy does.
-        raise ModelFileError(f"{str(path)!r} can't be read: {error}.") from None
+    return {tensor.name: tensor for tensor in open_gguf(path).tensors}
