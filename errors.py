@@ -98,6 +98,8 @@ _TRANSIENT_CODES = {
     "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error",
     *map(str, _TRANSIENT_STATUS),
 }  # fmt: skip
+_REFUSED = {"AuthenticationError", "PermissionDeniedError", "RateLimitError"}
+"""Clients' names for 401, 403 and 429; what is transient of the last is told apart before."""
 _MAX_MESSAGE = 500
 _VERSIONED = re.compile(r"/(?:v\d|openai/)")
 """Of the paths below which services are found: `/v1/`, `/api/paas/v4/`, `/v1beta/openai/`."""
@@ -148,6 +150,19 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         "message": message,
         "transient": is_transient(error),
     }
+
+
+def is_from_outside(failure: Mapping[str, Any]) -> bool:
+    """Whether a failure, as `describe_error` tells it, says nothing about what was asked.
+
+    It may pass, or the service refused the account: a wrong or expired key, no money left.
+
+    Example:
+        >>> is_from_outside({"type": "AuthenticationError", "message": "", "transient": False})
+        True
+    """
+    refused = failure["type"] in _REFUSED or failure["message"].startswith("Error code: 402")
+    return failure["transient"] or refused
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -19,6 +19,7 @@ from .statistics import (
 
 Verdict = Literal["better", "worse", "can't tell"]
 _SURE = 0.05
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def compare_marks(
     """
     items = sorted(first[1].keys() & second[1].keys())  # The order decides what chance draws.
     before = [first[1][item] for item in items]
-    after = [second[1][item] for item in items]
+    # What a mixture's sum is off by makes no item better or worse.
+    pairs = ((first[1][item], second[1][item]) for item in items)
+    after = [a if math.isclose(a, b, abs_tol=_ROUNDING) else b for a, b in pairs]
     gains = [b - a for a, b in zip(before, after, strict=True)]
     wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
     shares = is_share(before) and is_share(after)

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,7 +106,8 @@ class Evaluation:
         passing: How many questions failed in passing when it was run, as a whole or in part.
 
     Raises:
-        UserError: If a task, its data or a model isn't there, or gold plans that are asked for.
+        UserError: If a task, its data or a model isn't there, or gold plans that are asked for,
+            or if two systems have one name.
     """
 
     def __init__(self, settings: EvalSettings) -> None:
@@ -128,7 +130,9 @@ class Evaluation:
         items = load_items(task, settings.data, settings.limit, settings.seed)
         if any(s.decomposer == GOLD for s in compared) and not gold_plans(items):
             raise UserError(f"the task {task.name!r} has no gold plans; name a decomposer.")
-        return _Loaded(task, items, source_of(task, settings.data), _fitting(task, compared))
+        fitting = _fitting(task, compared)
+        _check_names(fitting)
+        return _Loaded(task, items, source_of(task, settings.data), fitting)
 
     def jobs(self) -> Iterator[Job]:
         """Every question to every system, system by system."""
@@ -198,6 +202,7 @@ class Evaluation:
             name: {
                 "version": loaded.task.version,
                 "prompt_version": loaded.task.prompt_version,
+                "scoring": loaded.task.scoring,
                 "items": hash_of([asdict(item) for item in loaded.items]),
                 "systems": [system.name for system in loaded.systems],
             }
@@ -254,6 +259,16 @@ def _fitting(task: Task, compared: Sequence[System]) -> list[System]:
             f"{', '.join(PLANNING)}."
         )
     return list(dict.fromkeys(found))
+
+
+def _check_names(systems: Sequence[System]) -> None:
+    """Refuse systems that samples couldn't tell apart."""
+    names = Counter(system.name for system in systems)
+    if alike := [name for name, count in names.items() if count > 1]:
+        raise UserError(
+            f"two systems are called {alike[0]!r}; what differs in passwords or in where prompts "
+            "lie alone is compared in two evaluations."
+        )
 
 
 def _make(out: Path) -> None:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import describe_error, must_be_raised
+from ..errors import describe_error, is_from_outside, must_be_raised
 from ..graphs.state import result_of
 from ..models.hosted import without_credentials
 from ..nodes.answers import with_parts
@@ -204,7 +204,7 @@ def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float)
         "status": result["status"],
         "failed": failed,
         "error": _why(errors, result) if failed else None,
-        "transient": any(error["transient"] for error in errors),
+        "transient": any(map(is_from_outside, errors)),
         "metrics": {} if unanswered else dict(score(job.task, item, result["answer"])),
         "plan": result.get("plan", []),
         "plan_source": result.get("plan_source", "undivided"),

@@ -41,6 +41,7 @@ class SampleFile:
         self.path = directory / SAMPLES
         self.passing = 0
         self._places: dict[Key, int] = {}
+        self._took: dict[Key, float] = {}
         try:
             self._begin(directory / SETTINGS, dict(settings), resume)
             self._read()
@@ -89,7 +90,9 @@ class SampleFile:
         """Remember where a sample is, unless what kept it from an answer may have passed."""
         try:
             row = json.loads(line)
-            if not row["transient"]:
+            if row["transient"]:
+                self._took[_key(row)] = float(row.get("seconds", 0.0))
+            else:
                 self._places[_key(row)] = at
         except (ValueError, KeyError, TypeError, RecursionError):
             raise UserError(
@@ -100,9 +103,13 @@ class SampleFile:
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a sample; when this returns, a crash of the process can't lose it.
 
+        What asking took before it failed in passing is part of its seconds, as of its calls.
+
         Raises:
             UserError: If it can't be written, as on a full disk.
         """
+        if before := self._took.get(_key(row)):
+            row = {**row, "seconds": round(before + row["seconds"], 4)}
         with writing(self.path, GOES_ON):
             at = self._file.tell()
             self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import errors
-from ..errors import BudgetExhaustedError, ReplyError, describe_error, is_transient, must_be_raised
+from ..errors import BudgetExhaustedError, ReplyError, describe_error, is_from_outside, must_be_raised
 from .usage import UsageRow
 
 
@@ -52,15 +52,16 @@ def is_final(error: BaseException, role: str) -> bool:
     """Whether a failure is kept: it would be the same on resuming, and isn't the run's end.
 
     A service that refuses the decomposer ends the run; after the key was mended, resuming it
-    asks again. A reply that came and can't be used was paid for, whoever asked; what isn't even
-    a completion, such as a gateway's page, was not.
+    asks again, and so with a solver whose key was refused. A reply that came and can't be used
+    was paid for, whoever asked; what isn't even a completion, such as a gateway's page, was not.
     """
     if isinstance(error, errors.UnreadableReplyError):
         return False
     if role != "solver" and not isinstance(error, ReplyError):
         return False
-    passing = is_transient(error) or isinstance(error, BudgetExhaustedError | errors.UserError)
-    return not passing and not must_be_raised(error)
+    if isinstance(error, BudgetExhaustedError | errors.UserError) or must_be_raised(error):
+        return False
+    return not is_from_outside(describe_error(error))
 
 
 def failure_value(error: BaseException) -> dict[str, Any]:

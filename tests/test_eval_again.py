@@ -21,15 +21,15 @@ class World:
     """A server whose solver can't add for the time being, or whose decomposer can't plan."""
 
     def __init__(self) -> None:
+        self.refusal = ServerReply("busy", status=503, headers=(("Retry-After", "0"),))
         self.down = True
         self.plans = True
 
     def reply(self, prompt: str, body: dict[str, Any]) -> Any:
-        busy = ServerReply("busy", status=503, headers={"Retry-After": "0"})
         if body["model"] == "decomposer":
-            return "#1 What is 3 ?\n#2 What is twice #1 ? <- #1" if self.plans else busy
+            return "#1 What is 3 ?\n#2 What is twice #1 ? <- #1" if self.plans else self.refusal
         if self.down and "Step to answer now: What is twice" in prompt:
-            return busy
+            return self.refusal
         return "6" if "twice" in prompt.rsplit("\n", 1)[-1] else "3"
 
 
@@ -53,11 +53,24 @@ def command(server: LatencyServer, tmp_path: Path) -> list[str]:
     return ["eval", str(questions), "--strategy", "dag", "--out", str(tmp_path / "out"), *models]
 
 
-def test_what_failed_in_passing_is_asked_again_and_the_rest_is_not(
-    world: World, server: LatencyServer, command: list[str], tmp_path: Path, capsys: Any
+QUOTA = '{"error": {"message": "no money left", "code": "insufficient_quota"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(503, "busy"), (401, "no"), (402, "no"), (403, "no"), (429, QUOTA)]
+)
+def test_what_a_service_failed_or_refused_is_asked_again_and_the_rest_is_not(
+    world: World,
+    server: LatencyServer,
+    command: list[str],
+    tmp_path: Path,
+    capsys: Any,
+    status: int,
+    said: str,
 ) -> None:
+    world.refusal = ServerReply(said, status=status, headers=(("Retry-After", "0"),))
     main(command)
-    assert "1 questions failed in passing; --resume asks them again" in capsys.readouterr().err
+    assert "1 questions met a failing service or a refused key; --resume" in capsys.readouterr().err
     assert list((tmp_path / "out").glob("samples.replies*"))
     world.down, before = False, len(server.calls)
     assert main([*command, "--resume"]) == 0
@@ -66,7 +79,7 @@ def test_what_failed_in_passing_is_asked_again_and_the_rest_is_not(
     assert not any("You plan how to answer" in prompt for prompt in asked)
     assert not any("now: What is 3" in prompt for prompt in asked)
     assert not list((tmp_path / "out").glob("samples.replies*"))
-    assert "failed in passing" not in capsys.readouterr().err
+    assert "refused key" not in capsys.readouterr().err
 
 
 def test_every_call_counts_once_whatever_came_of_it_and_in_whichever_run(
@@ -84,6 +97,16 @@ def test_every_call_counts_once_whatever_came_of_it_and_in_whichever_run(
         assert (sample["status"], sample["calls"]) == (status, len(server.calls))
 
 
+def test_the_seconds_of_what_failed_in_passing_count_as_well(tmp_path: Path) -> None:
+    sample = {"system": "dag", "task": "t", "id": "1", "transient": True, "seconds": 2.5}
+    for transient, expected in ((True, 2.5), (True, 5.0), (False, 7.5)):
+        file = SampleFile(tmp_path, {}, resume=True)
+        file.add(sample | {"transient": transient})
+        key = ("dag", "t", "1")
+        assert [row["seconds"] for row in file.rows([key])] == [expected]
+        file.finish([key])
+
+
 def test_no_file_holds_an_address_s_password(
     world: World, command: list[str], tmp_path: Path
 ) -> None:
@@ -91,6 +114,27 @@ def test_no_file_holds_an_address_s_password(
     assert main(command) == 0
     texts = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
     assert [name for name, text in texts.items() if "secret" in text] == []
+
+
+def test_marks_by_two_rules_are_not_mixed(
+    world: World, command: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    world.down = False
+    task = {"name": "t", "version": 1, "prompt_version": "1", "format": "own"}
+    for scoring, code in (("squad", 0), ("bamboogle", 2)):
+        text = json.dumps({**task, "source": "twice.jsonl", "scoring": scoring})
+        (tmp_path / "t.yaml").write_text(text)
+        assert main(["eval", str(tmp_path / "t.yaml"), *command[2:], "--resume"]) == code
+    assert "begun with other systems, tasks or settings" in capsys.readouterr().err
+
+
+def test_systems_that_samples_could_not_tell_apart_are_refused(
+    server: LatencyServer, command: list[str], capsys: Any
+) -> None:
+    one = command[-1]
+    assert main([*command, one.replace("me:secret", "you:secret")]) == 2
+    assert "two systems are called 'dag · openai:decomposer" in capsys.readouterr().err
+    assert not server.calls
 
 
 def test_what_is_kept_is_readable_by_its_owner_alone(

@@ -233,6 +233,14 @@ def test_what_nobody_counted_is_a_question_mark(rows: list[dict[str, Any]], tmp_
     assert not list(report.glob("*.svg"))
 
 
+def test_a_system_that_is_not_drawn_is_named(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    for row in rows:
+        if row["strategy"] == "cot":
+            row["usage"] = [part | {"input_tokens": None} for part in row["usage"]]
+    for text in visible(report_of(rows, tmp_path)):
+        assert "squares: split. Not drawn, since nobody counted: cot." in text
+
+
 def test_one_system_alone_has_a_report(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     report = report_of([row for row in rows if row["strategy"] == "dag"], tmp_path)
     assert "There is nothing to compare." in (report / "report.md").read_text()

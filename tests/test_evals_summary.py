@@ -189,6 +189,23 @@ def test_at_equal_tokens_a_toss_between_two_baselines_is_what_has_to_be_beaten()
     assert equal["verdict"] == "better"
 
 
+def test_what_a_mixture_is_rounded_by_makes_no_item_better_or_worse() -> None:
+    def marked(strategy: str, tokens: int, first: float = 0.0) -> list[Any]:
+        rows = answered(strategy, [True] * 40, tokens)
+        return [
+            row | {"metrics": {"accuracy": k / 39 if k else first}} for k, row in enumerate(rows)
+        ]
+
+    for tokens in (33, 47, 79):
+        rows = [
+            *marked("direct", 10),
+            *marked("self_consistency", 100, first=0.2),
+            *marked("dag", tokens),
+        ]
+        [equal] = [row for row in summary_of(rows)["comparisons"] if row["mixture"]]
+        assert (equal["wins"], equal["losses"]) == (0, 1)
+
+
 def test_a_comparison_says_how_often_each_side_failed() -> None:
     rows = [
         *answered("direct", [False] * 40, 10),

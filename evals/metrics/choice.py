@@ -22,10 +22,13 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 # Behind a mark alone: "A 36 km ride" begins a sentence.
-_WITH_VALUE = re.compile(r"\W{0,10}([A-E])\s+\(?[$€£]?\d")
+_WITH_VALUE = re.compile(r"\W{0,10}([A-E])\s+(?:=\s*)?\(?[$€£]?\d")
 _SEVERAL = re.compile(r"\W{0,10}[A-E](?:\W{1,4}(?:(?:and|or)\W{1,3})?[A-E]){1,4}\W{0,10}")
 _NAMED, _NAMED_SMALL = (
-    re.compile(rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)|\b(?:[Oo]ption|[Cc]hoice)(?: is)? ({b})\b")
+    re.compile(
+        rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)"
+        rf"|\b(?:[Oo]ption|[Cc]hoice)(?: is)?:? [*_\"']{{0,3}}({b})(?![^\W_])"
+    )
     for a, b in (("[A-E]", "[A-E]"), ("[a-e]", "[b-e]"))  # "Option a" begins a sentence.
 )
 

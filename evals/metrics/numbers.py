@@ -20,14 +20,33 @@ _NUMBER = re.compile(
 )
 _STATED = re.compile(r"[^\w.+−-]{0,5}[-−–]?[$€£\s]{0,3}\.?[0-9]")
 _WORKED_OUT = re.compile(r"[\d\s.,$€£()%]{1,100}[-+*/×·÷x−^][\d\s.,$€£()%+\-*/×·÷x−^]{1,200}=")
-_LATEX = ((r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""), (r"\(", " "), (r"\[", " "))
+# Also with words: "12 pens - 3 pens = 9 pens", but not in "18, since 20 - 2 = 18".
+_WORKED = re.compile(r"\s[-−–+*/×·÷x]\s|(?:%|/\d{1,9})\s+of\b")
+_ASIDE = re.compile(
+    r"[;:([]|[.,](?!\d)|\b(?:and|as|because|but|for|if|or|since|so|when|where|which|while)\b",
+    re.IGNORECASE,
+)
+_LATEX = (
+    (r"{,}", ","), (r"\,", ""), (r"\$", "$"), (r"\!", ""), (r"\(", " "), (r"\[", " "),
+    ("½", " 1/2"), ("¼", " 1/4"), ("¾", " 3/4"),
+)  # fmt: skip
 _PLAINER = (
     (re.compile(r"(?<!\d)\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}"), r"\1/\2"),
+    (re.compile(r"(?<=\d)\s?\\[dt]?frac\{(\d{1,9})\}\{(\d{1,9})\}"), r" \1/\2"),
+    (
+        re.compile(
+            r"(?<=\d)\s?(?:[×·*x]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\{?(-?\d{1,2})\}?(?!\d)"
+        ),
+        r"e\1",
+    ),
     (re.compile(r"\\(?:times|cdot|div)(?![A-Za-z])"), "×"),  # Only that it is an operator counts.
     (re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"), ""),  # spaces of thousands
     (re.compile(r"(?<![\w-])negative (?=[$€£]?\d)", re.IGNORECASE), "-"),
 )
 _UNDER = re.compile(r"/([1-9][0-9]{0,8})(?![\w/]|[.,][0-9])")  # but not in 24/12/1999
+_MIXED = re.compile(
+    r"(?<![\w.,/])([0-9]{1,9})[ \u00a0]{1,2}([1-9][0-9]?)/([1-9][0-9]?)(?![\w/]|[.,][0-9])"
+)
 _MAX_DIGITS = 400
 PAL_TOLERANCE = Fraction(1, 1000)
 """How far off an answer may be for GSM-Hard, by the script of its authors."""
@@ -84,10 +103,11 @@ def strict_answer(text: str) -> str | None:
 def answer_number(text: str) -> Fraction | None:
     """The number that a text gives as its answer; None if it gives none.
 
-    With an answer mark: the number right behind it (of "5 + 3 = 8", also in LaTeX, the last),
-    else the last in that line, else the last behind the mark. Without a mark: the last in the
-    text. Currency, thousands commas, markdown and a percent sign are read over, and so are
-    words behind the number: "5 million" is 5. 3/4 is one number, and so is its LaTeX.
+    With an answer mark: the number right behind it (of "5 + 3 = 8" or "5 pens + 3 pens = 8 pens",
+    also in LaTeX, the last), else the last in that line, else the last behind the mark. Without
+    a mark: the last in the text. Currency, thousands commas, markdown and a percent sign are
+    read over, and so are words behind the number: "5 million" is 5. 3/4, 7 1/2 and 2 × 10^9 are
+    one number each, and so is their LaTeX.
 
     Example:
         >>> answer_number("The answer is: **$1,800** for 20 days")
@@ -99,6 +119,7 @@ def answer_number(text: str) -> Fraction | None:
         text = text.replace(latex, plain)
     for pattern, plain in _PLAINER:
         text = pattern.sub(plain, text)
+    text = _MIXED.sub(_improper, text)
     marked = after_mark(text)
     if marked is None:
         return _last(text[-MAX_CHARS:])
@@ -106,9 +127,21 @@ def answer_number(text: str) -> Fraction | None:
     if not _STATED.match(line):
         found = _last(line)
         return _last(marked) if found is None else found
-    while worked := _WORKED_OUT.match(line):
-        line = line[worked.end() :]
+    while _works_out(line):
+        line = line.partition("=")[2]
     return next(iter(numbers_in(line)), None)
+
+
+def _improper(mixed: re.Match[str]) -> str:
+    whole, upper, lower = map(int, mixed.groups())
+    return f"{whole * lower + upper}/{lower}" if upper < lower else mixed[0]
+
+
+def _works_out(line: str) -> bool:
+    """Whether what stands before the first equals sign is a calculation."""
+    before, equals, _ = line.partition("=")
+    in_words = bool(equals) and bool(_WORKED.search(before)) and not _ASIDE.search(before)
+    return in_words or bool(_WORKED_OUT.match(line))
 
 
 def numbers_in(text: str) -> list[Fraction]:

@@ -14,13 +14,17 @@ MAX_CHARS = 20_000
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]{0,2000})\}")
 _MARK = re.compile(
     r"\\boxed\s*\{(?P<boxed>(?:[^{}]|\{[^{}]*\}){1,2000})\}"
-    # Of an answer, but none: "I hope the answer is clear", "this answer is the best I have".
+    # Of an answer, but none: "I hope the answer is clear", "this answer is the best I have",
+    # "so the answer is correct".
     r"|(?P<none>\b(?:hope\b[^.,;:!?\n]{0,30}?|(?:if|whether) (?:the|my|your) |this |that )"
-    r"\banswer[ \t]+is\b)"
+    r"\banswer[ \t]+is\b"
+    r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is[ \t]+(?:indeed[ \t]+)?"
+    r"(?:correct|reasonable|plausible|consistent|valid|verified|confirmed|accurate)\b"
+    r"(?=[ \t]*(?:[*_]*[.,;:!?)]|$)|[ \t]+(?:and|as|because|since|with)\b))"
     r"|####"
     r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
     r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _AROUND = " \t\r\n*_`"
 
@@ -29,14 +33,14 @@ def after_mark(text: str) -> str | None:
     r"""All that follows the last answer mark; None if there is no mark.
 
     Marks are `####`, "the answer is", "answer:" and LaTeX's `\boxed`, of which only what is
-    inside counts. A mark that nothing follows is passed over, and so is "this answer is" and
-    what is only hoped or supposed of the answer.
+    inside counts. A mark that nothing follows is passed over, and so is "this answer is", what is
+    only hoped or supposed of the answer, and that it is correct.
 
     Example:
         >>> after_mark("**Answer:** 18 eggs"), after_mark(r"So \boxed{18}."), after_mark("18")
         ('18 eggs', '18', None)
-        >>> after_mark(r"First \boxed{5}. The answer is 18")
-        '18'
+        >>> after_mark(r"First \boxed{5}. The answer is 18. I am sure the answer is correct.")
+        '18. I am sure the answer is correct.'
     """
     text = _WRAPPED.sub(r"\1", text[-MAX_CHARS:])
     marks = [mark for mark in _MARK.finditer(text) if not mark["none"]]
