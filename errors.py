@@ -98,8 +98,11 @@ _TRANSIENT_CODES = {
     "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error",
     *map(str, _TRANSIENT_STATUS),
 }  # fmt: skip
-_REFUSED = {"AuthenticationError", "PermissionDeniedError", "RateLimitError"}
-"""Clients' names for 401, 403 and 429; what is transient of the last is told apart before."""
+_REFUSED = ("AuthenticationError", "PermissionDeniedError", "RateLimitError")
+"""How clients' names for 401, 403 and 429 end; what may pass of the last is told apart before."""
+NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+NO_MONEY = re.compile(r"credit balance is too low|Error code: 402\b", re.IGNORECASE)
+"""In the message of an empty account: Anthropic's 400, and what means nothing else."""
 _MAX_MESSAGE = 500
 _VERSIONED = re.compile(r"/(?:v\d|openai/)")
 """Of the paths below which services are found: `/v1/`, `/api/paas/v4/`, `/v1beta/openai/`."""
@@ -117,7 +120,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, UserError | ReplyError) or isinstance(error.__cause__, ReplyError):
         return False
     codes = {str(getattr(error, name, None)) for name in ("code", "type")}
-    if "insufficient_quota" in codes:
+    if codes & NO_MONEY_CODES:
         return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
@@ -161,7 +164,7 @@ def is_from_outside(failure: Mapping[str, Any]) -> bool:
         >>> is_from_outside({"type": "AuthenticationError", "message": "", "transient": False})
         True
     """
-    refused = failure["type"] in _REFUSED or failure["message"].startswith("Error code: 402")
+    refused = failure["type"].endswith(_REFUSED) or bool(NO_MONEY.search(failure["message"]))
     return failure["transient"] or refused
 
 

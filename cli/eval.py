@@ -184,8 +184,10 @@ def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
         command = shlex.join(["decompose", *map(without_credentials, sys.argv[1:])])
         found = evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
     if passing := evaluation.passing:
-        _say(f"warning: {passing} questions met a failing service or a refused key; "
-             "--resume asks them again")
+        _say(
+            f"warning: {passing} questions met a failing service or a refused key; "
+            "--resume asks them again"
+        )
     return found
 
 

@@ -16,6 +16,12 @@ from .records import Example, Line
 
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
+_MEANT = {
+    2: r"half|halves|twice|doubl\w+|pairs?|couples?", 3: r"thirds?|thrice|tripl\w+",
+    4: r"quarters?|fourths?", 5: r"fifths?", 6: r"sixths?", 7: r"sevenths?", 8: r"eighths?",
+    9: r"ninths?", 10: r"tenths?", 12: r"dozens?",
+}  # fmt: skip
+"""What a word tells to calculate with, beside a number in figures that happens to be the same."""
 _UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
 
 
@@ -23,9 +29,9 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
     """The arithmetic example with other numbers and the answers that follow; None if none fit.
 
     Numbers of the question that no expression uses stay, and those that a text has in another
-    form as well, such as 5 beside "five", "2/5" or "5th". Answers keep their kind: whole stays
-    whole, positive stays positive, and nothing grows beyond three times its digits. None fit a
-    plan whose lines name a result, as in "How many of the 12 are left?".
+    form as well, such as 5 beside "five", "2/5", "5th" or "a fifth". Answers keep their kind:
+    whole stays whole, positive stays positive, and nothing grows beyond three times its digits.
+    None fit a plan whose lines name a result, as in "How many of the 12 are left?".
     """
     found = _NUMBER.findall(example.question)
     used = Counter(n for row in example.plan for n in _IN_EXPRESSION.findall(row.get("expr", "")))
@@ -54,7 +60,8 @@ def _in_other_forms(example: Example) -> set[Fraction]:
     """Numbers of the texts that a swap wouldn't reach, since they are written otherwise."""
     texts = "\n".join([example.problem, *(line["text"] for line in example.plan)])
     left = _NUMBER.sub(" ", re.sub(r"#\d+", " ", texts))
-    return {*numbers(left), *spoken_numbers(texts)}
+    words = {n for n, form in _MEANT.items() if re.search(rf"\b(?:{form})\b", left, re.IGNORECASE)}
+    return {*numbers(left), *spoken_numbers(texts), *map(Fraction, words)}
 
 
 def _names_a_result(example: Example) -> bool:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import errors
-from ..errors import BudgetExhaustedError, ReplyError, describe_error, is_from_outside, must_be_raised
+from ..errors import (
+    BudgetExhaustedError,
+    ReplyError,
+    describe_error,
+    is_from_outside,
+    must_be_raised,
+)
 from .usage import UsageRow
 
 

@@ -116,6 +116,8 @@ def test_the_minutes_of_an_hour_stay_sixty() -> None:
         ("Ann eats 2/5 of the 35 plums in 5 days. How many plums?", "in 5 days", "35*2/5"),
         ("From 13:00 on there are 13 trains and 4 buses. How many?", "13 trains", "13+4"),
         ("On the 8th day Ann has 8 times 24 pens. How many pens?", "8 times", "8*24"),
+        ("Of 3 boys, Al works 12 hours and Ed a third as long. How many?", "3 boys", "12/3"),
+        ("Al has 2 cats and 12 pens, Ed has twice as many pens. How many?", "2 cats", "2*12"),
     ],
 )
 def test_a_number_that_is_also_written_otherwise_stays(

@@ -253,9 +253,12 @@ def test_a_teacher_that_writes_no_plan_at_all_is_told_of(
     with pytest.raises(UserError, match=r"no reply holds a plan \(\d: "):
         collect(settings, tmp_path / "out")
     asked_for = len(teacher.server.calls)
-    with pytest.raises(UserError, match="no reply holds a plan"):
+    with pytest.raises(UserError, match="no reply holds a plan") as caught:
         collect(settings, tmp_path / "out")
     assert len(teacher.server.calls) == asked_for, "what was paid for is kept"
+    assert str(caught.value).endswith(
+        "aren't asked for again: raise attempts, or name another --out."
+    )
 
 
 def test_what_failed_is_reported_and_asked_again_the_next_time(
@@ -276,6 +279,7 @@ REFUSALS = {
     "quota": QUOTA,
     "no money": ServerReply("pay first", status=402),
     "no key": ServerReply("who are you?", status=401),
+    "no credit": ServerReply("Your credit balance is too low to access the API.", status=400),
 }
 
 
@@ -296,6 +300,23 @@ def test_a_teacher_that_refuses_stops_it_soon_and_nothing_is_lost(
     assert not read_manifest(tmp_path / "out")["finished"]
     teacher.fault = lambda prompt: None
     assert collect(settings, tmp_path / "out")["plans"] == 100
+    assert set(Counter(teacher.paid()).values()) == {1}
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_refused_questions_do_not_keep_a_run_from_going_on(
+    status: int, teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    file = questions(tmp_path / "q.jsonl", 60)
+    settings = replace(settings, questions=str(file), concurrency=2, max_calls=40)
+    odd = ServerReply("no such talk", status=status)
+    teacher.fault = lambda prompt: odd if int(asked(prompt)) % 3 == 0 else None
+    with pytest.raises(UserError, match="max_calls"):
+        collect(settings, tmp_path / "out")
+    for _ in range(2):  # The second time, nothing new comes at all.
+        counts = collect(replace(settings, max_calls=None), tmp_path / "out")
+        assert (counts["plans"], counts["failed"]) == (40, 20)
+        assert len(counts["refused"]) == (20 if status == 400 else 0)
     assert set(Counter(teacher.paid()).values()) == {1}
 
 

@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph_decompose import UserError
 from langgraph_decompose.distill.generate import KINDS, generate, names
+from langgraph_decompose.distill.generate.relations import RELATIONS
+from langgraph_decompose.distill.generate.story import Story
+from langgraph_decompose.distill.generate.wording import direct_question
 from langgraph_decompose.nodes.given_numbers import given_numbers
 from langgraph_decompose.tools.calculator import calculate, format_number, numbers
 
@@ -63,6 +66,34 @@ def test_what_a_line_asks_about_stands_in_the_question() -> None:
         for line in example.plan:
             names = re.findall(r"(?<=\w )[A-Z]\w+", line["text"])
             assert all(name in example.question for name in names), example
+
+
+def test_no_dollars_are_added_to_euros() -> None:
+    for example in generate(3000, seed=12, kinds={"arithmetic": 1}):
+        told = " ".join([example.question, *(line["text"] for line in example.plan)])
+        assert not ("euros" in told and re.search(r"\$|dollars", told)), told
+
+
+def test_a_made_up_name_keeps_its_capital() -> None:
+    for first, low in (("Denttie drives", "Denttie drives"), ("She drives", "she drives")):
+        steps = [("How far is that?", "3*34", "102")]
+        drafts = (
+            Story(Random(k), [f"{first} 3 hours at 34 km/h."], steps).draft() for k in range(99)
+        )
+        found = [draft.question for draft in drafts if draft.question.startswith("If ")]
+        assert {*found} == {f"If {low} 3 hours at 34 km/h, how far is that?"}
+
+
+@pytest.mark.parametrize("relation", [r for r in RELATIONS if r[3]])
+def test_a_relation_is_asked_as_it_is_buried(
+    relation: tuple[str, str, list[str], list[str]],
+) -> None:
+    place = re.compile(r"country|city|county")
+    for index, form in enumerate(relation[2]):
+        for seed in range(9):
+            asked = direct_question(relation, Random(seed), index)
+            said = {*place.findall(form.replace("town", "city"))}
+            assert {*place.findall(asked)} <= said, (form, asked)
 
 
 def test_a_kind_that_does_not_exist_is_named() -> None:

@@ -33,6 +33,28 @@ def test_a_truth_in_words_is_not_taken_for_a_yes(tmp_path):
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("strategyqa", {"answer": True, "decomposition": []}),
+        ("gsm8k_socratic", {"answer": "2+3=<<2+3=5>>5\n#### 5"}),
+        ("musique", {"answer": "x", "question_decomposition": []}),
+    ],
+)
+def test_a_row_without_steps_is_broken_and_not_atomic(tmp_path, kind, row):
+    broken: list[str] = []
+    path = write(tmp_path / "s.jsonl", [{"question": "Is it?"} | row])
+    assert not list(read_dataset(kind, path, broken=broken))
+    assert broken == [f"{path}:1: it has no steps"]
+
+
+def test_an_answer_that_is_null_is_none(tmp_path):
+    steps = [{"question": "A >> b", "answer": None}, {"question": "#1 >> c", "answer": None}]
+    row = {"question": "Who?", "answer": None, "question_decomposition": steps}
+    (example,) = read_dataset("musique", write(tmp_path / "m.jsonl", [row]))
+    assert (example.answer, [line.get("answer") for line in example.plan]) == ("", [None, None])
+
+
 def test_a_broken_row_is_named_by_its_line_or_by_its_place_in_a_list(tmp_path):
     rows = [{"question": "Is it?"}, {"answer": "no"}]
     lines, listed = (write(tmp_path / f"{k}.json", rows, k == "lines") for k in ("lines", "list"))

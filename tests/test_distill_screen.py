@@ -119,6 +119,14 @@ def test_questions_in_other_languages_are_dropped(tmp_path, question, kept):
     assert bool(screened(tmp_path, [example(question=question)])[0]) is kept
 
 
+def test_a_short_question_is_of_its_plan_s_language(tmp_path):
+    plan = lines("Kuka ohjasi elokuvan Tappajahai?", "Milloin #1 syntyi, ja missä kaupungissa?")
+    rows = [example("a", "Milloin ohjaaja syntyi?", plan), example("b", "Name three colours.", ())]
+    kept, dropped = screened(tmp_path, rows)
+    assert kept == ["b"]
+    assert dropped == {"a": "language: no common English word"}
+
+
 def test_long_questions_and_plans_are_dropped(tmp_path):
     many = lines("Who is A?", *(f"Who is {k} of #1?" for k in "BCDEFGHI"))
     chain = tuple({**row, "needs": [row["id"] - 1] if row["id"] > 1 else []} for row in many)
@@ -242,6 +250,16 @@ def test_what_is_held_out_under_another_id_is_not_trained_on(tmp_path):
     kept, dropped = screened(tmp_path, again, [f"dev:teacher:{path}"])
     assert kept == ["b"], "what trains already isn't held out"
     assert dropped == {"a": f"contamination: is fresh:{dev}"}
+
+
+def test_a_file_with_ids_of_its_own_is_held_out_by_these(tmp_path):
+    names = [f"q{k}" for k in range(40)]
+    rows = [example(n, f"Who is number {n}?") for n in names]
+    write_examples(path := tmp_path / "mine.jsonl", rows)
+    kept, dropped = screened(tmp_path, rows, [f"dev:{path}"])
+    held_out = [name for name in names if split_of(name) == "dev"]
+    assert sorted(dropped) == sorted(held_out) != []
+    assert {split_of(name) for name in kept} == {"train"}
 
 
 def test_rows_for_evaluation_are_never_kept_and_a_split_can_be_chosen(tmp_path):

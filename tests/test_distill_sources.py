@@ -126,6 +126,20 @@ def test_a_question_that_is_refused_for_good_is_left_out(tmp_path: Path) -> None
     assert told == ["mine: 2 left out, first 2: Error code: 400 - no such talk"]
 
 
+def test_an_account_without_money_refuses_no_question(tmp_path: Path) -> None:
+    spent = ServerReply("Your credit balance is too low to access the API.", status=400)
+
+    def reply(prompt: str, body: Any) -> Any:
+        return spent if len(server.calls) > 2 else plan(prompt, body)
+
+    file = questions(tmp_path / "questions.jsonl", 4)
+    with (
+        LatencyServer(reply) as server,
+        pytest.raises(UserError, match="2 of its questions failed for now"),
+    ):
+        make(taught(server, file), tmp_path / "out")
+
+
 def test_a_source_of_another_kind_leaves_the_replies_alone(
     teacher: LatencyServer, tmp_path: Path
 ) -> None:

@@ -53,11 +53,11 @@ def command(server: LatencyServer, tmp_path: Path) -> list[str]:
     return ["eval", str(questions), "--strategy", "dag", "--out", str(tmp_path / "out"), *models]
 
 
-QUOTA = '{"error": {"message": "no money left", "code": "insufficient_quota"}}'
+NO_MONEY = b'{"error": {"message": "no money left", "code": "insufficient_quota"}}'
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(503, "busy"), (401, "no"), (402, "no"), (403, "no"), (429, QUOTA)]
+    ("status", "raw"), [(503, None), (401, None), (402, None), (403, None), (429, NO_MONEY)]
 )
 def test_what_a_service_failed_or_refused_is_asked_again_and_the_rest_is_not(
     world: World,
@@ -66,9 +66,9 @@ def test_what_a_service_failed_or_refused_is_asked_again_and_the_rest_is_not(
     tmp_path: Path,
     capsys: Any,
     status: int,
-    said: str,
+    raw: bytes | None,
 ) -> None:
-    world.refusal = ServerReply(said, status=status, headers=(("Retry-After", "0"),))
+    world.refusal = ServerReply("no", status=status, raw=raw, headers=(("Retry-After", "0"),))
     main(command)
     assert "1 questions met a failing service or a refused key; --resume" in capsys.readouterr().err
     assert list((tmp_path / "out").glob("samples.replies*"))

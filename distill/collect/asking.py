@@ -10,6 +10,8 @@ from itertools import chain
 from typing import Any, cast
 
 from ...errors import (
+    NO_MONEY,
+    NO_MONEY_CODES,
     BudgetExhaustedError,
     PromptTooLongError,
     describe_error,
@@ -134,7 +136,9 @@ class Asking:
             except BudgetExhaustedError as error:
                 self.stopped = str(error)
                 return
-            self.done += finished
+            if finished:
+                self.done += 1
+                self._patience.found()
             self._asked += self._store.new > before
             self._tell()
             # Stored replies are found without waiting; those on their way must be read in time.
@@ -236,11 +240,19 @@ class _NotingMeter(Meter):
 
 
 class _Patience:
-    """Tells when failures with no reply between them mean that the teacher is gone."""
+    """Tells when failures with nothing found between them mean that the teacher is gone."""
 
     def __init__(self, store: ReplyStore, concurrency: int) -> None:
         self._store, self._most = store, max(10, 2 * concurrency)
         self._refused = self._failed = self._seen = 0
+
+    def found(self) -> None:
+        """All of a question is there, asked for now or in an earlier run.
+
+        When a run is resumed, what failed comes first and what was answered isn't asked: the
+        failures between those answers are about their questions.
+        """
+        self._refused = self._failed = 0
 
     def is_over(self, error: BaseException) -> bool:
         """Count a failure; whether to give up."""
@@ -262,8 +274,10 @@ def _is_refusal(error: BaseException) -> bool:
     """Whether nothing else can be expected soon: no key, no money, no such model, no server."""
     if getattr(error, "status_code", None) in (401, 402, 403, 404):
         return True
-    # A spent quota looks like a rate limit, but for this.
-    if "insufficient_quota" in {getattr(error, name, None) for name in ("code", "type")}:
+    # A spent quota looks like a rate limit, or like a question that can't be asked, but for this.
+    if NO_MONEY_CODES & {getattr(error, name, None) for name in ("code", "type")}:
+        return True
+    if getattr(error, "status_code", None) == 400 and NO_MONEY.search(str(error)):
         return True
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) and len(chain) < 20:

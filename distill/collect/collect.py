@@ -188,10 +188,16 @@ def _bounds(settings: CollectSettings) -> Bounds:
 
 def _stopped(asking: Asking, total: int, store: ReplyStore, directory: Path) -> UserError:
     """The one sentence that says why it stopped and how to go on."""
+    stopped, kept = asking.stopped.removesuffix("."), f"are kept in {str(directory)!r}"
+    left = total - asking.done
+    if not left and not any(asking.examples()):
+        return UserError(
+            f"{stopped}; the {store.replies} replies {kept} and aren't asked for again: raise "
+            "attempts, or name another --out."
+        )
     return UserError(
-        f"{asking.stopped.removesuffix('.')}; {total - asking.done} of {total} questions are left, "
-        f"and the {store.replies} replies so far are kept in {str(directory)!r}: mend that, or "
-        "raise the cap, and run the same again to go on."
+        f"{stopped}; {left} of {total} questions are left, and the {store.replies} replies so far "
+        f"{kept}: mend that, or raise the cap, and run the same again to go on."
     )
 
 

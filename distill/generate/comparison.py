@@ -86,7 +86,8 @@ def compare_related(rng: Random) -> Draft:
         [r for r in RELATIONS if r[1] in ("person", "place") and r[3] and r[0] != "person"]
     )
     kind, target, buried, _ = relation
-    form, direct = rng.choice(buried), direct_question(relation, rng)
+    index = rng.randrange(len(buried))
+    form, direct = buried[index], direct_question(relation, rng, index)
     a, b = make(kind, rng), make(kind, rng)
     fact, ways = rng.choice(_RELATED[target])
     way = rng.choice(ways)

@@ -134,7 +134,7 @@ _GROUPS = [
         "films directed by {person}",
         "Which films were directed by {person}?",
         "won {}",
-        ["an Oscar", "an award", "the {event}"],
+        ["an Oscar", "an award", "{event}"],
     ),
     (
         "books by {person}",

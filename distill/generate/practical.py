@@ -90,7 +90,7 @@ def two_in_one(rng: Random) -> Draft:
 
 _CAUSES = """the price of {crop} rise|sales fall in {place}|the {thing2} close|the {word} project fail|the server
 crash on {day}|the number of bees go down|{organisation} leave {place}|the strike at {organisation} begin|the river
-flood in {year}|the {place} currency lose value|the delivery from {organisation} arrive late|the empire of {place}
+flood in {year}|the currency of {place} lose value|the delivery from {organisation} arrive late|the empire of {place}
 fall|the bread go flat|the battery drain so fast|the build break on {day}|the roof leak""".replace(
     "\n", " "
 ).split("|")

@@ -39,7 +39,7 @@ def rate(rng: Random, s: Story) -> None:
     how = "How much" if unit == "$" else f"How many {unit}"
     s.say(
         f"{name} {verb} {amount} every {per}.",
-        f"{name} {verb} {amount} a {per}.",
+        f"{name} {verb} {amount} {'an' if per == 'hour' else 'a'} {per}.",
         f"Each {per}, {in_question(name)} {verb} {amount}.",
     )
     time = ""
@@ -220,7 +220,7 @@ def cut_in_parts(rng: Random, s: Story) -> None:
     )
     if rng.random() < 0.7:
         s.say(
-            f"{number(used, rng).capitalize()} of them are used.",
+            f"{number(used, rng).capitalize()} of them {'is' if used == 1 else 'are'} used.",
             f"{who[0].upper() + who[1:]} uses {number(used, rng)} of them.",
         )
         gone = s.ask(f"{each}*{used}", f"How many {full} are used?")

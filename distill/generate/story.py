@@ -28,6 +28,13 @@ ROLES = "a farmer,a baker,a teacher,the school,a shop,a library,a florist,a carp
     ","
 )
 
+_NO_NAMES = {
+    *"a another at by each for half he how in it of one she the then there what".split(),
+    *_SMALL,
+    *ITEMS,
+}
+"""What a sentence begins with, if not with a name or a figure."""
+
 
 @dataclass
 class Story:
@@ -57,6 +64,7 @@ class Story:
 
     def draft(self) -> Draft:
         """The finished problem; one step makes an atomic one."""
+        self._keep_to_one_currency()
         *_, (last, _, _) = self.steps
         sentences = list(self.sentences)
         asked = last
@@ -71,6 +79,12 @@ class Story:
             for text, expression, _ in self.steps
         ]
         return Draft(question, lines, steps=[step[1:] for step in self.steps])
+
+    def _keep_to_one_currency(self) -> None:
+        """Dollars and euros can't be added up."""
+        told = " ".join([*self.sentences, *(text for text, _, _ in self.steps)])
+        if "$" in told or "dollars" in told:
+            self.sentences = [text.replace("euros", "dollars") for text in self.sentences]
 
 
 def number(value: int, rng: Random) -> str:
@@ -112,8 +126,5 @@ def money(value: int | str, rng: Random) -> str:
 
 
 def _low(text: str) -> str:
-    return (
-        text
-        if text.split()[0] in names.FIRST or text[:2] in ("I ", "Mr", "Ms")
-        else text[0].lower() + text[1:]
-    )
+    word = text.split()[0].lower()
+    return text[0].lower() + text[1:] if word in _NO_NAMES else text

@@ -28,14 +28,31 @@ class Draft:
 def direct_question(
     relation: tuple[str, str, list[str], list[str]], rng: Random, index: int | None = None
 ) -> str:
-    """A relation as a question of its own, with `{}` for what it is asked of."""
+    """A relation as a question of its own, with `{}` for what it is asked of.
+
+    Args:
+        relation: One of `RELATIONS`.
+        rng: Draws the wording.
+        index: Of the buried form that it is to stand for; without, any of them.
+    """
     _, kind, buried, direct = relation
     if direct:
-        return rng.choice(direct)
+        asked = rng.choice(direct)
+        if index is None or _asks_for(asked, buried[index]):
+            return asked
+        return next(way for way in direct if _asks_for(way, buried[index]))
     form = buried[rng.randrange(len(buried)) if index is None else index]
     return f"{'Who' if kind == 'person' else 'What'} is {form}?"
 
 
+def _asks_for(question: str, form: str) -> bool:
+    """Whether it asks for no city where the form says country, and the like."""
+    found = (set(_PLACE.findall(text)) for text in (question, form))
+    asked, said = ({"city" if word == "town" else word for word in words} for words in found)
+    return asked <= said
+
+
+_PLACE = re.compile(r"\b(?:country|city|town|county)\b")
 _AT_THE_END = re.compile(
     r"^(When|Where|In what year|In which year|In which city|In what city) (was|did|is) \{\} ?(.*)\?$"
 )

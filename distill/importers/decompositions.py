@@ -51,8 +51,8 @@ def musique(path: Path, broken: list[str] | None = None, split: str = "") -> Ite
             texts = [relation_question(tidy(step["question"])) for step in steps]
             yield Example(
                 name, tidy(value["question"]),
-                plan=_lines(texts, [str(step.get("answer", "")) for step in steps]),
-                answer=str(value.get("answer", "")), source=file_id(path), licence="CC BY 4.0",
+                plan=_lines(texts, [str(step.get("answer") or "") for step in steps]),
+                answer=str(value.get("answer") or ""), source=file_id(path), licence="CC BY 4.0",
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             note(path, row, reason(error), broken)
@@ -68,7 +68,7 @@ def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Exam
         try:
             solution = value["answer"]
             pairs = [line.split(" ** ", 1) for line in solution.splitlines() if " ** " in line]
-            texts = [tidy(text) for text, _ in pairs]
+            texts = _steps([tidy(text) for text, _ in pairs])
             steps = one_each([step for _, step in pairs], value["question"])
             if any(step.unsure for step in steps):
                 steps = []
@@ -94,9 +94,15 @@ def _with_steps(texts: list[str], steps: list[Step]) -> tuple[Line, ...]:
     )
 
 
+def _steps(texts: list[str]) -> list[str]:
+    if not texts:  # Taken for atomic, it would teach never to split.
+        raise ValueError("it has no steps")
+    return texts
+
+
 def _lines(texts: list[str], answers: list[str] | None = None) -> tuple[Line, ...]:
     """Lines that need what their texts refer to; one line alone is no split."""
-    if len(texts) < 2:
+    if len(_steps(texts)) < 2:
         return ()
     lines = [
         Line(id=k, text=text, needs=list(references(text, k))) for k, text in enumerate(texts, 1)

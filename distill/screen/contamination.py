@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...evals.rows import csv_rows
+from ..collect.questions import read_questions
 from ..importers import KINDS, read_dataset, split_of
 from ..records import read_examples
 
@@ -84,8 +85,9 @@ def read_evaluation_sets(references: Iterable[str]) -> EvaluationSets:
     Args:
         references: Files, as `PATH` or `KIND:PATH` with a kind of `read_dataset`. Of Break's
             CSV files, which also hold training rows, only the tenth for evaluation is read.
-            `dev:KIND:PATH` reads the rows for development alone, of a file that is trained on:
-            ids decide which these are, so one question under two ids may be in both parts.
+            `dev:KIND:PATH` reads the rows for development alone, of a file that is trained on,
+            and `dev:PATH` those of a file whose rows have ids of their own: ids decide which
+            these are, so one question under two ids may be in both parts.
 
     Raises:
         UserError: If a file can't be read, has a broken row or holds no question: what isn't
@@ -127,7 +129,9 @@ def evaluation_file(reference: str) -> tuple[str, Path]:
 def _questions(reference: str) -> Iterator[tuple[str, str, str]]:
     kind, path = evaluation_file(reference)
     part = "dev" if reference.startswith(DEV) else "eval" if kind == "break" else ""
-    for row in _rows(kind, path):
+    # With a kind, ids are those that its reader gives; without, those that a recipe splits by.
+    own = reference == f"{DEV}{path}" and kind == "questions"
+    for row in _own_rows(path) if own else _rows(kind, path):
         if part in ("", split_of(row[0])):
             yield row
 
@@ -140,6 +144,12 @@ def _rows(kind: str, path: Path) -> Iterator[tuple[str, str, str]]:
         return
     for example in read_dataset(kind, path):
         yield example.id, example.question, example.context
+
+
+def _own_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """The same of a file of examples, or of questions for a teacher."""
+    for question in read_questions(str(path)).rows:
+        yield question.id, question.problem.question, question.problem.context
 
 
 def _grams(words: tuple[str, ...], length: int) -> Iterator[int]:

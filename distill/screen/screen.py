@@ -62,7 +62,8 @@ class ScreenSettings:
             the reference answer (S_D-R), "recoverable" those of them from which the question
             can be recovered.
         evaluation: Files of evaluation sets, `PATH` or `KIND:PATH`, or `dev:KIND:PATH` for the
-            held-out part of a training file; nothing that overlaps with one is kept.
+            held-out part of a training file, `dev:PATH` for that of one whose rows have ids of
+            their own; nothing that overlaps with one is kept.
         split: Keep only "train" or "dev"; "" keeps both. Rows for evaluation are never kept.
         language: "en" drops other languages; "" keeps all.
         max_lines: Most lines of a plan.
@@ -206,7 +207,7 @@ class _Screening:
             ("plan", lambda: plan_fault(example)),
             ("evaluation", lambda: f"is for {split}" if other else ""),
             ("length", lambda: length_fault(example, settings)),
-            ("language", lambda: language_fault(example.question) if settings.language else ""),
+            ("language", lambda: _language_fault(example) if settings.language else ""),
             ("contamination", lambda: sets.overlap(example.question, example.context)),
             ("answer", lambda: self._answer_fault(example)),
             ("recoverable", lambda: self._recoverable_fault(example)),
@@ -244,6 +245,12 @@ class _Screening:
             self.report.read += 1
         if broken:
             broken.clear()
+
+
+def _language_fault(example: Example) -> str:
+    """The question's, or that of question and plan: more words tell more surely."""
+    texts = [example.question, *(line["text"] for line in example.plan)]
+    return language_fault(example.question) or language_fault("\n".join(texts))
 
 
 def _key(example: Example) -> bytes:

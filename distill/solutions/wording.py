@@ -7,6 +7,7 @@ commonest forms only; anything else is no question (None), since a guess would b
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from ...evals.english import bare_verb, do_form, plural, tags
 
@@ -54,6 +55,9 @@ _UNCLEAR = re.compile(
 _MONEY_VERBS = {
     "spend", "earn", "pay", "make", "cost", "save", "owe", "charge", "raise", "receive", "get",
     "need", "have", "collect", "lose", "give", "contribute", "donate", "bring", "own",
+}  # fmt: skip
+_TIMES = {
+    "hour", "day", "week", "weekend", "month", "year", "morning", "afternoon", "evening", "night",
 }  # fmt: skip
 _MEASURE_HEADS = {
     "total", "cost", "price", "number", "amount", "weight", "length", "width", "height", "area",
@@ -169,6 +173,8 @@ def _is_subject(words: list[str]) -> bool:
         return False
     if first[0].isupper() and first.lower() in _PREPOSITIONS | _NUMBER_WORDS:
         return False
+    if any(a in _TIMES and (b[0].isupper() or b in _FIRST) for a, b in pairwise(words)):
+        return False  # `each month Mary`
     banned = _BE | _MODALS | {"there", "that", "to", "not", "has", "have", "had", "after", "than"}
     if any(word.lower() in banned for word in words) or words[-1].lower() in _PREPOSITIONS:
         return False
