@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +20,14 @@ import numpy as np  # noqa: E402
 from langgraph_decompose.distill.check import gate  # noqa: E402
 from langgraph_decompose.distill.check.agreement import Prediction, open_logits  # noqa: E402
 from langgraph_decompose.distill.check.check import check, publish  # noqa: E402
-from langgraph_decompose.distill.check.greedy import Reply  # noqa: E402
+from langgraph_decompose.distill.check.greedy import Reply, reference_replies  # noqa: E402
 from langgraph_decompose.distill.check.model_card import model_card  # noqa: E402
 from langgraph_decompose.distill.check.quality import (  # noqa: E402
     by_metric,
     measured,
     read_figures,
 )
+from langgraph_decompose.distill.check.reference import ask_checkpoint  # noqa: E402
 from langgraph_decompose.distill.check.settings import CheckSettings  # noqa: E402
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.records import Example  # noqa: E402
@@ -387,3 +390,25 @@ def test_the_difference_of_a_quantised_file_is_reported(checked: Path) -> None:
                    for kind in ("f16", "q8_0")]  # fmt: skip
     assert 0 < differences[0] < differences[1] < 0.05
     assert np.isfinite(differences).all()
+
+
+def test_attempts_at_one_question_are_one_question(tmp_path: Path) -> None:
+    tok = students.tokenizer()
+    folder = students.save(students.student("llama", len(tok)), tok, tmp_path / "model")
+    attempts = [replace(EXAMPLES[0], attempt=k) for k in range(30)]
+    found = ask_checkpoint(folder, [*attempts, EXAMPLES[1]], ["decomposer"], 256, 20, 10)
+    assert found.tried == {"samples": 2, "prompts": 2}
+
+
+def test_a_checkpoint_s_replies_are_cut_off_where_the_file_s_are() -> None:
+    tok = students.tokenizer()
+    letters = tok("abcd", add_special_tokens=False)["input_ids"]
+
+    def generate(input_ids: Any, attention_mask: Any) -> Any:
+        reply = torch.tensor([[*letters, tok.eos_token_id]])
+        return torch.cat([input_ids, reply.expand(len(input_ids), -1)], dim=1)
+
+    config = SimpleNamespace(eos_token_id=tok.eos_token_id)
+    model = SimpleNamespace(generation_config=config, device="cpu", generate=generate)
+    found = reference_replies(model, tok, [[5], [5, 6]], [len(letters) - 1, 10])
+    assert found == [tok.decode(letters[:-1]), "abcd"]

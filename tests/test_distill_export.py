@@ -28,6 +28,7 @@ from langgraph_decompose.distill.export.gguf_tokenizer import THREE_DIGITS  # no
 from langgraph_decompose.distill.export.quantize import quantize  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from tokenizers import Regex, models, normalizers, pre_tokenizers  # noqa: E402
 
 from . import distill_students as students  # noqa: E402
@@ -95,8 +96,27 @@ def test_log_probabilities_are_those_of_transformers(
 
 def test_a_model_with_a_window_is_exported_up_to_its_length(tokenizer: Any, tmp_path: Path) -> None:
     model = students.student("mistral", len(tokenizer), sliding_window=64)
-    export(ONLY_F16, students.save(model, tokenizer, tmp_path / "hf"), tmp_path / "gguf")
+    hf = students.save(model, tokenizer, tmp_path / "hf", n_ctx_trained=512)
+    export(ONLY_F16, hf, tmp_path / "gguf")
+    contract = read_contract(tmp_path / "gguf" / "model-f16.gguf")
     assert read_metadata(tmp_path / "gguf" / "model-f16.gguf")["llama.context_length"] == 64
+    assert contract is not None
+    assert contract.n_ctx_trained == 64, "what the runtime goes by"
+
+
+def test_weights_that_lie_there_in_another_form_too_are_left_alone(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    other = {"layers.0.attention.wq.weight": torch.zeros(64, 64)}  # As Mistral's folders have it.
+    save_file(other, model_dir / "consolidated.safetensors")
+    export(ONLY_F16, model_dir, tmp_path / "whole")
+    whole = model_dir / "model.safetensors"
+    named = dict.fromkeys(load_file(whole), "model-00001-of-00001.safetensors")
+    (model_dir / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    whole.rename(model_dir / "model-00001-of-00001.safetensors")
+    export(ONLY_F16, model_dir, tmp_path / "parts")
+    files = [tmp_path / name / "model-f16.gguf" for name in ("whole", "parts")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 CUTS: dict[str, tuple[Any, bool]] = {

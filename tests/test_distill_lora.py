@@ -15,6 +15,11 @@ from langgraph_decompose.distill.check.agreement import (
     reference_log_probabilities,
 )
 from langgraph_decompose.distill.export.export import ExportSettings, export
+from langgraph_decompose.distill.export.gguf_tokenizer import (
+    THREE_DIGITS,
+    pre_tokenizer_name,
+    tokenizer_parts,
+)
 from langgraph_decompose.distill.export.hf_model import load_model, load_tokenizer
 from langgraph_decompose.distill.records import Example, write_examples
 from langgraph_decompose.distill.train.samples import samples
@@ -26,6 +31,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
+from . import distill_students as students  # noqa: E402
 from .test_distill_export_lora import F16_TOLERANCE  # noqa: E402
 
 # The chat template of an instruct model, with other names for the roles than ours.
@@ -201,6 +207,16 @@ def test_a_tokenizer_without_a_needed_part_is_refused(
         train(settings(llama, data, max_steps=1), tmp_path / "out")
 
 
+def test_a_student_s_tokenizer_cuts_as_its_file_says(data: str, tmp_path: Path) -> None:
+    # transformers rebuilds a Qwen2's as Qwen's own, digit by digit and with one token more.
+    own = students.tokenizer(students.by_regex(THREE_DIGITS))
+    folder = students.save(students.student("qwen2", len(own)), own, tmp_path / "qwen2")
+    train(settings(str(folder), data, lora=None, max_steps=1), tmp_path / "out")
+    kept = load_tokenizer(tmp_path / "out" / "model")
+    assert pre_tokenizer_name(tokenizer_parts(kept)) == "dbrx"
+    assert len(kept) == len(own)
+
+
 def test_a_student_that_isnt_there_is_named(data: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no student '/nowhere'; check the path"):
         train(settings("/nowhere", data), tmp_path / "out")
@@ -220,3 +236,12 @@ def test_a_damaged_student_is_named(qwen2: str, data: str, tmp_path: Path) -> No
 def test_layers_that_lora_cant_find_are_named(qwen2: str, data: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="LoRA can't be put on"):
         train(settings(qwen2, data, lora={"target_modules": ["nope"]}), tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("ignore:Model with `tie_word_embeddings=True`")
+@pytest.mark.parametrize("end", ["lm_head", "embed_tokens"])
+def test_an_adapter_that_can_t_be_merged_is_refused(
+    qwen2: str, data: str, tmp_path: Path, end: str
+) -> None:
+    with pytest.raises(UserError, match="are one matrix"):
+        train(settings(qwen2, data, lora={"target_modules": ["q_proj", end]}), tmp_path / "out")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langgraph_decompose import bundled_model_path
@@ -25,8 +27,12 @@ from langgraph_decompose.distill.check.quality import (
 from langgraph_decompose.distill.check.quality_table import quality_table
 from langgraph_decompose.distill.generate import generate
 from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.train.samples import samples
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import Item
+from langgraph_decompose.nodes.calls import Call
+from langgraph_decompose.nodes.replies import Reply
+from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.plan import ancestors
 
 MODEL, SOLVER = Path(bundled_model_path()), Path(bundled_model_path("solver"))
@@ -72,6 +78,33 @@ def test_steps_get_the_gold_answers_that_they_need() -> None:
     assert all(step.expression for step in steps), "what was written is kept for reading"
     right = [row.figure.value for row in step_rows("own", steps) if row.metric == "step right"]
     assert right == [sum(step.right for step in steps) / 2]
+
+
+def test_steps_are_asked_as_in_training() -> None:
+    alone = replace(PEARS, plan=({**PEARS.plan[0], "text": PEARS.question},))
+    unanswered = replace(PEARS, plan=({"id": 1, "text": "A?", "needs": []}, PEARS.plan[1]))
+    asked: list[str] = []
+    with open_file(SOLVER) as file:
+
+        def asking(call: Call, config: Any) -> Reply:
+            asked.append(call.messages[-1]["content"])
+            return file.asking(call, config)
+
+        examples = [alone, unanswered, PEARS]
+        list(solve_steps(replace(file, asking=asking), examples))
+    learned = [s.messages[-1]["content"] for e in examples for s in samples(e, "solver")]
+    assert asked == learned
+
+
+@pytest.mark.parametrize("answer", ["24", "24 pears", "$24", "24%"])
+def test_a_gold_answer_may_have_words(answer: str) -> None:
+    def asking(call: Call, config: Any) -> Reply:
+        return Reply("4*6", cut_off=False, usage=no_usage("solver", "solve", 0, 0.0))
+
+    row = {**PEARS.plan[0], "answer": answer}
+    with open_file(SOLVER) as file:
+        [step] = solve_steps(replace(file, asking=asking), [replace(PEARS, plan=(row,))])
+    assert step.right
 
 
 def test_needs_are_followed_back_to_the_first_line() -> None:

@@ -185,6 +185,21 @@ def test_ctrl_c_loses_no_step(data: str, tmp_path: Path) -> None:
     assert all(torch.equal(w, named[name]) for name, w in weights(tmp_path / "stopped").items())
 
 
+def test_ctrl_c_in_the_last_evaluation_loses_no_step(data: str, tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        if "held out" in line:
+            raise KeyboardInterrupt
+
+    rare = settings(data, eval_data=[data], eval_every=1000, save_every=1000, max_steps=8)
+    with pytest.raises(KeyboardInterrupt):
+        train(rare, tmp_path / "out", interrupt)
+    told: list[str] = []
+    counts = train(rare, tmp_path / "out", told.append)
+    assert told[0] == "going on from step 8"
+    assert counts["train_loss"] > 0
+    assert [row["step"] for row in log(tmp_path / "out") if "loss" in row] == [5, 8]
+
+
 def test_a_finished_run_isnt_repeated(data: str, tmp_path: Path) -> None:
     counts = train(settings(data, max_steps=2), tmp_path / "out")
     told: list[str] = []
@@ -277,6 +292,7 @@ def test_stages_follow_one_another(tmp_path: Path) -> None:
     ]  # one epoch of the second stage: 8 of a, half of b
     assert (mixture.count(1), mixture.count(2)) == (8, 4)
     assert curriculum.epoch_tokens() == 120
+    assert curriculum.tokens_of(3) == 480, "a quarter goes to the first stage"
     # Going on from the fourth batch gives the same ones again.
     later = Curriculum(both, data, drawn=[2, 2])
     assert [[int(i[0]) for i, _ in later.batch(s / 8)] for s in range(4, 8)] == kinds[4:]

@@ -54,8 +54,9 @@ def reference_replies(
         for begin in range(0, len(by_length), _BATCH):
             some = by_length[begin : begin + _BATCH]
             written = _write_batch(model, [prompts[i] for i in some], _pad(tokenizer))
-            for i, ids in zip(some, written, strict=True):
-                end = next((k for k, token in enumerate(ids) if token in ends), rooms[i])
+            for i, row in zip(some, written, strict=True):
+                ids = row[: rooms[i]]  # The batch has room for the longest of them.
+                end = next((k for k, token in enumerate(ids) if token in ends), len(ids))
                 replies[i] = tokenizer.decode(ids[:end], skip_special_tokens=True)
     finally:
         model.generation_config = before

@@ -15,12 +15,13 @@ from ...nodes.calls import Call
 from ...nodes.decomposer import decompose
 from ...nodes.engine_calls import open_gguf
 from ...nodes.expression import solve_expression
+from ...nodes.given_numbers import stated_number
 from ...nodes.problem import Problem
 from ...nodes.replies import Reply
 from ...nodes.steps import run
 from ...plan import Plan, ancestors
 from ...prompts import Prompts, load_prompts
-from ...tools.calculator import CalculatorError, calculate, format_number
+from ...tools.calculator import format_number
 from ..records import Example, Line
 
 CAP = 8
@@ -95,14 +96,19 @@ def predict(asked: AskedFile, examples: Sequence[Example]) -> Iterator[Predicted
 
 
 def solve_steps(asked: AskedFile, examples: Sequence[Example]) -> Iterator[Step]:
-    """Solve each line that has an expression, with the gold answers that it needs."""
+    """Solve each line that has an expression, with the gold answers that it needs.
+
+    As in training, a line that needs an answer which isn't there is left out.
+    """
     for example in examples:
+        plan = example.to_plan()
         for line in example.plan:
-            if line.get("expr") and line.get("answer"):
-                yield _solve_step(asked, example, line)
+            needed = [example.plan[k - 1] for k in ancestors(plan, line["id"])]
+            if line.get("expr") and all(row.get("answer") for row in (line, *needed)):
+                yield _solve_step(asked, example, line, needed)
 
 
-def _solve_step(asked: AskedFile, example: Example, line: Line) -> Step:
+def _solve_step(asked: AskedFile, example: Example, line: Line, needed: list[Line]) -> Step:
     written: list[str] = []
 
     def asking(call: Call, config: Any) -> Reply:
@@ -110,10 +116,11 @@ def _solve_step(asked: AskedFile, example: Example, line: Line) -> Step:
         written.append(reply.text)
         return reply
 
-    needed = [example.plan[k - 1] for k in ancestors(example.to_plan(), line["id"])]
     lines = [(row["id"], row["text"], row.get("answer", "")) for row in needed]
     call = Call("solver", asked.model, [])
-    steps = solve_expression(call, example.problem, lines, (line["id"], line["text"]))
+    # A problem that isn't split is asked as it stands.
+    target = (line["id"], line["text"]) if len(example.plan) > 1 else None
+    steps = solve_expression(call, example.problem, lines, target)
     refused, answer = False, ""
     try:
         answer, _ = run(steps, asking=asking)
@@ -124,8 +131,9 @@ def _solve_step(asked: AskedFile, example: Example, line: Line) -> Step:
 
 
 def _same_number(answer: str, gold: str) -> bool:
-    """Whether the calculator's answer is the gold one, which is rounded in the same way."""
-    try:
-        return answer == format_number(calculate(gold))
-    except CalculatorError:
-        return False
+    """Whether the calculator's answer is the gold one, which is rounded in the same way.
+
+    Like an answer that is calculated on with, the gold one may have words: "12 inches".
+    """
+    value = stated_number(gold)
+    return value is not None and answer == format_number(value)

@@ -100,15 +100,18 @@ def ask_checkpoint(
 def _fitting(
     examples: Sequence[Example], role: Role, tokenizer: Any, n_ctx: int, count: int
 ) -> list[tuple[Sample, TokenPair]]:
-    """Samples of a role within the context, of all sources mixed, the same each time."""
+    """Samples of a role within the context, of all sources mixed, the same each time.
+
+    Of several attempts at a question one is taken: it would count as so many questions.
+    """
     mixed = list(examples)
     random.Random(0).shuffle(mixed)
-    found: list[tuple[Sample, TokenPair]] = []
+    found: dict[tuple[int, ...], tuple[Sample, TokenPair]] = {}
     for example in mixed:
         some = list(samples(example, role))
         for sample, pair in zip(some, encode_samples(tokenizer, some), strict=True):
             if len(pair[0]) + len(pair[1]) <= n_ctx:
-                found.append((sample, pair))
+                found.setdefault(tuple(pair[0]), (sample, pair))
         if len(found) >= count:
             break
-    return found
+    return list(found.values())

@@ -16,6 +16,7 @@ from .contract_file import contract_metadata, read_contract_file
 from .gguf_tensors import (
     Tensor,
     architecture_of,
+    context_length,
     hyperparameters,
     refuse_what_differs,
     tensors,
@@ -165,6 +166,9 @@ def _write_f16(
     architecture = architecture_of(read_json(model_dir / "config.json"))
     config, tokenizer = load_config(model_dir), load_tokenizer(model_dir)
     check_exportable(config, tokenizer)
+    if "n_ctx_trained" in contract:
+        longest = min(contract["n_ctx_trained"], context_length(config))
+        contract = {**contract, "n_ctx_trained": longest}
     found = tensors(config, architecture, Weights(model_dir))
     _check_room(path.parent, sum(tensor.nbytes for tensor in found))
     writer = gguf.GGUFWriter(path, architecture)

@@ -201,7 +201,7 @@ class Weights:
         except ImportError as error:
             raise needs_training_packages(error) from None
         self._files: dict[str, Any] = {}
-        paths = sorted(model_dir.glob("*.safetensors"))
+        paths = _weight_files(model_dir)
         if not paths:
             raise UserError(
                 f"{str(model_dir)!r} holds no .safetensors weights; save the model with "
@@ -226,6 +226,17 @@ class Weights:
     def read(self, name: str) -> Any:
         """A tensor as float32 numbers."""
         return self._files[name].get_tensor(name).float().numpy()
+
+
+def _weight_files(model_dir: Path) -> list[Path]:
+    """The files that transformers reads; others may hold the same in another form."""
+    whole, index = model_dir / "model.safetensors", model_dir / "model.safetensors.index.json"
+    if whole.is_file():
+        return [whole]
+    named = read_json(index).get("weight_map") if index.is_file() else None
+    if isinstance(named, dict):
+        return sorted({model_dir / str(name) for name in named.values()})
+    return sorted(model_dir.glob("*.safetensors"))
 
 
 def _has_tokenizer(model_dir: Path) -> bool:

@@ -92,6 +92,11 @@ class Curriculum:
         ]
         return sum(s.weight * size for s, size in zip(sources, sizes, strict=True))
 
+    def tokens_of(self, epochs: float) -> float:
+        """Tokens of the whole training, if its last stage is to make so many passes."""
+        begin = self._ends[-2] if len(self._ends) > 1 else 0.0
+        return epochs * self.epoch_tokens() / (1 - begin)
+
     def _batches(self, stage: int) -> Iterator[list[Encoded]]:
         batch: list[Encoded] = []
         tokens = 0

@@ -27,7 +27,7 @@ def load_tokenizer(settings: TrainSettings, texts: Any, directory: Path) -> Any:
     else:
         name = settings.scratch.tokenizer if settings.student == "scratch" else settings.student
     file = settings.student_gguf
-    tokenizer = gguf_tokenizer(file) if file else _load("AutoTokenizer", name)
+    tokenizer = gguf_tokenizer(file) if file else _load(_tokenizer_kind(name), name)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer of {name!r} has no end token (eos_token), so replies couldn't end; "
@@ -127,6 +127,7 @@ def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
 def _with_lora(model: Any, settings: TrainSettings) -> Any:
     try:
         from peft import LoraConfig, get_peft_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
     except ImportError:
         raise MissingDependencyError(
             "LoRA needs peft: pip install 'langgraph-decompose[train]'."
@@ -142,9 +143,31 @@ def _with_lora(model: Any, settings: TrainSettings) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
     except ValueError as error:
         raise UserError(f"LoRA can't be put on {settings.student!r}: {error}") from None
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    tied = getattr(model.config, "tie_word_embeddings", False)
+    if tied and any(isinstance(end, BaseTunerLayer) for end in ends):
+        raise UserError(
+            f"embeddings and output head of {settings.student!r} are one matrix, so that an "
+            "adapter of either can't be merged; leave them out of 'target_modules'."
+        )
+    return adapted
+
+
+def _tokenizer_kind(name: str) -> str:
+    """The class that takes a tokenizer as it is, where all of it is in a tokenizer.json.
+
+    AutoTokenizer rebuilds some from the architecture's name, with cuts and tokens of its own.
+    """
+    from transformers.utils.hub import cached_file
+
+    try:
+        found = cached_file(str(local_student(name) or name), "tokenizer.json")
+    except (OSError, ValueError):
+        found = None  # There is none, or loading it says what is amiss.
+    return "PreTrainedTokenizerFast" if found else "AutoTokenizer"
 
 
 def _load(kind: str, name: str, **options: Any) -> Any:

@@ -62,7 +62,7 @@ class Training:
         self.state = State()
         self._resume()
         self.curriculum = Curriculum(settings, self.data, self.state.drawn)
-        self._goal = settings.epochs * self.curriculum.epoch_tokens()
+        self._goal = self.curriculum.tokens_of(settings.epochs)
         self._before = self.state.seconds
         self._started = time.monotonic()
         self._recent: list[torch.Tensor] = []
@@ -88,9 +88,10 @@ class Training:
                     self._save()
                 if interrupted():
                     raise KeyboardInterrupt
-        if self.held_out and state.step % settings.eval_every:
-            self._evaluate()
         self._log()
+        if self.held_out and state.step % settings.eval_every:
+            self._save()  # Evaluating takes a while, in which Ctrl-C works at once.
+            self._evaluate()
         self._save()
         return self._finish()
 
