@@ -91,8 +91,8 @@ def waits_for_a_person(error: BaseException) -> bool:
 
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _TRANSIENT_NAMES = (
-    "Timeout", "RateLimit", "Connect", "ServiceUnavailable", "InternalServer",
-    "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
+    "Timeout", "RateLimit", "Throttl", "Connect", "Disconnect", "ServiceUnavailable",
+    "InternalServer", "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
 )  # fmt: skip
 _TRANSIENT_CODES = {
     "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error",
@@ -117,13 +117,22 @@ def is_transient(error: BaseException) -> bool:
         >>> is_transient(TimeoutError()), is_transient(ValueError("bad"))
         (True, False)
     """
-    if isinstance(error, UserError | ReplyError) or isinstance(error.__cause__, ReplyError):
+    # Google's 429 is the cause of an error that says nothing by itself.
+    told = [error, error.__cause__] if isinstance(error.__cause__, Exception) else [error]
+    if any(isinstance(each, UserError | ReplyError) for each in told):
         return False
+    return next((may for each in told if (may := _may_pass(each)) is not None), False)
+
+
+def _may_pass(error: BaseException) -> bool | None:
+    """Whether it may pass by what the error says itself; None if it says nothing."""
     codes = {str(getattr(error, name, None)) for name in ("code", "type")}
     if codes & NO_MONEY_CODES:
         return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
     response = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    if isinstance(response, Mapping):  # AWS's.
+        status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     if isinstance(status, int):
         return status in _TRANSIENT_STATUS
     if isinstance(error, TimeoutError | ConnectionError):
@@ -131,7 +140,7 @@ def is_transient(error: BaseException) -> bool:
     # An error told in the middle of a stream has no status: that was 200.
     if codes & _TRANSIENT_CODES:
         return True
-    return any(name in type(error).__name__ for name in _TRANSIENT_NAMES)
+    return any(name in type(error).__name__ for name in _TRANSIENT_NAMES) or None
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:

@@ -36,6 +36,12 @@ ABOUT = About(
     always=True,
 )
 _ATTEMPTS = 2
+_STEPS_OF_A_LINE = 5
+"""Steps of the graph from choosing a line to the end: solver, decomposer, composer, verifier."""
+_NO_STEPS = (
+    "the decomposer was asked for no further subquestion: LangGraph's recursion_limit leaves too "
+    "few steps; raise it in the config"
+)
 
 
 def build_dynamic(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
@@ -78,6 +84,9 @@ def _choosing(roles: Roles) -> Any:
         source = "model" if plan.subquestions else "undivided"
         if len(plan.subquestions) == roles.max_subquestions:
             return {"plan_source": source}
+        if state.get("remaining_steps", _STEPS_OF_A_LINE) < _STEPS_OF_A_LINE:
+            # A chain passes on LangChain's limit of 25, and past it all answers would be lost.
+            return {"plan_source": source, "warnings": [*state["warnings"], _NO_STEPS]}
         try:
             line = yield from _next_line(state, plan, roles, usage)
         except (BudgetExhaustedError, PlanError, ReplyError) as error:

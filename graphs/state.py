@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
+from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
 from ..nodes.answers import AnswerRow
@@ -66,3 +67,5 @@ class DecompositionState(DecompositionInput, DecompositionOutput, total=False):
     """Whether the budget ended the planning."""
     elapsed: float
     """Seconds that the question has taken, while a node isn't running; kept for budgets."""
+    remaining_steps: RemainingSteps
+    """Steps that LangGraph's `recursion_limit` leaves, this one included; no checkpoint has it."""

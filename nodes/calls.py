@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..models.references import ResolvedModel
@@ -77,11 +77,10 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
     asked, options = call_input(call), call.options if call.model.accepts_grammar else {}
     config = call_config(call, config)
 
-    def once() -> Any:
+    def once(heard: Heard) -> Any:
         if not streams(call):
             what, how = apart(runnable, config, call.key, again=attempts.made > 1)
             return what.invoke(asked, how, **options)
-        heard = Heard(call.on_text)
         for chunk in runnable.stream(asked, config, **options):
             heard.add(chunk)
         return heard.message()
@@ -91,15 +90,18 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
         # Held till the reply is kept: a crash loses no more replies than may be on their way.
         with attempts.place():
             session.check()
+            heard = Heard(call.on_text)
             try:
                 bound = attempts.begin(session.call_timeout or call.model.timeout)
                 with naming_who_is_asked(call):
-                    reply = attempts.reply(wait_within(bound, once))
+                    reply = attempts.reply(wait_within(bound, partial(once, heard)))
             except Exception as error:
                 pause, failure = attempts.pause_after(error)
             else:
                 session.keep(call.key, reply_value(reply))
                 return reply
+            finally:
+                heard.leave()
             if failure:
                 session.keep(*failure_entry(call, failure))
                 raise failure

@@ -239,7 +239,7 @@ def spoken_numbers(text: str) -> list[Fraction]:
         value, scale = _VALUE.get(word), _SCALE.get(word)
         if word == "and" and last in _SCALE.values():
             continue
-        if scale and last:
+        if scale and last and scale != last:
             thousands, group = _times(scale, thousands, group)
         elif value is not None and last and _continues(value, last):
             group += value

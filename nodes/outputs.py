@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import CutOffReplyError, EmptyReplyError, FailedGraphError, ReplyError
 from ..plan import without_thinking
+from .session import StoppedError
 from .usage import UsageRow
 
 _ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
@@ -16,7 +17,11 @@ _CUT_OFF = {
     "length", "max_tokens", "max_output_tokens", "model_length",
     "model_context_window_exceeded", "incomplete",
 }  # fmt: skip
-_FILTERED = {"content_filter", "content_filtered", "safety", "refusal"}
+_FILTERED = {
+    "content_filter", "content_filtered", "guardrail_intervened", "safety", "refusal",
+    "recitation", "blocklist", "prohibited_content", "spii",
+}  # fmt: skip
+_BROKEN_OFF = {"error", "insufficient_system_resource"}
 MAX_REPLY_CHARS = 1_000_000
 
 
@@ -61,6 +66,8 @@ def read_output(output: Any, name: str) -> Output:
         )
     elif endings & _FILTERED:
         problem = CutOffReplyError(f"{name}'s reply was stopped by a content filter")
+    elif broken := endings & _BROKEN_OFF:
+        problem = CutOffReplyError(f"{name}'s reply broke off: {min(broken)}")
     elif text is None:
         problem = FailedGraphError(f"{name} found no answer")
     elif len(text) > MAX_REPLY_CHARS:
@@ -165,9 +172,20 @@ class Heard:
         self._metadata: dict[str, Any] = {}
         self._id: str | None = None
         self._tool_calls: list[Any] = []
+        self._left = False
+
+    def leave(self) -> None:
+        """Hear no more: of a thread that nobody waits for, the next chunk is the end."""
+        self._left = True
 
     def add(self, chunk: Any) -> None:
-        """Take in a chunk; the listener is told the whole text so far."""
+        """Take in a chunk; the listener is told the whole text so far.
+
+        Raises:
+            StoppedError: If nobody waits for it any more.
+        """
+        if self._left:
+            raise StoppedError
         self._id = self._id or chunk.id
         self._metadata.update(chunk.response_metadata)
         if chunk.usage_metadata:

@@ -161,9 +161,11 @@ async def _outcome(job: Job[Any], config: Any) -> Callable[[], None]:
     try:
         result = await arun(job.steps, config, job.session)
     except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-            raise  # Nobody waits for it any more.
         failure = error
+        if isinstance(error, asyncio.CancelledError):
+            if job.session.stop.is_set():
+                raise  # Nobody waits for it any more.
+            # Somebody does: whoever is told nothing would wait for ever.
+            failure = RuntimeError("a model or function cancelled the task that it runs in")
         return lambda: job.failed(failure)
     return lambda: job.done(result)

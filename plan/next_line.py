@@ -46,10 +46,14 @@ def parse_next(text: str, number: int) -> Subquestion | None:
     rows = [row for row in rows if row and not row.startswith("```")]
     if not rows:
         raise PlanError("the reply is empty")
-    if any(_DONE.fullmatch(row) for row in rows):
+    done = next((n for n, row in enumerate(rows) if _DONE.fullmatch(row)), None)
+    # Some write all the lines that are left, and then that they are done.
+    if done is not None and not any("?" in row and _is_new(row, number) for row in rows[:done]):
         return None
     # Some say first what they are about to do.
-    asking = [row for row in rows if _label(row, number)] or [row for row in rows if "?" in row]
+    asking = [row for row in rows if _is_new(row, number)]
+    asking = asking or [row for row in rows if _label(row, number)]
+    asking = asking or [row for row in rows if "?" in row]
     if not asking:
         raise PlanError("the reply holds no subquestion")
     line = asking[0]
@@ -59,6 +63,14 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         return Subquestion(number, line)
     needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
     return Subquestion(number, line[: len(line) - len(marked[0])], needs)
+
+
+def _is_new(row: str, number: int) -> bool:
+    """Whether a row is labelled as the next line; an earlier one may only be told again."""
+    label = row[: _label(row, number)]
+    named = re.search(r"\d+", label)
+    earlier = named and int(named[0]) < number
+    return bool(re.search(r"\w", label)) and not earlier
 
 
 def _label(row: str, number: int) -> int:

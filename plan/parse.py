@@ -32,6 +32,8 @@ _NUMBERED = re.compile(
     r"\s*(\S.*)",
     re.I,
 )
+_JSON_START = re.compile(r"^(?:[^\n\[{]*[\w*_]:[*_]*)?[ \t]*([\[{])", re.MULTILINE)
+"""The first bracket of a line, at its beginning or after a colon: others are a line's own text."""
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
 _NEEDS_KEYS = ("needs", "depends_on", "dependencies", "deps", "requires")
@@ -107,6 +109,8 @@ def without_thinking(text: str) -> str:
         >>> without_thinking("<think> opens it.</think>It is opened by <think>.")
         'It is opened by <think>.'
     """
+    if "think>" not in text:  # A reply that is told as it comes is read at each token.
+        return text
     before, end, reply = text.rpartition(_THOUGHT)
     is_tag = _TAG_LINE.search(text)
     if not end:
@@ -200,11 +204,11 @@ def _sequential(lines: list[_Line]) -> list[_Line]:
 
 def _json(body: str) -> list[_Line] | None:
     """A JSON list of strings or objects, alone or under a usual key; None means atomic."""
-    start = min((i for i in (body.find("["), body.find("{")) if i >= 0), default=-1)
-    if start < 0 or (start > 0 and "\n#" in body):
+    found = _JSON_START.search(body)
+    if not found or (found.start(1) > 0 and "\n#" in body):
         return []
     try:
-        value: object = json.JSONDecoder().raw_decode(body[start:])[0]
+        value: object = json.JSONDecoder().raw_decode(body[found.start(1) :])[0]
     except (ValueError, RecursionError):
         return []
     if isinstance(value, dict):

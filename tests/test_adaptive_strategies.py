@@ -111,6 +111,24 @@ def test_dynamic_asks_once_more_for_a_line_that_it_cannot_use(how: str) -> None:
     assert ran.result["answer"] == "end"
 
 
+@pytest.mark.parametrize("verify", [None, "answer"])
+@pytest.mark.parametrize("limit", [7, 8, 25])
+def test_dynamic_composes_before_the_limit_on_steps_ends_the_run(limit: int, verify: Any) -> None:
+    numbers = count(1)
+    graph = create_decomposition_graph(
+        lambda _: "x",
+        decomposer=lambda _: f"What is thing {next(numbers)}?",
+        composer=lambda _: "end",
+        strategy="dynamic",
+        max_subquestions=64,
+        **({"verify": verify, "verifier": lambda _: "right"} if verify else {}),
+    )
+    result = graph.invoke({"question": QUESTION}, {"recursion_limit": limit})
+    assert result["answer"] == "end"
+    assert len(result["answers"]) == (limit - 5) // 2
+    assert "raise it in the config" in result["warnings"][0]
+
+
 def test_dynamic_needs_a_decomposer_that_sees_answers() -> None:
     whole = f"gguf:{bundled_model_path()}"
     with pytest.raises(UserError, match="only writes whole plans: name another --decomposer"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -125,6 +126,12 @@ def test_titles_and_other_wordings_of_quantity_are_understood(asked: str) -> Non
 )
 def test_numbers_are_read_as_people_mean_them(text: str, given: str) -> None:
     assert {Fraction(n) for n in given.split()} <= given_numbers([text])
+
+
+def test_a_text_of_scales_alone_is_read_in_no_time() -> None:
+    begin = time.process_time()
+    assert 500 in given_numbers(["five " + "hundred " * 200_000])
+    assert time.process_time() - begin < 4
 
 
 def test_other_numbers_are_not_given() -> None:

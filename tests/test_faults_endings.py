@@ -38,6 +38,9 @@ FILTERED: dict[str, dict[str, Any]] = {
     },
     "Bedrock": {"stopReason": "content_filtered"},
     "Google": {"finish_reason": "SAFETY"},
+    "Google, of a text that it knows": {"finish_reason": "RECITATION"},
+    "Google, of a word": {"finish_reason": "PROHIBITED_CONTENT"},
+    "Bedrock's guardrail": {"stopReason": "guardrail_intervened"},
 }
 both = pytest.mark.parametrize("how", ["sync", "async"])
 
@@ -74,6 +77,15 @@ def test_what_was_cut_off_is_used_by_no_role(how: str, provider: str) -> None:
 def test_what_a_filter_stopped_says_that(how: str, provider: str) -> None:
     first, _ = run(how, says("Steven Spi", **FILTERED[provider]))["answers"]
     assert first["error"]["message"] == "ScriptedChatModel's reply was stopped by a content filter"
+    assert first["usage"][0]["calls"] == 1, "it was paid for"
+
+
+@both
+@pytest.mark.parametrize("reason", ["error", "insufficient_system_resource"])
+def test_what_a_server_broke_off_is_no_answer(how: str, reason: str) -> None:
+    first, _ = run(how, says("Steven Spi", finish_reason=reason))["answers"]
+    assert (first["answer"], first["status"]) == (None, "failed")
+    assert first["error"]["message"] == f"ScriptedChatModel's reply broke off: {reason}"
     assert first["usage"][0]["calls"] == 1, "it was paid for"
 
 

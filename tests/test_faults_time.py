@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
+from pydantic import Field
 
 from .test_faults import (
     ASKED,
@@ -326,3 +329,65 @@ async def test_a_run_that_is_waited_for_with_a_timeout_ends_then() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(graph(server).ainvoke(ASKED), 0.5)
         await until(lambda: server.in_flight == 0)
+
+
+class Streamed(ScriptedChatModel):
+    """Tells a first reply so slowly that it is given up, and then another at once."""
+
+    slow: list[str]
+    quick: list[str]
+    begun: list[int] = Field(default_factory=list)
+
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        self.begun.append(1)
+        first = len(self.begun) == 1
+        for text in self.slow if first else self.quick:
+            yield ChatGenerationChunk(message=AIMessageChunk(text))
+            time.sleep(0.25 if first else 0.1)
+
+
+def test_a_plan_that_nobody_waits_for_any_more_is_not_solved() -> None:
+    slow = [f"#{n} Old {n}?\n" for n in range(1, 9)]
+    planner = Streamed(replies=[], slow=slow, quick=[f"#{n} New {n}?\n" for n in range(1, 5)])
+    asked: list[str] = []
+
+    def solve(prompt: str) -> str:
+        asked.append(prompt.rpartition("now: ")[2])
+        return "x"
+
+    result = create_decomposition_graph(
+        solve, decomposer=planner, composer=lambda _: "end", call_timeout=1
+    ).invoke({"question": "All?"})
+    assert [line["text"] for line in result["plan"]] == [f"New {n}?" for n in range(1, 5)]
+    assert len(set(asked)) == len(asked), "no line is paid for twice"
+    assert "Old 8?" not in asked
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_not_told() -> None:
+    said = ["old "] * 12
+    composer = Streamed(replies=[], slow=said, quick=["new ", "one ", "and ", "answer"])
+    asking = create_decomposition_graph(
+        lambda _: "x", decomposer=lambda _: "#1 A?\n#2 B?", composer=composer, call_timeout=1
+    )
+    events = list(asking.stream({"question": "All?"}, stream_mode="custom"))
+    told = [event for event in events if event["type"].startswith("decompose.composer")]
+    begins = [event["type"] for event in told].index("decompose.composer.restarted")
+    assert begins <= 6
+    assert "".join(event["text"] for event in told[begins + 1 :]) == "new one and answer"
+
+
+class CancelsItself(ScriptedChatModel):
+    """A client that cancels the task that it runs in."""
+
+    async def _astream(self, *_: Any, **__: Any) -> Any:
+        task = asyncio.current_task()
+        assert task
+        task.cancel()
+        await asyncio.sleep(0)
+        yield ChatGenerationChunk(message=AIMessageChunk("atomic"))
+
+
+async def test_a_model_that_cancels_its_own_task_is_not_waited_for() -> None:
+    asking = create_decomposition_graph(lambda _: "x", decomposer=CancelsItself(replies=[]))
+    with pytest.raises(RuntimeError, match="cancelled the task that it runs in"):
+        await asyncio.wait_for(asking.ainvoke({"question": "All?"}), 30)

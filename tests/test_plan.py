@@ -130,6 +130,10 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
             "#1 Who?\n#2 Both? <- #1",
         ),
         ('```json\n{"plan": ["Who?", "When did #1?"]}\n```', "#1 Who?\n#2 When did #1? <- #1"),
+        ('Here you are: ["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
+        ("1. What is sum([])?\n2. And max([])?", "#1 What is sum([])?\n#2 And max([])? <- #1"),
+        ('- Is ["a", "b"] long?\n- Why?', '#1 Is ["a", "b"] long?\n#2 Why? <- #1'),
+        ('1. What is f({"plan": []})?', '#1 What is f({"plan": []})?'),
         ("Who was?\nMain question: what?\nWhen was it?", "#1 Who was?\n#2 When was it? <- #1"),
         ("#2 Who?\n#5 When was #2 born? <- #2", "#1 Who?\n#2 When was #1 born? <- #1"),
     ],
@@ -156,6 +160,13 @@ def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> N
 )
 def test_thinking_is_what_tags_that_begin_a_line_mark(reply: str, text: str) -> None:
     assert without_thinking(reply) == text
+
+
+def test_a_reply_without_tags_can_be_read_at_each_token() -> None:
+    text, begin = "end\n" * 100_000, time.process_time()
+    for _ in range(2_000):
+        without_thinking(text)
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,31 @@ def test_a_server_s_word_is_bounded(retry_after: str, least: float, most: float)
     assert least <= pause <= most
 
 
+def of_aws(code: str, status: int) -> Exception:
+    """An error as botocore raises it: its response is a dict."""
+    error: Any = type(code, (Exception,), {})(code)
+    error.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return error
+
+
+def of_google(code: int) -> Exception:
+    """An error as `ChatGoogleGenerativeAI` raises it: only its cause says what it was."""
+    error: Any = RuntimeError(f"Error calling model: {code}")
+    error.__cause__ = cause = type("ClientError", (Exception,), {"code": code})()
+    assert cause.code == code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [(of_aws("ThrottlingException", 429), True), (of_aws("ModelNotReadyException", 429), True),
+     (of_aws("ValidationException", 400), False), (of_google(429), True), (of_google(404), False),
+     (type("ServerDisconnectedError", (Exception,), {})(), True)],
+)  # fmt: skip
+def test_which_errors_of_other_clients_may_pass(error: Exception, transient: bool) -> None:
+    assert is_transient(error) is transient
+
+
 @pytest.mark.parametrize(
     ("error", "transient"),
     [(TimeoutError(), True), (ConnectionResetError(), True), (Refused(429), True),
