@@ -13,7 +13,7 @@ from ..errors import (
     must_be_raised,
 )
 from ..models.references import ResolvedModel, resolve_model
-from ..plan import without_thinking
+from ..plan import asks_two_things, without_thinking
 from ..prompts import Prompts, load_prompts
 from .answers import (
     MISSING_ANSWER,
@@ -117,8 +117,10 @@ def composer_node(
         rows, _ = given_answers(state), written(state, "plan", "decomposer_node")
         if not _needs_composer(state):
             return outcome(state, _last(state), budget=budget)
+        problem = Problem.of(state)
+        if is_told_by_line(problem, model):
+            return outcome(state, found_so_far(rows), budget=budget)
         try:
-            problem = Problem.of(state)
             answer, reply = yield from compose(problem, rows, model=model, prompts=texts)
         except BudgetExhaustedError as error:
             spent = {**state, "spent": True}
@@ -135,6 +137,11 @@ def composer_node(
         return outcome(state, answer, [reply.usage], **more)
 
     return as_runnable("composer", steps, limits)
+
+
+def is_told_by_line(problem: Problem, model: ResolvedModel) -> bool:
+    """Whether the answers are told line by line: no single expression answers two things."""
+    return model.speaks_contract("solver") and asks_two_things(problem.question)
 
 
 def _needs_composer(state: Mapping[str, Any]) -> bool:

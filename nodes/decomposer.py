@@ -14,6 +14,7 @@ from ..plan import (
     Plan,
     PlanError,
     Subquestion,
+    ending,
     parse_partial,
     parse_plan,
 )
@@ -91,6 +92,8 @@ def decompose(
             usage = add_usage(usage, [reply.usage])
             text = reply.text
             plan = _read(reply, max_subquestions, final, must_split=must_split)
+            if final == "last":
+                plan = replace(plan, final=ending(problem.question, plan))
         except Exception as error:
             usage = add_usage(usage, getattr(error, "usage", ()))
             if not _can_be_repaired(error):

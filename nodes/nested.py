@@ -12,7 +12,7 @@ from ..plan import Plan, Subquestion, ancestors, critical_path
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed
 from .attempts import attempts
-from .composer import compose
+from .composer import compose, found_so_far, is_told_by_line
 from .decomposer import Decomposition, decompose
 from .events import Event
 from .lines import Settings, solve_line
@@ -100,6 +100,8 @@ def merged_answer(
         error = next(row["error"] for row in rows if row["error"])
         spent = error["type"] == BudgetExhaustedError.__name__
         raise (BudgetExhaustedError if spent else ReplyError)(error["message"])
+    if is_told_by_line(problem, composer) and (found := found_so_far(rows)):
+        return found, []
     answer, reply = yield from compose(
         problem, rows, model=composer, prompts=prompts, sample=sample, told=False
     )

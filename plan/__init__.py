@@ -3,6 +3,7 @@
 Nothing here calls a model, reads a file or imports the rest of the project.
 """
 
+from .ending import asks_two_things, ending
 from .grammar import plan_grammar
 from .grounded import grounded_grammar
 from .next_line import parse_next
@@ -19,9 +20,11 @@ __all__ = [
     "PlanError",
     "Subquestion",
     "ancestors",
+    "asks_two_things",
     "critical_path",
     "critical_path_ids",
     "depth",
+    "ending",
     "grounded_grammar",
     "levels",
     "parse_next",

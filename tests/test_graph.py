@@ -83,6 +83,24 @@ def test_messages_in_one_ai_message_out() -> None:
 
 
 @both
+def test_a_question_that_asks_two_things_gets_two_answers(anyhow: Any) -> None:
+    question = "Which commit broke the login test, and who wrote it?"
+    solver = scripted("a1b2c3", "Ana", "Ana wrote a1b2c3.")
+    graph = create_decomposition_graph(decomposer="bundled", solver=solver)
+    assert anyhow(graph, {"question": question})["answer"] == "Ana wrote a1b2c3."
+
+
+@pytest.mark.parametrize("strategy", ["dag", "recursive"])
+def test_two_things_are_told_line_by_line_by_a_solver_that_only_calculates(strategy: str) -> None:
+    question = "Ana sells 5 cakes for $3 each. How much does Ana earn, and how much is left of it "
+    graph = create_decomposition_graph(strategy=strategy)
+    result = graph.invoke({"question": question + "after paying $4?"})
+    lines = [f"#{row['id']} {row['text']} = {row['answer']}" for row in result["answers"]]
+    assert len(lines) > 1
+    assert (result["answer"], result["status"]) == ("\n".join(lines), "ok")
+
+
+@both
 def test_a_fact_asked_of_the_bundled_solver_is_refused_not_invented(anyhow: Any) -> None:
     result = anyhow(create_decomposition_graph(), {"question": "Who directed Jaws?"})
     assert result["status"] == "failed"

@@ -15,6 +15,7 @@ from langgraph_decompose.plan import (
     ancestors,
     critical_path,
     depth,
+    ending,
     levels,
     parse_plan,
     references,
@@ -245,3 +246,24 @@ def test_what_looks_like_needs_is_read_in_no_time(text: str) -> None:
 def test_a_decimal_number_is_no_list_marker() -> None:
     with pytest.raises(PlanError, match="no list"):
         parse_plan("1.5 km is a long way\n2.5 km too")
+
+
+@pytest.mark.parametrize(
+    ("question", "lines", "end"),
+    [
+        ("Which commit broke it, and who wrote that?", ["Which?", "Who wrote #1?"], "compose"),
+        ("Who broke it? And when?", ["Who?", "When did #1?"], "compose"),
+        ("Who broke it and how can it be mended", ["Who?", "How?"], "compose"),
+        ("Mr. Li has 3 hens. How many eggs, and at what price?", ["Eggs?", "For #1?"], "compose"),
+        ("Who broke it, and when?", ["Who?", "When?", "Who, and when, by #1 and #2?"], "last"),
+        ("When did he die, and of what?", ["Who?", "When did #1 die, and of what?"], "last"),
+        ("Who is the man who wrote it and who sold it?", ["Who wrote it?", "Who is #1?"], "last"),
+        ("He sold it, and what follows is known.", ["Who?"], "last"),
+        ("Who broke it, and when?", [], "last"),
+    ],
+)
+def test_a_question_that_asks_two_things_is_composed(
+    question: str, lines: list[str], end: str
+) -> None:
+    rows = [{"id": k, "text": text} for k, text in enumerate(lines, 1)]
+    assert ending(question, Plan.from_rows(rows)) == end
