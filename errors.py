@@ -117,6 +117,7 @@ def is_transient(error: BaseException) -> bool:
         >>> is_transient(TimeoutError()), is_transient(ValueError("bad"))
         (True, False)
     """
+    error = _first_of_group(error)
     # Google's 429 is the cause of an error that says nothing by itself.
     told = [error, error.__cause__] if isinstance(error.__cause__, Exception) else [error]
     if any(isinstance(each, UserError | ReplyError) for each in told):
@@ -145,6 +146,7 @@ def _may_pass(error: BaseException) -> bool | None:
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """An error as the JSON-native value that results carry: type, message, transient."""
+    error = _first_of_group(error)
     message = _first_line(error)
     chain = _causes(error)
     if message.lower().startswith("connection error") and len(chain) > 1:
@@ -175,6 +177,14 @@ def is_from_outside(failure: Mapping[str, Any]) -> bool:
     """
     refused = failure["type"].endswith(_REFUSED) or bool(NO_MONEY.search(failure["message"]))
     return failure["transient"] or refused
+
+
+def _first_of_group(error: BaseException) -> BaseException:
+    """What happened, where tasks that ran together only say that something did."""
+    while isinstance(error, BaseExceptionGroup):
+        group: BaseExceptionGroup[BaseException] = error
+        error = group.exceptions[0]
+    return error
 
 
 def _causes(error: BaseException) -> list[BaseException]:

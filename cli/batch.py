@@ -65,6 +65,8 @@ def run(args: Namespace) -> int:
 def _check(args: Namespace, out: Path) -> None:
     if args.concurrency < 1:
         raise UserError(f"--concurrency is a number from 1, not {args.concurrency}.")
+    if not out.name or out.is_dir():  # As from a script's variable that isn't set.
+        raise UserError(f"--out is the file for the results, not {args.out!r}.")
     if not out.parent.is_dir():
         raise UserError(f"there is no folder {str(out.parent)!r} to write to.")
 

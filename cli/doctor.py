@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
+from ..models.hosted import without_credentials
 from ..settings import Settings, config_path, load_settings
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _config() -> Check:
     if not path.is_file() and settings == Settings():
         return {"name": "configuration", "ok": None, "detail": f"no file at {path}; defaults hold"}
     where = path if path.is_file() else "environment variables"
-    detail = f"{where}: solver {settings.solver}, {len(settings.models)} named models"
+    solver = without_credentials(settings.solver)
+    detail = f"{where}: solver {solver}, {len(settings.models)} named models"
     if problem := _refused(settings):
         return {"name": "configuration", "ok": False, "detail": f"{detail}; {problem}"}
     missing = [

@@ -36,7 +36,8 @@ def _describe(name: str) -> dict[str, Any]:
     if not os.path.exists(path) and (not name.endswith(".gguf") or ":" in name):
         source = find_gguf(name)
         if source is None:
-            raise UserError(f"{name!r} isn't a GGUF file; only those carry metadata.")
+            shown = without_credentials(name)
+            raise UserError(f"{shown!r} isn't a GGUF file; only those carry metadata.")
         path = source.path
     metadata = read_metadata(path)
     own = {"path": path, "bytes": os.path.getsize(path)}

@@ -42,7 +42,9 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
             f"run {run.id} was asked with the strategy {settings.strategy!r}; go on with that "
             "one, or ask the question anew."
         )
-    return fitted(replace(settings, **flags), {**kept, **flags}), bool(run.settings.get("review"))
+    # Who judged has nothing to do any more, if that is now switched off.
+    given = {name: value for name, value in kept.items() if name != "verifier"} | flags
+    return fitted(replace(settings, **flags), given), bool(run.settings.get("review"))
 
 
 def _resume(

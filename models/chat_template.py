@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ModelFileError, UserError
 from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .llama import llama_cpp
+from .rendering import render_messages
 from .template_program import TemplateProgram
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ChatTemplate:
         Raises:
             UserError: If the template refuses the messages, with its reason, or has no end.
         """
-        return render_messages(self._program, messages)
+        return render_messages(self._program.render, messages)
 
 
 def compile_template(
@@ -88,30 +89,6 @@ def compile_template(
         return TemplateProgram(template, of, bos_token=bos_token, eos_token=eos_token)
     except Exception as error:
         raise ModelFileError(f"the chat template isn't valid Jinja: {error}") from None
-
-
-def render_messages(program: TemplateProgram, messages: list[dict[str, Any]]) -> str:
-    """A prompt; a template that refuses a system message gets it within the next one.
-
-    Raises:
-        ModelFileError: If the template takes too long or writes too much.
-        UserError: If the template refuses the messages all the same, with its reason.
-    """
-    try:
-        return program.render(messages)
-    except ModelFileError:
-        raise
-    except Exception as error:
-        if len(messages) > 1 and messages[0]["role"] == "system":
-            # Some templates (Gemma's, older Mistral's) know no system role.
-            return render_messages(program, _merge_system(messages))
-        raise UserError(f"the model's chat template refuses the messages: {error}") from None
-
-
-def _merge_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    system, first, *rest = messages
-    merged = {**first, "content": f"{system['content']}\n\n{first['content']}"}
-    return [merged, *rest]
 
 
 def _text(vocab: Any, token: int) -> str:

@@ -27,6 +27,7 @@ from .call_options import call_numbers, reject_unknown_settings
 from .control_tokens import SPLIT, control_pattern, split_control_tokens
 from .deadline import call_deadline, seconds_within
 from .messages import to_template_messages
+from .rendering import render_messages
 
 _MAX_NEW_TOKENS = 1024
 
@@ -198,7 +199,12 @@ def _tokenize(tokenizer: Any, rows: list[dict[str, Any]]) -> Any:
 
     pattern = control_pattern([*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()])
     safe = [{**row, "content": split_control_tokens(row["content"], pattern)} for row in rows]
-    prompt = tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
+
+    def render(messages: list[dict[str, Any]]) -> str:
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return str(text)
+
+    prompt = render_messages(render, safe)
     pieces = [tokenizer.encode(p, add_special_tokens=False) for p in prompt.split(SPLIT)]
     return torch.tensor([[token for piece in pieces for token in piece]])
 

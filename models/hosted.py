@@ -29,7 +29,8 @@ def hosted_chat_model(
     """A chat model for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`.
 
     With a URL the user's own OPENAI_API_KEY is never sent: the key is `api_key_env`'s, else
-    DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY, too, is for OpenAI's own service alone.
+    DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY and OPENAI_CUSTOM_HEADERS, too, are for OpenAI's
+    own service alone.
 
     Raises:
         ModelReferenceError: If the provider is unknown or the URL isn't one.
@@ -128,10 +129,16 @@ def _clients(timeout: float, proxy: str | None) -> dict[str, Any]:
         }
     except (ImportError, ValueError) as error:
         raise UserError(f"the proxy that the environment names can't be used: {error}") from None
+    except OSError as error:
+        raise UserError(
+            f"the certificates can't be read ({error.strerror}); mend or unset SSL_CERT_FILE."
+        ) from None
 
 
 def _forget_organisation(chat_model: Any) -> None:
-    """Keep the user's OpenAI organisation and project headers from another server."""
+    """Keep the user's OpenAI organisation, project and further headers from another server."""
     chat_model.openai_organization = None
     for client in (chat_model.root_client, chat_model.root_async_client):
         client.organization = client.project = None
+        # Of OPENAI_CUSTOM_HEADERS, which may hold a key.
+        client._custom_headers = {}

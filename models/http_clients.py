@@ -200,18 +200,30 @@ def _whole(response: httpx.Response, body: bytes, *, as_events: bool) -> httpx.R
     if response.status_code >= 400:
         return _rebuilt(response, content=body)
     completion = _completion(body)
+    if status := _status_within(completion):
+        return _rebuilt(response, status=status, content=body)
     if not as_events:
         return _rebuilt(response, content=body)
     return _rebuilt(response, kind="text/event-stream", content=_as_events(completion))
 
 
-def _rebuilt(response: httpx.Response, *, kind: str = "", **body: Any) -> httpx.Response:
+def _status_within(reply: dict[str, Any]) -> int:
+    """The status of an error that a gateway sends with status 200, as OpenRouter does; else 0."""
+    error = reply.get("error")
+    code = error.get("code") if isinstance(error, dict) and not reply.get("choices") else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 0
+
+
+def _rebuilt(
+    response: httpx.Response, *, kind: str = "", status: int = 0, **body: Any
+) -> httpx.Response:
     """The reply with another body, which is neither packed nor of the length that was said."""
     changed = {"content-encoding", "content-length", "transfer-encoding"}
     changed |= {"content-type"} if kind else set()
     headers = [(n, v) for n, v in response.headers.multi_items() if n not in changed]
     headers += [("content-type", kind)] if kind else []
-    return httpx.Response(response.status_code, headers=headers, request=response.request, **body)
+    status = status or response.status_code
+    return httpx.Response(status, headers=headers, request=response.request, **body)
 
 
 def _completion(body: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _FILTERED = {
     "content_filter", "content_filtered", "guardrail_intervened", "safety", "refusal",
     "recitation", "blocklist", "prohibited_content", "spii",
 }  # fmt: skip
-_BROKEN_OFF = {"error", "insufficient_system_resource"}
+_BROKEN_OFF = {"error", "abort", "insufficient_system_resource"}
 MAX_REPLY_CHARS = 1_000_000
 
 

@@ -334,6 +334,8 @@ def test_limits_hold_for_the_whole_batch(world: World, tmp_path: Path, monkeypat
         (["empty.jsonl", "--out", "o"], "holds no questions"),
         (["windows.jsonl", "--out", "o"], "questions 'windows.jsonl' is in UTF-16; save it as UTF"),
         (["in.jsonl", "--out", "o" * 250], "can't be written: File name too long"),
+        (["in.jsonl", "--out", ""], "--out is the file for the results, not ''"),
+        (["in.jsonl", "--out", "..", "--retry-failed"], "the file for the results, not '..'"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(
@@ -372,7 +374,7 @@ def test_a_file_that_is_no_result_is_left_alone(tmp_path: Path, capsys: Any) -> 
     source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "folder"
     out.mkdir()
     assert main(["batch", str(source), "--out", str(out), "--retry-failed"]) == 2
-    assert "isn't the result of a batch" in capsys.readouterr().err
+    assert "--out is the file for the results, not" in capsys.readouterr().err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["folder", "in.jsonl"]
 
 

@@ -235,6 +235,14 @@ def test_a_server_that_is_not_there_is_exit_1(decompose: Decompose) -> None:
     assert len(done.err.splitlines()) == 1
 
 
+def test_what_keeps_from_asking_a_server_is_named(decompose: Decompose) -> None:
+    asked = ("ask", SEATS, "--solver", "openai:m@http://127.0.0.1:99999/v1")
+    assert "port must be 0-65535" in decompose(*asked).err
+    done = decompose(*asked, env={"SSL_CERT_FILE": "/nowhere.pem"})
+    assert done.code == 2
+    assert "the certificates can't be read (No such file or directory); mend or" in done.err
+
+
 def test_what_the_server_said_is_shown(
     decompose: Decompose, openai_server: RecordingServer
 ) -> None:
@@ -372,6 +380,13 @@ def test_doctor_says_what_works(decompose: Decompose) -> None:
     assert broken.code == 1
     assert "FAIL" in broken.out
     assert "DECOMPOSE_CONFIG names" in broken.out
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["models", "openai:q@http://me:secret@host/v1"]])
+def test_a_password_in_an_address_is_not_shown(command: list[str], decompose: Decompose) -> None:
+    done = decompose(*command, env={"DECOMPOSE_SOLVER": "openai:q@http://me:secret@host/v1"})
+    assert "openai:q@http://host/v1" in done.out + done.err
+    assert "secret" not in done.out + done.err
 
 
 @pytest.mark.parametrize(

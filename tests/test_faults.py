@@ -7,6 +7,7 @@ A real server on loopback plays all three roles. What else can go wrong is in th
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -164,6 +165,28 @@ def test_what_passes_is_asked_again(how: str, status: int) -> None:
         assert result["status"] == "ok"
         assert asked(server).count("A") == asked(server).count("end") == 2
         assert calls(result) == len(server.calls) == 8
+
+
+@both
+@pytest.mark.parametrize("status", [429, 502])
+def test_an_error_within_a_reply_is_one_of_its_status(how: str, status: int) -> None:
+    """As OpenRouter sends it, with status 200."""
+    raw = json.dumps({"error": {"message": "not now", "code": status}}).encode()
+    once = [ServerReply(raw=raw, headers=AT_ONCE)]
+    with LatencyServer(Script(A=list(once), end=list(once))) as server:
+        result = run(how, graph(server))
+        assert result["status"] == "ok"
+        assert asked(server).count("A") == asked(server).count("end") == 2
+        assert calls(result) == len(server.calls) == 8
+
+
+@both
+def test_an_error_within_a_reply_that_does_not_pass_is_told(how: str) -> None:
+    never = ServerReply(raw=b'{"error": {"message": "never", "code": 402}}')
+    with LatencyServer(Script(A=never)) as server:
+        row = assert_only_a_failed(run(how, graph(server)), server)
+        assert row["error"]["message"].startswith("Error code: 402 - never")
+        assert asked(server).count("A") == 1
 
 
 @both

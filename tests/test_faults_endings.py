@@ -81,7 +81,7 @@ def test_what_a_filter_stopped_says_that(how: str, provider: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("reason", ["error", "insufficient_system_resource"])
+@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource"])
 def test_what_a_server_broke_off_is_no_answer(how: str, reason: str) -> None:
     first, _ = run(how, says("Steven Spi", finish_reason=reason))["answers"]
     assert (first["answer"], first["status"]) == (None, "failed")

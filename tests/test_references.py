@@ -250,6 +250,7 @@ SECRETS = {
     "OPENAI_ORG_ID": "org-secret",
     "OPENAI_ORGANIZATION": "org-secret",
     "OPENAI_PROJECT_ID": "proj-secret",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer secret\nX-Gateway: secret",
 }
 
 

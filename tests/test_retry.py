@@ -105,7 +105,8 @@ def test_which_errors_of_other_clients_may_pass(error: Exception, transient: boo
 @pytest.mark.parametrize(
     ("error", "transient"),
     [(TimeoutError(), True), (ConnectionResetError(), True), (Refused(429), True),
-     (Refused(401), False), (ValueError("x"), False), (UserError("x"), False), (OSError(), False)],
+     (Refused(401), False), (ValueError("x"), False), (UserError("x"), False), (OSError(), False),
+     (ExceptionGroup("2 tasks", [ExceptionGroup("1", [TimeoutError()]), OSError()]), True)],
 )  # fmt: skip
 def test_which_errors_may_pass(error: Exception, transient: bool) -> None:
     assert is_transient(error) is transient

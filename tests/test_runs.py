@@ -205,6 +205,13 @@ def test_a_run_keeps_its_strategy(world: World, capsys: Any) -> None:
     assert "--ladder is for the strategy 'escalate'" in capsys.readouterr().err
 
 
+def test_a_run_may_go_on_without_its_verifier(world: World, capsys: Any) -> None:
+    verifier = ["--verify", "answer", f"--verifier=openai:composer@{world.server.url}"]
+    assert main(["ask", "All?", *world.flags, *verifier]) == 0
+    [row] = runs(capsys)
+    assert main(["resume", row["id"], "--verify", "none"]) == 0
+
+
 def test_a_composer_that_failed_is_asked_again(world: World, capsys: Any) -> None:
     world.composing = ServerReply("busy", status=400)
     assert main(["ask", "All?", *world.flags]) == 1

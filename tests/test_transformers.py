@@ -183,6 +183,25 @@ def test_it_is_a_solver_in_a_graph(checkpoint: str) -> None:
     assert usage["output_tokens"] > 0
 
 
+def test_a_template_without_a_system_role_gets_its_text_within_the_question(
+    checkpoint: str, tmp_path: Path
+) -> None:
+    """As Gemma's and those of older Mistral models are."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint)
+    model.save_pretrained(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('none') }}{% endif %}"
+    tokenizer.chat_template = refusing + TEMPLATE
+    tokenizer.save_pretrained(tmp_path)
+    model = resolve_model(f"transformers:{tmp_path}").runnable
+    merged = model.invoke("be brief\n\nwho")
+    assert model.invoke([("system", "be brief"), ("user", "who")]).text == merged.text
+    tokenizer.chat_template = "{{ raise_exception('nobody') }}"
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="chat template refuses the messages: nobody"):
+        resolve_model(f"transformers:{tmp_path}").runnable.invoke("who")
+
+
 def test_a_checkpoint_without_chat_template_is_refused(checkpoint: str, tmp_path: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     tokenizer.chat_template = None

@@ -97,10 +97,11 @@ def template_for_any_messages(template: str, bos_token: str, eos_token: str) -> 
 
 
 def _refuses(template: str, bos_token: str, eos_token: str) -> bool:
-    from ...models.chat_template import compile_template, render_messages
+    from ...models.chat_template import compile_template
+    from ...models.rendering import render_messages
 
     try:
         program = compile_template(template, bos_token, eos_token)
     except UserError:
         return True
-    return bool(refusals(lambda messages: render_messages(program, messages)))
+    return bool(refusals(lambda messages: render_messages(program.render, messages)))
