@@ -147,11 +147,11 @@ def _may_pass(error: BaseException) -> bool | None:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """An error as the JSON-native value that results carry: type, message, transient."""
     error = _first_of_group(error)
-    message = _first_line(error)
+    message = first_line(error)
     chain = _causes(error)
     if message.lower().startswith("connection error") and len(chain) > 1:
         # The client's own words are as good as none; the socket's say what happened.
-        message = f"can't connect{_to_where(chain)}: {_first_line(chain[-1])}"
+        message = f"can't connect{_to_where(chain)}: {first_line(chain[-1])}"
     elif body := re.fullmatch(r"Error code: \d+", message) and getattr(error, "body", None):
         # What a server says in a form of its own, the client leaves out: FastAPI's `detail`.
         message += f" - {_said(body)}"
@@ -220,6 +220,7 @@ def _path(error: BaseException) -> str:
         return "/v1/"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its class if it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

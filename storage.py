@@ -56,6 +56,21 @@ def write_private(path: Path, text: str) -> None:
         os.replace(new, path)
 
 
+def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines of a file that is only added to, each with the byte that it begins at.
+
+    A last one that a crash has cut short was never counted as kept, and is removed.
+    """
+    with path.open("r+b") as file:
+        begin = 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                file.truncate(begin)
+                break
+            yield begin, line
+            begin += len(line)
+
+
 @asynccontextmanager
 async def open_checkpointer(path: Path) -> AsyncIterator[Any]:
     """LangGraph's SQLite checkpointer, which waits if another process is writing."""

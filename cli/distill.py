@@ -45,11 +45,6 @@ def run(args: Namespace) -> int:
 
 
 def _parser() -> Parser:
-    from ..distill.check.settings import CheckSettings
-    from ..distill.collect.collect import CollectSettings
-    from ..distill.export.export import ExportSettings
-    from ..distill.train.settings import TrainSettings
-
     parser = Parser(prog="decompose distill", description="Make a small decomposer.")
     steps = parser.add_subparsers(metavar="STEP")
 
@@ -58,6 +53,15 @@ def _parser() -> Parser:
     whole.add_argument("recipe", help=recipes)
     whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets")
     whole.add_argument("--until", metavar="STEP", default="check", help="stop after this step")
+    _add_data_steps(steps)
+    _add_model_steps(steps)
+    return parser
+
+
+def _add_data_steps(steps: Any) -> None:
+    """Those that make examples."""
+    from ..distill.collect.collect import CollectSettings
+    from ..distill.screen.screen import ScreenSettings
 
     ask = _step(steps, "collect", "ask a teacher for plans and solutions", _collect)
     _add_settings(ask, CollectSettings)
@@ -83,9 +87,14 @@ def _parser() -> Parser:
 
     kept = _step(steps, "screen", "leave out what shouldn't be learned", _screen)
     kept.add_argument("files", nargs="+", help="JSONL files of examples")
-    from ..distill.screen.screen import ScreenSettings
-
     _add_settings(kept, ScreenSettings)
+
+
+def _add_model_steps(steps: Any) -> None:
+    """Those that make a model of them."""
+    from ..distill.check.settings import CheckSettings
+    from ..distill.export.export import ExportSettings
+    from ..distill.train.settings import TrainSettings
 
     fit = _step(steps, "train", "train a student", _train)
     fit.add_argument("settings", help="YAML with the settings of the training")
@@ -114,7 +123,6 @@ def _parser() -> Parser:
     public.add_argument(
         "--loosened", action="store_true", help="even if the check asked for less than it does"
     )
-    return parser
 
 
 def _step(
@@ -217,8 +225,8 @@ def _screen(args: Namespace) -> Any:
 
 
 def _train(args: Namespace) -> Any:
-    from ..distill.checked import checked, read_yaml
     from ..distill.train.train import TrainSettings, train
+    from ..distill.yaml_settings import checked, read_yaml
 
     try:
         row = read_yaml(Path(args.settings), repr(args.settings))

@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -227,12 +227,30 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: If it can't be written, as on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def written_whole(path: Path, mark: str = "") -> Iterator[Path]:
+    """A path to write to that becomes `path` at the end, or never.
+
+    Args:
+        path: The file.
+        mark: Ends the other path, so that what a kill left is overwritten; by default the
+            process's number does, so that two may write at once.
+
+    Raises:
+        UserError: If writing fails, as on a full disk.
+    """
+    temporary = path.with_name(f".{path.name}.{mark or os.getpid()}")
+    try:
+        yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
+        # NumPy's error for a full disk has no number: "1024 requested and 0 written".
+        reason = error.strerror or "the disk is full"
+        raise UserError(f"{str(path)!r} can't be written: {reason}.") from None
     finally:
         with suppress(OSError):  # As on a read-only disk, which is told already.
             temporary.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from .records import Example, Line
 
 _NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
+_ATTEMPTS = 12
 _MEANT = {
     2: r"half|halves|twice|doubl\w+|pairs?|couples?", 3: r"thirds?|thrice|tripl\w+",
     4: r"quarters?|fourths?", 5: r"fifths?", 6: r"sixths?", 7: r"sevenths?", 8: r"eighths?",
@@ -25,7 +26,7 @@ _MEANT = {
 _UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
 
 
-def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example | None:
+def swap_numbers(example: Example, rng: Random) -> Example | None:
     """The arithmetic example with other numbers and the answers that follow; None if none fit.
 
     Numbers of the question that no expression uses stay, and those that a text has in another
@@ -42,7 +43,7 @@ def swap_numbers(example: Example, rng: Random, attempts: int = 12) -> Example |
         return None
     if example.answer and not same_answer(example.answer, example.plan[-1].get("answer", "")):
         return None  # What follows from the last line, such as a yes, nobody calculates.
-    for _ in range(attempts):
+    for _ in range(_ATTEMPTS):
         swaps = {n: _near(n, rng) for n in stated}
         if len(set(swaps.values())) < len(swaps):
             continue

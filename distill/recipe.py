@@ -23,7 +23,6 @@ from . import manifest
 from .check.check import check
 from .check.quality_table import quality_table
 from .check.settings import CheckSettings
-from .checked import checked, read_yaml
 from .export.export import ExportSettings, check_exportable, export
 from .export.gguf_tensors import architecture_of
 from .make_sources import make_sources
@@ -31,6 +30,7 @@ from .records import read_examples
 from .screen.contamination import repeated_questions
 from .sources import ExampleSource
 from .train.train import TrainSettings, check_machine, train
+from .yaml_settings import checked, read_yaml
 
 RECIPES = Path(__file__).parent / "recipes"
 """Recipes that come with the package, named without their `.yaml`."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from ..errors import UserError
 from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
+from .manifest import written_whole
 
 _TEXTS = (
     "id", "question", "context", "answer", "predicted", "solution", "source", "licence", "teacher",
@@ -44,6 +43,7 @@ class Example:
         licence: Its licence.
         teacher: Who wrote the plan, or "" for people and rules.
         attempt: From 0; which attempt of the teacher this is.
+        meta: What else is known: `expr` of an atomic problem, `kind`, `role`.
 
     Raises:
         ValueError: If a field is of another type, the question is blank, or the lines are no
@@ -155,15 +155,8 @@ def read_examples(path: Path, broken: list[str] | None = None) -> Iterator[Examp
 def write_examples(path: Path, examples: Iterable[Example]) -> int:
     """Write a JSONL file, whole or not at all; returns how many were written."""
     count = 0
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for example in examples:
-                file.write(example.to_json() + "\n")
-                count += 1
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for example in examples:
+            file.write(example.to_json() + "\n")
+            count += 1
     return count

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import UserError
 from .collect.collect import CollectSettings
 from .generate import generate
-from .importers import KINDS
+from .importers import check_kind
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,14 @@ class ImportOptions:
     refuse_broken: bool = False
 
     def __post_init__(self) -> None:
-        _check_kind(self.kind)
+        check_kind(self.kind)
 
 
 @dataclass(frozen=True)
-class SolutionOptions:
+class SolutionOptions(ImportOptions):
     """The same for worked solutions; `solver_lines` makes steps for a solver, not plans."""
 
-    kind: str
-    path: str
-    refuse_broken: bool = False
     solver_lines: bool = False
-
-    def __post_init__(self) -> None:
-        _check_kind(self.kind)
 
 
 Options = GenerateOptions | ImportOptions | SolutionOptions | CollectSettings | ExamplesOptions
@@ -63,8 +56,3 @@ WAYS: dict[str, type[Options]] = {
     "collect": CollectSettings,
     "examples": ExamplesOptions,
 }
-
-
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise UserError(f"there is no format {kind!r}; known: {', '.join(KINDS)}.")

@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import UserError
+from ..evals.splits import Split, split_of
 from ..models.hosted import without_credentials
 from . import manifest
-from .checked import checked
 from .collect.collect import CollectSettings, collect
 from .generate import generate
-from .importers import Split, read_dataset, split_of
+from .importers import read_dataset
 from .records import Example, read_examples, write_examples
 from .screen.screen import ScreenSettings, screen
 from .solutions.from_solutions import from_solution, solver_lines
 from .source_files import data_path, evaluation_reference, source_inputs
 from .source_options import WAYS, ExamplesOptions, GenerateOptions, Options, SolutionOptions
 from .vary import Vary, varied
+from .yaml_settings import checked
 
 _SHOWN = 5
 _TOLD_EVERY = 500

@@ -9,7 +9,7 @@ from sys import intern
 from typing import Any
 
 from ..graphs.factory import ABOUT
-from ..nodes.usage import UsageRow, add_usage
+from ..nodes.usage import UsageRow, add_usage, known_sum
 from ..plan import Plan, PlanError, depth, width
 from .comparing import interval_row
 from .plans import PlanScore, measure_plans
@@ -119,15 +119,12 @@ class Cell:
 
     def total(self, name: str) -> float | None:
         """A column of the usage summed; None if a part of it isn't known."""
-        values: list[float | None] = [row[name] for row in self.usage]
-        return None if None in values else sum(value or 0 for value in values)
+        return known_sum(*(row[name] for row in self.usage))
 
     def tokens(self) -> float | None:
         """Mean tokens of a question, read and written; None if somebody didn't count them."""
-        read, written = self.total("input_tokens"), self.total("output_tokens")
-        if read is None or written is None:
-            return None
-        return (read + written) / len(self.items)
+        both = known_sum(self.total("input_tokens"), self.total("output_tokens"))
+        return None if both is None else both / len(self.items)
 
     def to_row(self, metrics: Sequence[str]) -> dict[str, Any]:
         """As in summary.json.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import MissingDependencyError, UserError
+from ..errors import MissingDependencyError, UserError, first_line
 
 HUB = "hf:"
 _DATASET = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?(?::(?P<split>\S+))?")
@@ -34,6 +34,5 @@ def dataset_rows(reference: str) -> Iterator[tuple[int, Any]]:
     try:
         rows = load_dataset(match["repo"], match["config"], split=match["split"] or "train")
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the data set {reference!r} can't be read: {lines[0]}") from None
+        raise UserError(f"the data set {reference!r} can't be read: {first_line(error)}") from None
     yield from enumerate(rows, 1)

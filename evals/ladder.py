@@ -15,6 +15,7 @@ from typing import Any
 
 from ..graphs.escalate import Rung
 from ..nodes.attempts import Agreement, agreement
+from ..nodes.usage import known_sum
 
 MOST_SAMPLES = 10
 """How often a cell is asked about an item: the largest rung's samples."""
@@ -36,13 +37,9 @@ class Spend:
     def __add__(self, other: Spend) -> Spend:
         return Spend(
             self.calls + other.calls,
-            _sum(self.tokens, other.tokens),
-            _sum(self.cost, other.cost),
+            known_sum(self.tokens, other.tokens),
+            known_sum(self.cost, other.cost),
         )
-
-
-def _sum(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first + second
 
 
 @dataclass(frozen=True)

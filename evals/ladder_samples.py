@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import UserError
 from ..graphs.escalate import WAYS, Rung
 from ..models.hosted import without_credentials
+from ..nodes.usage import known_sum
 from .gold import GOLD
 from .ladder import MOST_SAMPLES, Drawn, LadderSamples, Spend
 from .metrics import score
@@ -150,11 +151,7 @@ def drawn_of(row: Mapping[str, Any]) -> Drawn:
 
 def _spend(usage: Sequence[Mapping[str, Any]]) -> Spend:
     rows = [
-        Spend(row["calls"], _both(row["input_tokens"], row["output_tokens"]), row["cost"])
+        Spend(row["calls"], known_sum(row["input_tokens"], row["output_tokens"]), row["cost"])
         for row in usage
     ]
     return sum(rows, Spend())
-
-
-def _both(read: float | None, written: float | None) -> float | None:
-    return None if read is None or written is None else read + written

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError, UserError
+from ..errors import MissingDependencyError, UserError, first_line
 from ..nodes.waiting import all_or_none
 from .reply_log import ReplyLog
 from .runner import Asker, Job, Running, Score, failure, sample_of
@@ -142,7 +142,7 @@ class _Slot:
                 self._bury(actor)
                 self._deaths[job.key] += 1
                 if self._deaths[job.key] == _DEATHS:
-                    why = RuntimeError(f"its worker died {_DEATHS} times: {_first_line(error)}")
+                    why = RuntimeError(f"its worker died {_DEATHS} times: {first_line(error)}")
                     return sample_of(job, failure(why), self._score, 0.0)
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from None
@@ -170,10 +170,6 @@ class _Slot:
         if self._actor is dead:
             self._ray.kill(dead)
             self._actor = None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Worker:

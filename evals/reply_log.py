@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, empt
 from ..errors import UserError
 from ..nodes.journal import NAMESPACE
 from ..nodes.usage import UsageRow, add_usage
-from ..storage import open_private, writing
+from ..storage import open_private, whole_lines, writing
 from .sample_file import GOES_ON
 
 
@@ -50,18 +50,12 @@ class ReplyLog(BaseCheckpointSaver[str]):
             ) from None
 
     def _read(self, path: Path) -> None:
-        with path.open("r+b") as file:
-            at = 0
-            for line in file:
-                if not line.endswith(b"\n"):
-                    file.truncate(at)  # Cut short by a crash.
-                    break
-                at += len(line)
-                row = json.loads(line)
-                if "value" in row:
-                    self._kept.setdefault(row["thread"], []).append(row["value"])
-                else:
-                    self._kept.pop(row["thread"], None)
+        for _, line in whole_lines(path):
+            row = json.loads(line)
+            if "value" in row:
+                self._kept.setdefault(row["thread"], []).append(row["value"])
+            else:
+                self._kept.pop(row["thread"], None)
 
     def _write(self, row: Mapping[str, Any]) -> None:
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"

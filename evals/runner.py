@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -21,6 +21,8 @@ from ..errors import describe_error, is_from_outside, must_be_raised
 from ..graphs.state import result_of
 from ..models.hosted import without_credentials
 from ..nodes.answers import with_parts
+from ..nodes.usage import known_sum
+from ..plan import Plan
 from .gold import GOLD
 from .items import Item
 from .plans import score_plan
@@ -212,7 +214,8 @@ def sample_of(job: Job, result: Mapping[str, Any], score: Score, seconds: float)
         "answers": result.get("answers", []),
         "replies": result.get("replies", []),
     }
-    taken = {name: _sum(usage, name) for name in ("calls", "input_tokens", "output_tokens", "cost")}
+    columns = ("calls", "input_tokens", "output_tokens", "cost")
+    taken = {name: known_sum(*(row.get(name) for row in usage)) for name in columns}
     return {**about, **reached, "usage": usage, **taken, "seconds": round(seconds, 4)}
 
 
@@ -224,16 +227,8 @@ def _why(errors: list[Any], result: Mapping[str, Any]) -> str:
 
 def _plan_score(job: Job, result: Mapping[str, Any]) -> dict[str, Any] | None:
     """The plan's measures against the item's gold plan, where there are both."""
-    from ..plan import Plan
-
     if job.item.gold_plan is None or job.system.strategy not in (PLAN, *PLANNING):
         return None
     plan = Plan.from_rows(result["plan"]) if result.get("plan") else Plan()
     valid = result.get("plan_source") == "model"
     return asdict(score_plan(job.item.problem, plan, job.item.gold_plan, valid=valid))
-
-
-def _sum(usage: Sequence[Mapping[str, Any]], name: str) -> Any:
-    """The sum of a column; None if a row doesn't know it."""
-    values: list[Any] = [row.get(name) for row in usage]
-    return None if None in values else sum(values)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..storage import open_private, write_private, writing
+from ..storage import open_private, whole_lines, write_private, writing
 
 SAMPLES = "samples.jsonl"
 SETTINGS = "evaluation.json"
@@ -77,14 +77,8 @@ class SampleFile:
 
     def _read(self) -> None:
         open_private(self.path)
-        with self.path.open("r+b") as file:
-            at = 0
-            for line in file:
-                if not line.endswith(b"\n"):
-                    file.truncate(at)  # Cut short by a crash.
-                    break
-                self._note(line, at)
-                at += len(line)
+        for at, line in whole_lines(self.path):
+            self._note(line, at)
 
     def _note(self, line: bytes, at: int) -> None:
         """Remember where a sample is, unless what kept it from an answer may have passed."""
@@ -116,10 +110,6 @@ class SampleFile:
             self._file.flush()
         self._places[_key(row)] = at
         self.passing += bool(row["transient"])
-
-    def rows(self, keys: Iterable[Key]) -> Iterator[dict[str, Any]]:
-        """Samples in the order of the keys."""
-        return map(json.loads, self._lines(keys))
 
     def _lines(self, keys: Iterable[Key]) -> Iterator[bytes]:
         with self.path.open("rb") as file:

@@ -81,8 +81,7 @@ def _judge(roles: Roles) -> Verifier:
 def _several(problem: Problem, roles: Roles) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
     solving = roles.solving(problem)
     rows = yield from attempts(problem, roles.attempts, start=ATTEMPT_START, **solving)
-    found = agreement(rows)
-    return rows, {"votes": found.votes, "samples": found.samples, "split": not found.enough}
+    return rows, agreement(rows).told
 
 
 def _one(

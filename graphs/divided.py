@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.graph import END
 
 from ..nodes.decomposer import decompose, final_of
-from ..nodes.lines import Answerer, Settings
+from ..nodes.lines import Answerer, LineSettings
 from ..nodes.review import review_node
 from ..nodes.scheduler import Scheduler
 from ..nodes.work import Planner
@@ -43,9 +43,9 @@ def add_divided(
 
 def line_settings(
     roles: Roles, *, one_at_a_time: bool = False, answer: Answerer | None = None
-) -> Settings:
+) -> LineSettings:
     """Who solves the lines of a plan, and how."""
-    return Settings(
+    return LineSettings(
         roles.solvers,
         roles.prompts,
         roles.retriever,
@@ -56,15 +56,18 @@ def line_settings(
     )
 
 
-def _add_reviewed(graph: Any, roles: Roles, settings: Settings) -> None:
+def _add_reviewed(graph: Any, roles: Roles, settings: LineSettings) -> None:
     """Three nodes, so that nothing is solved before the person has seen the plan."""
     graph.add_node("decomposer", roles.decomposer_node())
-    # A rejected plan goes straight to the end.
-    reviewing = review_node(roles.max_subquestions)
-    graph.add_node("review", reviewing, destinations=("solver", END))
+    add_review(graph, roles)
     graph.add_node("solver", Scheduler(settings, roles.limits).as_runnable("solver"))
-    graph.add_edge("decomposer", "review")
     graph.add_edge("solver", "composer")
+
+
+def add_review(graph: Any, roles: Roles) -> None:
+    """The review between decomposer and solver; a rejected plan goes straight to the end."""
+    graph.add_node("review", review_node(roles.max_subquestions), destinations=("solver", END))
+    graph.add_edge("decomposer", "review")
 
 
 def _planner(roles: Roles) -> Planner:

@@ -16,7 +16,7 @@ from langgraph.graph import StateGraph
 
 from ..errors import BudgetExhaustedError, UserError, must_be_raised
 from ..nodes.answers import AnswerRow, failed
-from ..nodes.attempts import Agreement, agreement, attempts, voters
+from ..nodes.attempts import MAX_SAMPLES, Agreement, agreement, attempts, voters
 from ..nodes.calls import SAMPLES_APART
 from ..nodes.composer import outcome
 from ..nodes.decomposer import Decomposition, check_cap
@@ -41,7 +41,7 @@ ABOUT = About(
 )
 Way = Literal["direct", "cot", "sequential", "dag"]
 WAYS = get_args(Way)
-MAX_RUNGS, MAX_RUNG_SAMPLES = 12, 64
+MAX_RUNGS = 12
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Rung:
     def __post_init__(self) -> None:
         if self.strategy not in WAYS:
             raise UserError(f"a rung's strategy is {', '.join(WAYS)}; not {self.strategy!r}.")
-        if type(self.samples) is not int or not 1 <= self.samples <= MAX_RUNG_SAMPLES:
-            raise UserError(f"a rung has 1 to {MAX_RUNG_SAMPLES} samples, not {self.samples!r}.")
+        if type(self.samples) is not int or not 1 <= self.samples <= MAX_SAMPLES:
+            raise UserError(f"a rung has 1 to {MAX_SAMPLES} samples, not {self.samples!r}.")
 
 
 DEFAULT_LADDER = (Rung("cot", 3), Rung("dag", 3))

@@ -9,12 +9,13 @@ from typing import Any
 from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..nodes.answer_cache import AnswerCache
+from ..nodes.attempts import MAX_SAMPLES
 from ..nodes.budget import Budget, Meter
 from ..nodes.decomposer import check_cap
 from ..nodes.retrieval import as_retriever
 from ..nodes.session import Limits
 from ..nodes.solvers import Solvers
-from ..nodes.verifier import PLACES, Verifier
+from ..nodes.verifier import MAX_RETRIES, PLACES, Verifier
 from ..prompts import Prompts, load_prompts
 from .escalate import read_ladder
 from .options import Options
@@ -22,15 +23,20 @@ from .roles import Roles
 
 _ALLOCATED = ("dag", "sequential", "recursive")
 """Strategies that ask nothing before all lines of a plan are known."""
-MAX_SAMPLES, MAX_EXAMPLES = 64, 16
+MAX_EXAMPLES = 16
 _RANGES = {
-    "samples": (1, MAX_SAMPLES, 5),
-    "attempts": (1, MAX_SAMPLES, 3),
-    "verify_retries": (0, 8, 1),
-    "max_depth": (1, 8, 2),
-    "max_total": (1, 4096, 64),
+    "samples": (1, MAX_SAMPLES),
+    "attempts": (1, MAX_SAMPLES),
+    "verify_retries": (0, MAX_RETRIES),
+    "max_depth": (1, 8),
+    "max_total": (1, 4096),
 }
-"""Least, most and usual values of options that are whole numbers."""
+"""Least and most of options that are whole numbers."""
+_AS_GIVEN = (
+    "max_subquestions", "samples", "attempts", "gate", "max_depth", "max_total", "max_concurrency",
+    "context_schema",
+)  # fmt: skip
+"""Options that are fields of `Roles` of the same name, which says what is usual."""
 
 
 def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
@@ -52,6 +58,7 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
     texts = load_prompts(options.get("prompts"))
     if solvers.allocates:
         _check_allocated(strategy, options.get("gate", "model"))
+    as_given: Any = {name: value for name, value in options.items() if name in _AS_GIVEN}
     # Self-Ask has one model for both, unless another is named.
     usual = solvers.writer if strategy == "dynamic" else "bundled"
     return Roles(
@@ -59,7 +66,6 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         solvers=solvers,
         composer=composer,
         prompts=texts,
-        max_subquestions=options.get("max_subquestions", 8),
         limits=Limits(
             _instance(options, "budget", Budget),
             _timeout(options.get("call_timeout")),
@@ -68,18 +74,12 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         retriever=as_retriever(options.get("retriever")),
         answer_cache=_instance(options, "answer_cache", AnswerCache),
         review=bool(options.get("review")),
-        samples=options.get("samples", 5),
-        attempts=options.get("attempts", 3),
-        gate=options.get("gate", "model"),
         dup=bool(options.get("dup")),
         verifier=_verifier(options, solvers.writer, texts),
-        max_depth=options.get("max_depth", 2),
-        max_total=options.get("max_total", 64),
-        max_concurrency=options.get("max_concurrency"),
         ladder=() if (ladder := options.get("ladder")) is None else read_ladder(ladder),
         examples=_examples(options.get("examples")),
         condense=bool(options.get("condense")),
-        context_schema=options.get("context_schema"),
+        **as_given,
     )
 
 
@@ -156,7 +156,7 @@ def _timeout(seconds: Any) -> float | None:
 
 def _check_ranges(options: Options) -> None:
     check_cap(options.get("max_subquestions", 8))
-    for name, (least, most, usual) in _RANGES.items():
-        value: Any = options.get(name, usual)
+    for name, (least, most) in _RANGES.items():
+        value: Any = options.get(name, least)  # What isn't given is in range.
         if type(value) is not int or not least <= value <= most:
             raise UserError(f"{name} is {least} to {most}, not {value!r}.")

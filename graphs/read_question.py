@@ -9,10 +9,11 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.config import get_config
 
-from ..errors import CutOffReplyError, UserError, describe_error, must_be_raised
+from ..errors import UserError, describe_error, must_be_raised
 from ..models.references import ResolvedModel
 from ..nodes.calls import Call
 from ..nodes.problem import Problem
+from ..nodes.replies import whole_text
 from ..nodes.review import require_checkpointer
 from ..nodes.session import Limits
 from ..nodes.steps import Steps, as_runnable
@@ -128,9 +129,7 @@ def _condensed(
     try:
         reply = yield Call("condenser", model, messages)
         usage = [reply.usage]
-        if reply.cut_off:
-            raise CutOffReplyError("the reply was cut off at its token limit")
-        question = Problem(reply.text).question
+        question = Problem(whole_text(reply, "the reply")).question
         return {**update, "asked": {**asked, "question": question}, "usage": usage}
     except Exception as error:
         if must_be_raised(error) and not isinstance(error, UserError):

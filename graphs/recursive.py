@@ -22,7 +22,7 @@ from ..nodes.answers import AnswerRow, answered
 from ..nodes.composer import found_so_far
 from ..nodes.decomposer import Decomposition, decompose
 from ..nodes.events import Event
-from ..nodes.lines import Settings, ask_solver
+from ..nodes.lines import LineSettings, ask_solver
 from ..nodes.nested import divided_row
 from ..nodes.problem import MAX_QUESTION_CHARS, Problem
 from ..nodes.solver import resolve
@@ -97,7 +97,7 @@ class _Level:
         line: Subquestion,
         known: Mapping[int, AnswerRow],
         choice: Choice,
-        settings: Settings,
+        settings: LineSettings,
     ) -> Steps[AnswerRow]:
         asked = resolve(line, known)
         too_long = len(asked) > MAX_QUESTION_CHARS  # With an answer put in it may be.
@@ -136,7 +136,7 @@ class _Level:
         line: Subquestion,
         found: Decomposition,
         choice: Choice,
-        settings: Settings,
+        settings: LineSettings,
     ) -> Steps[AnswerRow]:
         """The line's answer from those of its parts."""
         path, plan = (*self.within, line.id), found.plan

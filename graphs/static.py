@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langgraph.graph import END, StateGraph
+from langgraph.graph import StateGraph
 
-from ..errors import PromptTooLongError, must_be_raised
-from ..nodes.answers import failed
 from ..nodes.composer import undivided_outcome
 from ..nodes.problem import Problem
-from ..nodes.review import review_node
-from ..nodes.solver import refuse_prose, solve_static, unsplit_row, whole_question
+from ..nodes.solver import refuse_prose, solve_static, unsplit_row, with_failure_as_row
 from ..nodes.steps import Steps, as_runnable
 from ..plan import Plan
 from .about import About
+from .divided import add_review
 from .roles import Roles, finish, new_graph
 
 ABOUT = About(
@@ -39,26 +37,19 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         solving = roles.solving(problem)
-        answer: str | None = None
-        budget = roles.limits.budget
         if plan.atomic:
-            answer, row = yield from unsplit_row(problem, style="direct", **solving)
-            return undivided_outcome(state, answer, row, budget)
-        try:
-            answer, row = yield from solve_static(problem, plan, **solving)
-        except Exception as error:
-            if must_be_raised(error) or isinstance(error, PromptTooLongError):
-                raise
-            row = failed(whole_question(problem), error, solving["model"])
-        return undivided_outcome(state, answer, row, budget)
+            steps = unsplit_row(problem, style="direct", **solving)
+        else:
+            once = solve_static(problem, plan, **solving)
+            steps = with_failure_as_row(once, problem, solving["model"])
+        answer, row = yield from steps
+        return undivided_outcome(state, answer, row, roles.limits.budget)
 
     graph = new_graph(roles, "static", first="decomposer")
     graph.add_node("decomposer", roles.decomposer_node())
     graph.add_node("solver", as_runnable("solver", solve, roles.limits))
     if roles.review:
-        reviewing = review_node(roles.max_subquestions)
-        graph.add_node("review", reviewing, destinations=("solver", END))
-        graph.add_edge("decomposer", "review")
+        add_review(graph, roles)
     else:
         graph.add_edge("decomposer", "solver")
     return finish(graph, roles, "solver")

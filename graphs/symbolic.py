@@ -16,23 +16,17 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..errors import (
-    CutOffReplyError,
-    EmptyReplyError,
-    PromptTooLongError,
-    UserError,
-    must_be_raised,
-)
+from ..errors import CutOffReplyError, EmptyReplyError, UserError
 from ..models.deadline import call_deadline, seconds_within
 from ..models.limiter import Limiter
-from ..nodes.answers import AnswerRow, answered, failed
+from ..nodes.answers import AnswerRow, answered
 from ..nodes.calls import Call
 from ..nodes.composer import undivided_outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
 from ..nodes.replies import Reply
 from ..nodes.retrieval import retrieve, with_passages
-from ..nodes.solver import whole_question
+from ..nodes.solver import whole_question, with_failure_as_row
 from ..nodes.solvers import Solvers
 from ..nodes.steps import Do, Steps, as_runnable
 from ..nodes.usage import add_usage
@@ -100,7 +94,9 @@ def build_symbolic(
         problem = Problem.of(state)
         chosen = replace(roles, solvers=Solvers(roles.solver_of(problem)))
         _refuse_expressions(chosen)
-        found, row = yield from _row(problem, chosen, bounds)
+        steps = with_failure_as_row(_row(problem, chosen, bounds), problem, chosen.solver)
+        solved, row = yield from steps
+        found = solved or _Solution()
         told = {**(state.get("trace") or {}), "symbolic": {"script": found.script}}
         state = {**state, "trace": told}
         if found.unique is False:
@@ -121,17 +117,11 @@ def _refuse_expressions(roles: Roles) -> None:
 
 
 def _row(problem: Problem, roles: Roles, bounds: _Bounds) -> Steps[tuple[_Solution, AnswerRow]]:
-    """The solution and its row; a failure is a row, too."""
-    question = whole_question(problem)
-    try:
-        sources = yield from retrieve(roles.retriever, problem.question)
-        seen = with_passages(problem, sources)
-        found, replies = yield from _attempts(seen, roles, bounds)
-    except Exception as error:
-        if must_be_raised(error) or isinstance(error, PromptTooLongError):
-            raise
-        return _Solution(), failed(question, error, roles.solver)
-    answer = found.answer or ""
+    """The solution and its row."""
+    sources = yield from retrieve(roles.retriever, problem.question)
+    seen = with_passages(problem, sources)
+    found, replies = yield from _attempts(seen, roles, bounds)
+    question, answer = whole_question(problem), found.answer or ""
     row = answered(question, problem.question, answer, replies, roles.solver, sources)
     row["seconds"] = sum(reply.usage["seconds"] for reply in replies)  # One after another.
     return found, row

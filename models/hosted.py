@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingDependencyError, ModelReferenceError, UserError
+from ..errors import MissingDependencyError, ModelReferenceError, UserError, first_line
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -110,7 +110,7 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
             raise UserError(
                 f"{provider} needs a key: set {provider.upper()}_API_KEY, or choose another model."
             ) from None
-        reason = text.splitlines()[0] if text else type(error).__name__
+        reason = first_line(error)
         if "Unsupported provider" in text or "Unable to infer" in text:
             reason = f"LangChain knows no provider {provider!r}"
         raise ModelReferenceError(f"{provider}:{model} can't be used: {reason}.") from None

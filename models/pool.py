@@ -129,9 +129,3 @@ class EngineHandle:
 
 
 in_forks(_loaded.clear)
-
-
-def loaded_models() -> list[str]:
-    """Paths of the files that are loaded or reserved in this process."""
-    with _lock:
-        return [settings.path for settings in _loaded]

@@ -1,1 +1,1 @@
-"""The roles: decomposer, solver and composer, each usable alone in any StateGraph."""
+"""The roles, each usable alone in any StateGraph, and what they are made of."""

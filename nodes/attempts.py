@@ -22,6 +22,7 @@ from .steps import Steps, Together
 from .usage import add_usage
 from .voting import majority, normalise
 
+MAX_SAMPLES = 64
 GATE_START, ATTEMPT_START = 100 * SAMPLES_APART, 200 * SAMPLES_APART
 """Where the gate and `attempt_first` begin to number samples."""
 THRESHOLDS = {10: 0.6, 5: 0.8, 1: 1.0}
@@ -57,6 +58,11 @@ class Agreement:
         """
         least = next(share for count, share in THRESHOLDS.items() if self.samples >= count)
         return self.answer is not None and self.share >= least
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For events and traces: how many agree, and whether the question is to be split."""
+        return {"votes": self.votes, "samples": self.samples, "split": not self.enough}
 
 
 def agreement(rows: Sequence[AnswerRow]) -> Agreement:

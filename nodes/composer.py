@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import (
-    BudgetExhaustedError,
-    CutOffReplyError,
-    PromptTooLongError,
-    describe_error,
-    must_be_raised,
-)
+from ..errors import BudgetExhaustedError, PromptTooLongError, describe_error, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
 from ..plan import asks_two_things, without_thinking
 from ..prompts import Prompts, load_prompts
@@ -30,7 +24,7 @@ from .events import token_writer
 from .expression import exact_answers, solve_expression
 from .namespaces import is_chat_model
 from .problem import Problem
-from .replies import Reply
+from .replies import Reply, whole_text
 from .session import Limits
 from .steps import Steps, as_runnable
 from .trace import analyse
@@ -80,11 +74,7 @@ def compose(
     messages = prompts["compose"].messages(fields)
     writer = _answer_writer() if told else None
     reply = yield Call("composer", model, messages, sample=sample, on_text=writer, last=told)
-    if reply.cut_off:
-        error = CutOffReplyError("the composer's reply was cut off at its token limit")
-        error.usage = (reply.usage,)
-        raise error
-    return reply.text, reply
+    return whole_text(reply, "the composer's reply"), reply
 
 
 def _answer_writer() -> Callable[[str], None] | None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from ..errors import CutOffReplyError, ReplyError, UnsupportedQuestionError
+from ..errors import ReplyError, UnsupportedQuestionError
 from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
@@ -28,7 +28,7 @@ from .given_numbers import (
     stated_number,
     stated_value,
 )
-from .replies import Reply
+from .replies import Reply, whole_text
 from .steps import Steps
 from .usage import no_usage
 
@@ -118,13 +118,12 @@ def _options(sample: int) -> dict[str, Any]:
 def _value(
     model: ResolvedModel, reply: Reply, given: set[Fraction], answers: Mapping[int, str]
 ) -> Fraction:
-    if reply.cut_off:
-        raise CutOffReplyError("the solver's expression was cut off at its token limit")
-    invented = [n for n in numbers(_REFERENCE.sub(" ", reply.text)) if n not in given]
+    text = whole_text(reply, "the solver's expression")
+    invented = [n for n in numbers(_REFERENCE.sub(" ", text)) if n not in given]
     if invented:
         raise _refused(model, reply, f", but {format_number(invented[0])} isn't given")
     try:
-        return calculate(put_answers_in(reply.text, answers))
+        return calculate(put_answers_in(text, answers))
     except CalculatorError as error:
         raise _refused(model, reply, f", which can't be calculated ({error})") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CutOffReplyError, UserError
+from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .answers import AnswerRow, answered, given_answers, needed_lines
@@ -13,19 +13,18 @@ from .budget import budget_warnings
 from .calls import Call
 from .events import Event
 from .problem import Problem
+from .replies import whole_text
 from .session import Limits
 from .solver import final_answer, whole_question
 from .steps import Steps, as_runnable
 from .trace import analyse
 from .usage import UsageRow, add_usage
-from .verifier import Verdict, Verifier, doubts, until_right, verify
+from .verifier import MAX_RETRIES, Verdict, Verifier, doubts, until_right, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_core.runnables import Runnable
-
-_MOST_RETRIES = 8
 
 
 def verifier_node(
@@ -53,8 +52,8 @@ def verifier_node(
     Raises:
         UserError: If a reference is wrong, or `retries` isn't a number of them.
     """
-    if type(retries) is not int or not 0 <= retries <= _MOST_RETRIES:
-        raise UserError(f"a verifier node's retries are 0 to {_MOST_RETRIES}, not {retries!r}.")
+    if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
+        raise UserError(f"a verifier node's retries are 0 to {MAX_RETRIES}, not {retries!r}.")
     judging = Verifier(resolve_model(verifier, "solver"), load_prompts(prompts), "answer", retries)
     reviser = judging.model if solver is None else resolve_model(solver, "solver")
     budget = limits.budget if limits else None
@@ -102,11 +101,7 @@ def _revised(
     }
     messages = verifier.prompts["revise"].messages(fields)
     reply = yield Call("solver", model, messages, name="solver revise", sample=retry)
-    if reply.cut_off:
-        error = CutOffReplyError("the revised answer was cut off at its token limit")
-        error.usage = (reply.usage,)
-        raise error
-    text = final_answer(reply.text)
+    text = final_answer(whole_text(reply, "the revised answer"))
     return answered(whole_question(problem), problem.question, text, [reply], model)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import UserError
 from ..prompts import Prompts, load_prompts
-from .attempts import GATE_START, Agreement, agreement, attempts, voters
+from .attempts import GATE_START, MAX_SAMPLES, agreement, attempts, voters
 from .composer import outcome, undivided_outcome
 from .events import Event
 from .problem import Problem
@@ -33,7 +33,6 @@ Gate = Literal["never", "always", "model", "disagreement"]
 """Who decides whether to split."""
 
 GATES = get_args(Gate)
-_MOST_SAMPLES = 64
 
 
 def gate_node(
@@ -64,9 +63,9 @@ def gate_node(
     """
     if gate not in ("never", "disagreement"):
         raise UserError(f"a gate node's gate is 'never' or 'disagreement', not {gate!r}.")
-    can_disagree = type(samples) is int and 2 <= samples <= _MOST_SAMPLES
+    can_disagree = type(samples) is int and 2 <= samples <= MAX_SAMPLES
     if gate == "disagreement" and not can_disagree:
-        raise UserError(f"a gate node's samples are 2 to {_MOST_SAMPLES}, not {samples!r}.")
+        raise UserError(f"a gate node's samples are 2 to {MAX_SAMPLES}, not {samples!r}.")
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
     options: Any = {
         "prompts": load_prompts(prompts),
@@ -88,7 +87,7 @@ def gate_node(
         model = solvers.choose(whole_question(problem)).model
         rows = yield from attempts(problem, samples, model=model, start=GATE_START, **options)
         found = agreement(rows)
-        told = _told(found)
+        told = {"gate": gate, **found.told}
         yield Event("gate", told)
         if found.enough:
             answered = {**state, "answers": rows, "trace": {"gate": told}}
@@ -101,12 +100,3 @@ def gate_node(
         return {**begun, "usage": usage, "trace": {"gate": told}, "asked": asked}
 
     return as_runnable("gate", undivided if gate == "never" else unless_agreed, limits)
-
-
-def _told(found: Agreement) -> dict[str, Any]:
-    return {
-        "gate": "disagreement",
-        "split": not found.enough,
-        "votes": found.votes,
-        "samples": found.samples,
-    }

@@ -25,7 +25,7 @@ Answerer = Callable[..., Steps[AnswerRow]]
 
 
 @dataclass(frozen=True)
-class Settings:
+class LineSettings:
     """Who solves, and how."""
 
     solvers: Solvers
@@ -53,7 +53,7 @@ def solve_line(
     line: Subquestion,
     known: Mapping[int, AnswerRow],
     choice: Choice,
-    settings: Settings,
+    settings: LineSettings,
     refused: BudgetExhaustedError | None = None,
 ) -> Steps[AnswerRow]:
     """Solve a line and tell its events; what isn't its own failure is raised.
@@ -90,7 +90,7 @@ def _answer(
     line: Subquestion,
     known: Mapping[int, AnswerRow],
     choice: Choice,
-    settings: Settings,
+    settings: LineSettings,
 ) -> Steps[AnswerRow]:
     """The answer from the cache, or from the solver and then into the cache."""
     cache, prompts = settings.cache, settings.prompts
@@ -119,7 +119,7 @@ def ask_solver(
     line: Subquestion,
     known: Mapping[int, AnswerRow],
     choice: Choice,
-    settings: Settings,
+    settings: LineSettings,
 ) -> Steps[AnswerRow]:
     """The solver's answer to a line; errors are raised."""
     options: Any = {"prompts": settings.prompts, "retriever": settings.retriever}
@@ -132,7 +132,7 @@ def _verified(
     line: Subquestion,
     known: Mapping[int, AnswerRow],
     choice: Choice,
-    settings: Settings,
+    settings: LineSettings,
 ) -> Steps[AnswerRow]:
     """The answer once the verifier has nothing against it, or no retry is left."""
     verifier = settings.verifier

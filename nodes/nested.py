@@ -8,16 +8,17 @@ from typing import Any
 
 from ..errors import BudgetExhaustedError, ReplyError, must_be_raised
 from ..models.references import ResolvedModel
-from ..plan import Plan, Subquestion, ancestors, critical_path
+from ..plan import Plan, Subquestion, critical_path
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed
 from .attempts import attempts
 from .composer import compose, found_so_far, is_told_by_line
 from .decomposer import Decomposition, decompose
 from .events import Event
-from .lines import Settings, solve_line
+from .lines import LineSettings, solve_line
 from .problem import Problem
 from .replies import Reply
+from .schedule import known_to
 from .solver import whole_question
 from .solvers import Choice
 from .steps import InOrder, Steps, Together, changed
@@ -27,7 +28,7 @@ from .usage import add_usage
 def solve_plan(
     problem: Problem,
     plan: Plan,
-    settings: Settings,
+    settings: LineSettings,
     *,
     chosen: Choice | None = None,
     sample: int = 0,
@@ -51,9 +52,10 @@ def solve_plan(
     def line(place: int) -> Steps[AnswerRow]:
         subquestion = plan.subquestions[place]
         choice = chosen or settings.solvers.choose(subquestion)
-        needed = _needed(plan, subquestion, settings, choice, rows)
+        carry_all = settings.one_at_a_time and not choice.model.speaks_contract("solver")
+        known = known_to(subquestion, plan, rows, carry_all=carry_all)
         drawn = replace(choice, sample=choice.sample + sample)
-        steps = solve_line(problem, subquestion, needed, drawn, settings)
+        steps = solve_line(problem, subquestion, known, drawn, settings)
         row = yield from nested_events(steps, within)
         rows[subquestion.id] = row
         return row
@@ -62,20 +64,6 @@ def solve_plan(
     if settings.one_at_a_time:
         needs = [list(range(place)) for place in range(len(needs))]
     return (yield InOrder(needs, line))
-
-
-def _needed(
-    plan: Plan,
-    line: Subquestion,
-    settings: Settings,
-    choice: Choice,
-    rows: dict[int, AnswerRow],
-) -> dict[int, AnswerRow]:
-    known = set(ancestors(plan, line.id))
-    carry_all = not choice.model.speaks_contract("solver")
-    if settings.one_at_a_time and carry_all:
-        known |= {k for k, row in rows.items() if row["status"] == "ok" and k < line.id}
-    return {k: rows[k] for k in sorted(known)}
 
 
 def merged_answer(
@@ -112,7 +100,7 @@ def divided_row(
     problem: Problem,
     line: Subquestion,
     plan: Plan,
-    settings: Settings,
+    settings: LineSettings,
     composer: ResolvedModel,
     *,
     chosen: Choice | None = None,
@@ -166,7 +154,7 @@ def divided_samples(
     problem: Problem,
     count: int,
     planning: Mapping[str, Any],
-    settings: Settings,
+    settings: LineSettings,
     composer: ResolvedModel,
     *,
     start: int = 0,

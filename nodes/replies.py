@@ -54,6 +54,23 @@ def read_value(value: Mapping[str, Any]) -> Reply:
     return Reply(**read, sources=tuple(value["sources"]), gaps=gaps)
 
 
+def whole_text(reply: Reply, what: str) -> str:
+    """A reply's text.
+
+    Args:
+        reply: The reply.
+        what: What an error calls it.
+
+    Raises:
+        CutOffReplyError: If it was cut off; with what it took.
+    """
+    if reply.cut_off:
+        error = errors.CutOffReplyError(f"{what} was cut off at its token limit")
+        error.usage = (reply.usage,)
+        raise error
+    return reply.text
+
+
 def is_final(error: BaseException, role: str) -> bool:
     """Whether a failure is kept: it would be the same on resuming, and isn't the run's end.
 

@@ -31,12 +31,11 @@ from .problem import Problem
 REJECTED = "the plan was rejected in review; nothing was solved"
 
 
-def review_node(max_subquestions: int, *, then: str = "solver") -> Any:
-    """A LangGraph node that shows `plan` to a person and goes on to the solver, or ends.
+def review_node(max_subquestions: int) -> Any:
+    """A LangGraph node that shows `plan` to a person and goes on to the node `solver`, or ends.
 
     Args:
         max_subquestions: Most lines that an edited plan may have.
-        then: The node that an accepted plan goes to.
     """
 
     def review(state: Mapping[str, Any]) -> Command[Any]:
@@ -55,8 +54,9 @@ def review_node(max_subquestions: int, *, then: str = "solver") -> Any:
             warned = {**state, "warnings": [*state.get("warnings", []), REJECTED], "asked": asked}
             return Command(update=outcome(warned, None), goto=END)
         if accepted == plan:
-            return Command(goto=then)
-        return Command(update={"plan": accepted.to_rows(), "plan_source": "edited"}, goto=then)
+            return Command(goto="solver")
+        update = {"plan": accepted.to_rows(), "plan_source": "edited"}
+        return Command(update=update, goto="solver")
 
     return review
 

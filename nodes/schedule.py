@@ -6,7 +6,7 @@ a repaired plan may replace lines that have been begun.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..plan import Plan, Subquestion, ancestors
 from .answers import AnswerRow
@@ -78,11 +78,8 @@ class Schedule:
             line: A line of the plan.
             carry_all: Give it every earlier answer, if lines are solved one at a time.
         """
-        needed = ancestors(Plan(self.lines[: line.id]), line.id)
-        if self._one_at_a_time and carry_all:
-            answered = [k for k, row in self.rows.items() if row["status"] == "ok" and k < line.id]
-            needed = tuple(sorted({*needed, *answered}))
-        return {k: self.rows[k] for k in needed}
+        plan, carry = Plan(self.lines[: line.id]), self._one_at_a_time and carry_all
+        return known_to(line, plan, self.rows, carry_all=carry)
 
     @property
     def running(self) -> int:
@@ -93,3 +90,13 @@ class Schedule:
     def results(self) -> list[AnswerRow]:
         """Results in plan order."""
         return [self.rows[k] for k in sorted(self.rows)]
+
+
+def known_to(
+    line: Subquestion, plan: Plan, rows: Mapping[int, AnswerRow], *, carry_all: bool
+) -> dict[int, AnswerRow]:
+    """Of the results so far those that a line is solved with; see `Schedule.known_to`."""
+    known = {*ancestors(plan, line.id)}
+    if carry_all:
+        known |= {k for k, row in rows.items() if row["status"] == "ok" and k < line.id}
+    return {k: rows[k] for k in sorted(known)}

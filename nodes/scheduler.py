@@ -22,7 +22,7 @@ from ..plan import MAX_SUBQUESTIONS
 from ..prompts import Prompts, load_prompts
 from .answer_cache import AnswerCache
 from .events import aemit, emit
-from .lines import Settings
+from .lines import LineSettings
 from .problem import Problem
 from .retrieval import as_retriever
 from .role_runnable import RoleRunnable
@@ -61,7 +61,7 @@ def solver_node(
     """
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
     texts = load_prompts(prompts)
-    settings = Settings(solvers, texts, as_retriever(retriever), answer_cache, one_at_a_time)
+    settings = LineSettings(solvers, texts, as_retriever(retriever), answer_cache, one_at_a_time)
     return Scheduler(settings, limits or Limits()).as_runnable("solver")
 
 
@@ -75,7 +75,9 @@ class Scheduler:
             state has a plan.
     """
 
-    def __init__(self, settings: Settings, limits: Limits, planner: Planner | None = None) -> None:
+    def __init__(
+        self, settings: LineSettings, limits: Limits, planner: Planner | None = None
+    ) -> None:
         self._settings, self._limits, self._planner = settings, limits, planner
 
     def as_runnable(self, name: str) -> Runnable[Any, dict[str, Any]]:

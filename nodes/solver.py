@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from ..errors import CutOffReplyError, PromptTooLongError, UserError, must_be_raised
+from ..errors import PromptTooLongError, UserError, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import Plan, Subquestion
 from ..prompts import Prompts
@@ -15,12 +15,13 @@ from .answers import AnswerRow, answered, failed, needed_lines
 from .calls import SAMPLES_APART, Call
 from .expression import exact_answers, solve_expression
 from .problem import Problem
-from .replies import Reply
+from .replies import Reply, whole_text
 from .retrieval import retrieve, with_passages
 from .solvers import Choice
 from .steps import Steps, Together
 from .voting import majority
 
+T = TypeVar("T")
 _FINAL_ANSWER = re.compile(
     r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
 )
@@ -30,6 +31,7 @@ _STATED = re.compile(
     r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
 )
 _TAG = re.compile(r"</?\w{1,40}>")
+_REPLY = "the solver's reply"
 
 
 def solve_subquestion(
@@ -71,7 +73,7 @@ def solve_subquestion(
             exact = exact_answers(known.values())
             return (yield from solve_expression(asked, str(seen), lines, target, exact))
         reply = yield replace(asked, options=_drawn(number))
-        return _whole(reply), reply
+        return whole_text(reply, _REPLY), reply
 
     if choice.samples == 1:
         answer, reply = yield from sample(choice.sample)
@@ -160,7 +162,7 @@ def solve_undivided(
         answer, reply = yield from solve_expression(call, str(seen), [], None)
         return answer, answered(question, problem.question, answer, [reply], model, sources)
     reply = yield replace(call, options=_drawn(sample))
-    text = _whole(reply)
+    text = whole_text(reply, _REPLY)
     answer = final_answer(text) if style == "cot" else text
     return answer, answered(question, problem.question, text, [reply], model, sources)
 
@@ -175,8 +177,16 @@ def undivided_row(
     problem: Problem, *, model: ResolvedModel, **options: Any
 ) -> Steps[tuple[str | None, AnswerRow]]:
     """`solve_undivided` with a failure as a row; the user's own mistakes are raised."""
+    steps = solve_undivided(problem, model=model, **options)
+    return (yield from with_failure_as_row(steps, problem, model))
+
+
+def with_failure_as_row(
+    steps: Steps[tuple[T, AnswerRow]], problem: Problem, model: ResolvedModel
+) -> Steps[tuple[T | None, AnswerRow]]:
+    """What a question came to; if that failed, nothing and a row, but for the user's mistakes."""
     try:
-        return (yield from solve_undivided(problem, model=model, **options))
+        return (yield from steps)
     except Exception as error:
         if must_be_raised(error) or isinstance(error, PromptTooLongError):
             raise
@@ -209,7 +219,7 @@ def solve_static(
     seen = with_passages(problem, sources)
     fields = {"problem": seen.with_hints, "plan": str(plan), "question": problem.question}
     reply = yield Call("solver", model, prompts["static"].messages(fields), name="solver static")
-    text = _whole(reply)
+    text = whole_text(reply, _REPLY)
     row = answered(whole_question(problem), problem.question, text, [reply], model, sources)
     return final_answer(text), row
 
@@ -274,11 +284,3 @@ def _out_of_formula(text: str) -> str:
 def whole_question(problem: Problem) -> Subquestion:
     """The question as a line with id 0, for the row of an undivided answer."""
     return Subquestion(0, problem.question)
-
-
-def _whole(reply: Reply) -> str:
-    if reply.cut_off:
-        error = CutOffReplyError("the solver's reply was cut off at its token limit")
-        error.usage = (reply.usage,)
-        raise error
-    return reply.text

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CutOffReplyError, UserError, describe_error, must_be_raised
+from ..errors import UserError, describe_error, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .calls import Call
 from .events import Event
 from .problem import Problem
-from .replies import Reply
+from .replies import Reply, whole_text
 from .session import Limits
 from .steps import Steps, as_runnable
 from .usage import UsageRow, add_usage
@@ -81,9 +81,8 @@ def understanding_node(
     def _ask(prompt: str, fields: dict[str, str], usage: list[UsageRow]) -> Steps[str]:
         call = Call("solver", found, texts[prompt].messages(fields), name=f"solver {prompt}")
         reply: Reply = yield call
+        text = whole_text(reply, "the reply")  # An error tells what was taken.
         usage.append(reply.usage)
-        if reply.cut_off:
-            raise CutOffReplyError("the reply was cut off at its token limit")
-        return reply.text[:_MOST_CHARS].strip()
+        return text[:_MOST_CHARS].strip()
 
     return as_runnable("understanding", steps, limits)

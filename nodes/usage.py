@@ -51,14 +51,20 @@ def add_usage(*groups: Iterable[UsageRow]) -> list[UsageRow]:
             continue
         total["calls"] += row["calls"]
         total["seconds"] += row["seconds"]
-        total["input_tokens"] = _sum(total["input_tokens"], row["input_tokens"])
-        total["output_tokens"] = _sum(total["output_tokens"], row["output_tokens"])
-        total["cost"] = _sum(total["cost"], row["cost"])
+        total["input_tokens"] = known_sum(total["input_tokens"], row["input_tokens"])
+        total["output_tokens"] = known_sum(total["output_tokens"], row["output_tokens"])
+        total["cost"] = known_sum(total["cost"], row["cost"])
     return list(totals.values())
 
 
-def _sum(a: Any, b: Any) -> Any:
-    return None if a is None or b is None else a + b
+def known_sum(*values: Any) -> Any:
+    """The sum of numbers; None if one of them isn't known.
+
+    Example:
+        >>> known_sum(1, 2), known_sum(1, None)
+        (3, None)
+    """
+    return None if None in values else sum(values)
 
 
 def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:

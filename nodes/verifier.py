@@ -30,6 +30,7 @@ Where = Literal["subquestions", "answer", "both"]
 """What is verified: each subquestion's answer, the final one, or both."""
 
 PLACES = get_args(Where)
+MAX_RETRIES = 8
 _REASON_CHARS = 400
 _MOST_LINES, _MOST_CHARS = 200, 1_000
 _BEFORE = (

@@ -19,7 +19,7 @@ from .answers import AnswerRow, failed, written
 from .attempts import voted_row
 from .decomposer import Decomposition, OnLines
 from .events import Event
-from .lines import Settings, solve_line
+from .lines import LineSettings, solve_line
 from .problem import Problem
 from .schedule import Schedule
 from .session import Session
@@ -64,7 +64,7 @@ class Work:
     def __init__(
         self,
         problem: Problem,
-        settings: Settings,
+        settings: LineSettings,
         session: Session,
         planner: Planner | None,
         post: Post,

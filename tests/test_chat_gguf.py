@@ -16,10 +16,10 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
+from langgraph_decompose.models import pool
 from langgraph_decompose.models.control_tokens import SPLIT, control_pattern, split_control_tokens
 from langgraph_decompose.models.deadline import call_deadline
 from langgraph_decompose.models.engine import Engine
-from langgraph_decompose.models.pool import loaded_models
 
 QUESTION = "Who is the spouse of the director of Jaws?"
 PLAN = "#1 Who is the director of Jaws?\n#2 Who is the spouse of #1? <- #1"
@@ -161,6 +161,11 @@ def test_the_constant_prefix_is_reused_when_two_roles_alternate() -> None:
                 usage = model.invoke(messages, max_tokens=3).usage_metadata
                 reused = usage["input_token_details"]["cache_read"]
                 assert reused >= length if round_number else reused < length
+
+
+def loaded_models() -> list[str]:
+    """Paths of the files that are loaded or reserved in this process."""
+    return [settings.path for settings in pool._loaded]
 
 
 def test_one_copy_is_loaded_and_the_last_close_frees_it() -> None:

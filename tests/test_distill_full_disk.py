@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langgraph_decompose.distill.collect.store import ReplyStore
-from langgraph_decompose.distill.manifest import write_text
+from langgraph_decompose.distill.manifest import write_text, written_whole
 from langgraph_decompose.errors import UserError
 
 torch = pytest.importorskip("torch")
@@ -19,7 +19,6 @@ pytest.importorskip("transformers")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
-from langgraph_decompose.distill.export.quantize import written_whole  # noqa: E402
 from langgraph_decompose.distill.train.curriculum import Data  # noqa: E402
 from langgraph_decompose.distill.train.files import write_student  # noqa: E402
 from langgraph_decompose.distill.train.tokenizer import train_tokenizer  # noqa: E402

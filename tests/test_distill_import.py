@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from langgraph_decompose.distill.importers import read_dataset, split_of
+from langgraph_decompose.distill.importers import read_dataset
 from langgraph_decompose.distill.importers.teacher import question_hash
 from langgraph_decompose.distill.source_files import TEACHER_SET
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.rows import csv_rows
+from langgraph_decompose.evals.splits import split_of
 from langgraph_decompose.plan import Plan, parse_plan
 from langgraph_decompose.tools.calculator import calculate
 

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from langgraph_decompose.distill.importers import read_dataset, split_of
+from langgraph_decompose.distill.importers import read_dataset
 from langgraph_decompose.distill.screen.contamination import read_evaluation_sets
 from langgraph_decompose.distill.source_files import TEACHER_SET
+from langgraph_decompose.evals.splits import split_of
 
 DATA = Path(
     os.environ.get("DECOMPOSE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from langgraph_decompose.distill.importers import split_of
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.distill.screen.contamination import EvaluationSets, read_evaluation_sets
 from langgraph_decompose.distill.screen.screen import ScreenSettings, screen
 from langgraph_decompose.errors import UserError
+from langgraph_decompose.evals.splits import split_of
 
 
 def lines(*texts, **fields):

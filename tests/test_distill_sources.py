@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.distill import manifest
-from langgraph_decompose.distill.importers import read_dataset, split_of
+from langgraph_decompose.distill.importers import read_dataset
 from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.distill.source_files import TEACHER_SET
 from langgraph_decompose.distill.sources import ExampleSource, make_source
+from langgraph_decompose.evals.splits import split_of
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
 MADE = {"generate": {"count": 3, "kinds": {"compare": 1}}}

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph_decompose.distill.checked import checked
 from langgraph_decompose.distill.manifest import fingerprint
 from langgraph_decompose.distill.records import Example, write_examples
-from langgraph_decompose.distill.train.train import Source, TrainSettings, train
+from langgraph_decompose.distill.train.mixture import Source
+from langgraph_decompose.distill.train.train import TrainSettings, train
+from langgraph_decompose.distill.yaml_settings import checked
 from langgraph_decompose.errors import UserError
 
 GOOD: dict[str, Any] = {"stages": [{"data": ["a.jsonl"]}], "max_steps": 1}

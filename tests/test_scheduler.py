@@ -21,7 +21,7 @@ from langgraph.types import Command, Interrupt, interrupt
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph, solver_node
 from langgraph_decompose.errors import PromptTooLongError
 from langgraph_decompose.nodes.decomposer import Decomposition
-from langgraph_decompose.nodes.lines import Settings
+from langgraph_decompose.nodes.lines import LineSettings
 from langgraph_decompose.nodes.problem import Problem
 from langgraph_decompose.nodes.session import Session
 from langgraph_decompose.nodes.solvers import Solvers
@@ -292,7 +292,7 @@ def test_nobody_is_asked_about_a_line_that_the_repaired_plan_has_no_more() -> No
         see.append(on_lines)
         return iter(())
 
-    settings = Settings(Solvers(scripted("x")), load_prompts(None))
+    settings = LineSettings(Solvers(scripted("x")), load_prompts(None))
     planner = Planner(decompose, final="compose")
     work = Work(Problem("All?"), settings, Session(), planner, lambda do: do())
     [planning] = work.start()

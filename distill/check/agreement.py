@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -79,18 +79,13 @@ class GGUFLogits:
             raise RuntimeError(f"llama.cpp could not evaluate the text (code {code})")
 
 
-@contextmanager
-def open_logits(path: str, n_ctx: int) -> Iterator[GGUFLogits]:
+def open_logits(path: str, n_ctx: int) -> AbstractContextManager[GGUFLogits]:
     """A file's log-probabilities; the memory is freed at the end.
 
     Raises:
         ModelFileError: If llama.cpp can't load the file.
     """
-    logits = GGUFLogits(path, n_ctx)
-    try:
-        yield logits
-    finally:
-        logits.close()
+    return closing(GGUFLogits(path, n_ctx))
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -20,11 +20,11 @@ from ...storage import writing
 from .. import manifest
 from ..export.contract_file import read_contract_file
 from ..export.hf_model import read_json
-from ..export.quantize import parameters, written_whole
+from ..export.quantize import parameters
 from ..records import Example
 from ..train.samples import CONTRACT_ROLES, ROLES, Role
 from . import gate
-from .greedy import Reply, gguf_plan, gguf_reply, open_engine
+from .greedy import Reply, gguf_reply, open_engine
 from .model_card import model_card, report_text, with_evaluation
 from .reference import Reference, ask_checkpoint
 from .settings import CheckSettings, looser
@@ -128,7 +128,7 @@ def publish(
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))
-    with written_whole(target) as temporary:
+    with manifest.written_whole(target, "part") as temporary:
         shutil.copyfile(gguf, temporary)
 
 
@@ -217,11 +217,16 @@ def _findings(
             yield from some
 
 
-def _plan_reply(
-    engine: Engine, messages: list[dict[str, str]], contract: Contract | None, cap: int
+def _held_reply(
+    engine: Engine, messages: list[dict[str, str]], role: Role, contract: Contract | None, cap: int
 ) -> Reply:
-    """A plan as the runtime has it written: the best of several."""
-    return gguf_plan(engine, messages, grammar_for(messages[-1]["content"], contract, cap), PLANS)
+    """A reply as the runtime has it written: the best of several plans, or an expression."""
+    if role == "decomposer":
+        grammar = grammar_for(messages[-1]["content"], contract, cap)
+        more = {"plans": PLANS}
+    else:
+        grammar, more = EXPRESSION_GRAMMAR, {"max_tokens": MAX_EXPRESSION_TOKENS}
+    return gguf_reply(engine, messages, grammar=grammar, no_repeat=NO_REPEAT, **more)
 
 
 def _check_role(
@@ -234,7 +239,7 @@ def _check_role(
 ) -> tuple[list[gate.Finding], dict[str, float]]:
     asked, cap = reference.asked[role], settings.max_subquestions
     free = [
-        gguf_reply(engine, sample.messages, room)
+        gguf_reply(engine, sample.messages, max_tokens=room)
         for sample, room in zip(asked, reference.rooms[role], strict=True)
     ]
     texts = [reply.text for reply in free]
@@ -244,12 +249,7 @@ def _check_role(
     ]
     if role not in CONTRACT_ROLES:  # No grammar holds it.
         return findings, _speed(free)
-    bound = [
-        _plan_reply(engine, s.messages, contract, cap)
-        if role == "decomposer"
-        else gguf_reply(engine, s.messages, MAX_EXPRESSION_TOKENS, EXPRESSION_GRAMMAR, NO_REPEAT)
-        for s in asked
-    ]
+    bound = [_held_reply(engine, sample.messages, role, contract, cap) for sample in asked]
     findings.append(gate.grammar(role, asked, bound, cap))
     if role == "decomposer":
         findings.append(gate.grounding(asked, bound, settings.ungrounded))

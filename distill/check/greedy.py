@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from ...models.engine import Engine, Generation
-from ...models.gguf_file import NO_REPEAT
-from ...models.plan_samples import generate_plan
+from ...models.engine import Engine
+from ...models.plan_samples import generate_reply
 from ...models.pool import EngineSettings
-from ...models.sampling import Sampling
 
 _BATCH = 16
 
@@ -82,53 +79,21 @@ def _write_batch(model: Any, prompts: list[list[int]], pad: int) -> list[list[in
         return model.generate(input_ids=ids, attention_mask=mask)[:, width:].tolist()
 
 
-@contextmanager
-def open_engine(path: str) -> Iterator[Engine]:
+def open_engine(path: str) -> AbstractContextManager[Engine]:
     """The file as the runtime loads it; the memory is freed at the end.
 
     Raises:
         ModelFileError: If it can't be loaded.
     """
-    engine = Engine(EngineSettings(path))
-    try:
-        yield engine
-    finally:
-        engine.close()
+    return closing(Engine(EngineSettings(path)))
 
 
-def gguf_plan(engine: Engine, messages: list[dict[str, str]], grammar: str, plans: int) -> Reply:
-    """The plan that the runtime chooses among up to so many."""
+def gguf_reply(engine: Engine, messages: list[dict[str, str]], **options: Any) -> Reply:
+    """What the GGUF file writes greedily, by the runtime's options for a call.
+
+    With `plans` it is the plan that the runtime chooses among up to so many.
+    """
     begin = time.perf_counter()
-    made = generate_plan(
-        engine,
-        engine.chat_template(None).tokenize(messages),
-        Sampling(grammar=grammar, no_repeat=NO_REPEAT),
-        problem=messages[-1]["content"],
-        plans=plans,
-        prefix_key=messages[0]["content"],
-        emit=lambda _: None,
-        cancelled=threading.Event(),
-    )
-    seconds = time.perf_counter() - begin
-    return Reply(made.text, made.finish_reason == "stop", made.output_tokens, seconds)
-
-
-def gguf_reply(
-    engine: Engine,
-    messages: list[dict[str, str]],
-    longest: int,
-    grammar: str | None = None,
-    no_repeat: int = 0,
-) -> Reply:
-    """What the GGUF file writes greedily, freely or as the runtime holds it."""
-    prompt = engine.chat_template(None).tokenize(messages)
-    begin = time.perf_counter()
-    made: Generation = engine.generate(
-        prompt,
-        Sampling(max_tokens=longest, grammar=grammar, no_repeat=no_repeat),
-        prefix_key=messages[0]["content"],
-        emit=lambda _: None,
-        cancelled=threading.Event(),
-    )
+    made = generate_reply(engine, messages, options, prefix_key=messages[0]["content"])
     seconds = time.perf_counter() - begin
     return Reply(made.text, made.finish_reason == "stop", made.output_tokens, seconds)

@@ -128,22 +128,21 @@ def collect(
         >>> counts["plans"], counts["calls"]
         (1, 1)
     """
-    return asyncio.run(acollect(settings, directory, progress, models, split))
+    return asyncio.run(_collect(settings, directory, progress, models or {}, split))
 
 
-async def acollect(
+async def _collect(
     settings: CollectSettings,
     directory: Path,
-    progress: OnProgress | None = None,
-    models: Mapping[str, Any] | None = None,
-    split: str = "",
+    progress: OnProgress | None,
+    models: Mapping[str, Any],
+    split: str,
 ) -> dict[str, Any]:
-    """`collect` for the event loop."""
     kept, inputs = _what_counts(settings, split), _inputs(settings)
     manifest.refuse_own_input(directory / EXAMPLES, inputs)
     if done := _finished(directory, kept, inputs):
         return done
-    teaching = _teaching(settings, models or {})
+    teaching = _teaching(settings, models)
     broken: list[str] | None = [] if settings.skip_broken else None
     questions = read_questions(settings.questions, limit=settings.limit, broken=broken)
     if settings.until_right and not any(question.answer for question in questions.rows):
@@ -157,7 +156,7 @@ async def acollect(
             "'solution', or leave explain out."
         )
     asked = [question for question in questions.rows if split in ("", split_of(question.id))]
-    kept["identity"] = _identity(settings.teacher, teaching, models or {})
+    kept["identity"] = _identity(settings.teacher, teaching, models)
     with ReplyStore(directory) as store:
         _refuse_another_teacher(directory, kept, store)
         manifest.begin(directory, STEP, kept, inputs, anew=True)

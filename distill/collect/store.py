@@ -15,18 +15,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from ...errors import UserError
 from ...nodes.journal import PASSING
 from ...nodes.replies import read_value, recorded_error
-from ...nodes.usage import UsageRow, add_usage
+from ...nodes.usage import UsageRow, add_usage, known_sum
+from ...storage import locked, whole_lines
 from ..manifest import REPLIES
-
-_LOCK = ".lock"
 
 
 class ReplyStore:
@@ -62,13 +61,13 @@ class ReplyStore:
         self._values: dict[str, Any] = {}
         self._path = directory / REPLIES
         self._synced, self._syncing = 0, asyncio.Lock()
+        self._held = ExitStack()
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(directory)
-            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            busy = f"{str(directory)!r} can't be used: another process works in it."
+            self._held.enter_context(locked(self._path, "collect", busy))
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             self._size = self._read()
-            # What a crash has cut short was never counted as kept.
-            os.ftruncate(self._file, self._size)
         except OSError as error:
             raise UserError(f"{str(directory)!r} can't be used: {error.strerror}.") from None
 
@@ -77,7 +76,7 @@ class ReplyStore:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._file)
-        self._lock.close()
+        self._held.close()
 
     @property
     def replies(self) -> int:
@@ -86,11 +85,8 @@ class ReplyStore:
 
     def totals(self) -> dict[str, float | None]:
         """Tokens and cost of all replies; None where a model didn't report them."""
-        found: dict[str, float | None] = {}
-        for name in ("input_tokens", "output_tokens", "cost"):
-            parts: list[Any] = [row[name] for row in self.usage]
-            found[name] = None if None in parts else sum(parts)
-        return found
+        columns = ("input_tokens", "output_tokens", "cost")
+        return {name: known_sum(*(row[name] for row in self.usage)) for name in columns}
 
     def get(self, key: str) -> Any:
         """The reply under a key; None if there is none."""
@@ -163,15 +159,12 @@ class ReplyStore:
     def _read(self) -> int:
         """Read all whole lines; returns the bytes that they take."""
         size = 0
-        with self._path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                size += len(line)
-                try:
-                    self._read_line(json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                    self.damaged += 1
+        for begin, line in whole_lines(self._path):
+            size = begin + len(line)
+            try:
+                self._read_line(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self.damaged += 1
         return size
 
     def _read_line(self, row: Any) -> None:
@@ -179,14 +172,3 @@ class ReplyStore:
             self.calls += 1
         elif "key" in row:
             self._take(row["key"], row["value"])
-
-
-def _locked(directory: Path) -> sqlite3.Connection:
-    """A SQLite lock on an empty file: the system releases it however the process ends."""
-    try:
-        lock = sqlite3.connect(directory / _LOCK, isolation_level=None, timeout=0.5)
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        reason = "another process works in it" if "locked" in str(error) else str(error)
-        raise UserError(f"{str(directory)!r} can't be used: {reason}.") from None
-    return lock

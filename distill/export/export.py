@@ -38,7 +38,7 @@ from .hf_model import (
     read_json,
     whole_model,
 )
-from .quantize import QUANTISATIONS, quantize, written_whole
+from .quantize import QUANTISATIONS, quantize
 
 F16_NAME = "model-f16.gguf"
 _SPARE_BYTES = 20_000_000
@@ -107,7 +107,8 @@ def export(
         return manifest.read_manifest(directory)["counts"]
     if not f16.exists():
         progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
-        with whole_model(model_dir, directory) as whole, written_whole(f16) as temporary:
+        file = manifest.written_whole(f16, "part")
+        with whole_model(model_dir, directory) as whole, file as temporary:
             _write_f16(settings, whole, contract, temporary, settings.name or model_dir.name)
     counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
     for kind in settings.quantisations:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import MissingDependencyError, UserError
+from ...errors import MissingDependencyError, UserError, first_line
 
 _MAX_JSON_BYTES = 100_000_000
 
@@ -252,5 +252,4 @@ def _base_model(model_dir: Path) -> str:
 
 
 def _unreadable(what: str, model_dir: Path, error: Exception) -> UserError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return UserError(f"the {what} in {str(model_dir)!r} can't be read: {reason}")
+    return UserError(f"the {what} in {str(model_dir)!r} can't be read: {first_line(error)}")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import UserError
+from ..manifest import written_whole
 from .gguf_tensors import open_gguf
 
 QUANTISATIONS = (
@@ -38,7 +37,7 @@ def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[st
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind.upper()}")
     params.nthread = threads
-    with written_whole(target) as temporary:
+    with written_whole(target, "part") as temporary:
         with quiet() as said:
             code = llama_cpp.llama_model_quantize(
                 os.fsencode(source), os.fsencode(temporary), params
@@ -69,23 +68,3 @@ def parameters(path: Path) -> int:
         ModelFileError: If it is cut off or damaged.
     """
     return sum(int(tensor.n_elements) for tensor in open_gguf(path).tensors)
-
-
-@contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
-    """A path to write to that becomes `target` at the end; what a kill left is overwritten.
-
-    Raises:
-        UserError: If writing fails, as on a full disk.
-    """
-    temporary = target.with_name(f".{target.name}.part")
-    try:
-        yield temporary
-        temporary.replace(target)
-    except OSError as error:
-        # NumPy's error for a full disk has no number: "1024 requested and 0 written".
-        reason = error.strerror or "the disk is full"
-        raise UserError(f"{str(target)!r} can't be written: {reason}.") from None
-    finally:
-        with suppress(OSError):  # As on a read-only disk, which is told already.
-            temporary.unlink(missing_ok=True)

@@ -61,7 +61,7 @@ def _relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[st
     return rng.choice(fitting) if fitting else None
 
 
-# (question, first line, second line); {a}, {b} are filled with the kinds that follow
+# (what happened, the question when, of which kind of thing)
 _TIMES = [
     ("{} was founded", "When was {} founded?", "organisation"),
     ("{} was born", "When was {} born?", "person"),

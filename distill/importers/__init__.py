@@ -7,14 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import UserError
-from ...evals.splits import Split, split_of
 from ..records import Example, read_examples
 from .break_qdmr import break_qdmr
 from .decompositions import gsm8k_socratic, musique, strategyqa
 from .plain import gsm8k, questions, svamp, webquestions
 from .teacher import teacher
-
-__all__ = ["KINDS", "Split", "read_dataset", "split_of"]
 
 _Reader = Callable[[Path, "list[str] | None"], Iterator[Example]]
 
@@ -56,15 +53,24 @@ def read_dataset(
         UserError: If the kind is unknown, the file can't be read, or a row is broken and
             `broken` is None.
     """
+    check_kind(kind)
     path = Path(path)
     if kind == "teacher":
         root = Path(data_dir) if data_dir is not None else path.resolve().parent.parent
         return teacher(path, partial(_originals, root), broken)
     if kind in _CHOOSY:
         return _CHOOSY[kind](path, broken, split)
-    if kind not in _READERS:
-        raise UserError(f"there is no format {kind!r}; known: {', '.join(KINDS)}.")
     return _READERS[kind](path, broken)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a format that can't be read.
+
+    Raises:
+        UserError: If it is none of `KINDS`.
+    """
+    if kind not in KINDS:
+        raise UserError(f"there is no format {kind!r}; known: {', '.join(KINDS)}.")
 
 
 def _originals(root: Path, source: str) -> dict[int, Example]:

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...evals.rows import csv_rows
+from ...evals.splits import split_of
 from ..collect.questions import read_questions
-from ..importers import KINDS, read_dataset, split_of
+from ..importers import KINDS, read_dataset
 from ..records import read_examples
 
 NGRAM = 13

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TextIO, get_args
 
 from ...errors import UserError
+from ...evals.splits import split_of
 from .. import manifest
 from ..collect.answers import same_answer
-from ..importers import split_of
 from ..records import Example, read_examples, write_examples
 from .checks import language_fault, length_fault, plan_fault, worked_answer
 from .contamination import (
@@ -152,17 +152,11 @@ class _Screening:
     def run(self) -> None:
         """Write all files, each whole or not at all."""
         sets = read_evaluation_sets(self.settings.evaluation)
-        temporary = self.directory / ".dropped.jsonl"
-        try:
-            with temporary.open("w", encoding="utf-8") as dropped:
-                passed = self._judge_all(sets, dropped)
-                kept = self._without_duplicates(passed, dropped)
-                write_examples(self.directory / "examples.jsonl", kept)
-            temporary.replace(self.directory / "dropped.jsonl")
-        except OSError as error:
-            raise UserError(f"{str(temporary)!r} can't be written: {error.strerror}.") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        whole = manifest.written_whole(self.directory / "dropped.jsonl", "part")
+        with whole as temporary, temporary.open("w", encoding="utf-8") as dropped:
+            passed = self._judge_all(sets, dropped)
+            kept = self._without_duplicates(passed, dropped)
+            write_examples(self.directory / "examples.jsonl", kept)
         self.report.write(self.directory)
 
     def _judge_all(self, sets: EvaluationSets, dropped: TextIO) -> bytearray:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ...errors import UserError
+from ...errors import UserError, first_line
 
 
 @dataclass
@@ -71,7 +71,7 @@ def cannot_write(path: Path, error: Exception) -> UserError:
     """What to tell the user; PyTorch hides the reason behind a `RuntimeError`."""
     folder = path.parent
     free = shutil.disk_usage(folder).free // 2**20 if folder.is_dir() else 0
-    reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+    reason = getattr(error, "strerror", None) or first_line(error)
     return UserError(
         f"{str(path)!r} can't be written ({reason}; {free:,} MB free); what was saved before is "
         "intact: make room and start the same command again."

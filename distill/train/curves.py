@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError
+from ..manifest import written_whole
 
 
 def draw_curves(log: Iterable[dict[str, Any]], path: Path) -> None:
@@ -40,11 +39,5 @@ def draw_curves(log: Iterable[dict[str, Any]], path: Path) -> None:
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.grid(alpha=0.3)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from ...errors import UserError
 from ...models.bundled import bundled_model_path
 from ...plan import Final
-from ..checked import give_types
+from ..yaml_settings import give_types
 from .mixture import STRICT, Roles, Sources, Stage
 from .tokenizer import MIN_VOCABULARY
 

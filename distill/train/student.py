@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ...errors import MissingDependencyError, UserError
+from ...errors import MissingDependencyError, UserError, first_line
 from ..export.hf_model import save_tokenizer
 from .gguf_student import gguf_config, gguf_model, gguf_tokenizer
 from .settings import Scratch, TrainSettings, local_student
@@ -178,5 +178,4 @@ def _load(kind: str, name: str, **options: Any) -> Any:
     try:
         return getattr(transformers, kind).from_pretrained(path or name, **options)
     except Exception as error:  # What a damaged file makes them raise has no class of its own.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"the student {name!r} can't be loaded: {reason}") from None
+        raise UserError(f"the student {name!r} can't be loaded: {first_line(error)}") from None

@@ -84,6 +84,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
         clean_up_tokenization_spaces=False,
     )
     tokenizer.chat_template = CHAT_TEMPLATE
+    _save(tokenizer, directory)
+    return tokenizer
+
+
+def _save(tokenizer: Any, directory: Path) -> None:
+    """Write the tokenizer's folder, whole or not at all."""
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     try:
         save_tokenizer(tokenizer, temporary)
@@ -92,7 +98,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
-    return tokenizer
 
 
 def cut_like_scratch(bpe: Any) -> None:

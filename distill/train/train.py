@@ -21,10 +21,7 @@ from ...errors import MissingDependencyError, UserError
 from ...storage import locked
 from .. import manifest
 from ..processes import rank_and_world
-from .mixture import Source, Stage
-from .settings import Lora, Scratch, TrainSettings
-
-__all__ = ["Lora", "Scratch", "Source", "Stage", "TrainSettings", "train"]
+from .settings import TrainSettings
 
 _WRITTEN = ("model", "tokenizer", "checkpoint.pt", "best.pt", "log.jsonl", "curves.png")
 _NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "matplotlib")

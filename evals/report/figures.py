@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...nodes.usage import known_sum
+
 UNKNOWN = "?"
 
 
@@ -72,6 +74,5 @@ def chance(p: float) -> str:
 
 def tokens(row: Mapping[str, Any]) -> float | None:
     """Mean tokens of a question, read and written; None if somebody didn't count them."""
-    if row["input_tokens"] is None or row["output_tokens"] is None:
-        return None
-    return (row["input_tokens"] + row["output_tokens"]) / row["n"]
+    both = known_sum(row["input_tokens"], row["output_tokens"])
+    return None if both is None else both / row["n"]
