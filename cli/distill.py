@@ -105,7 +105,7 @@ def _add_model_steps(steps: Any) -> None:
     out.add_argument("model", help="folder of a Hugging Face model or adapter")
     _add_settings(out, ExportSettings)
 
-    gate = _step(steps, "check", "hold GGUF files against their checkpoint", _check)
+    gate = _step(steps, "check", "compare GGUF files with their checkpoint", _check)
     gate.add_argument("model", help="folder of the checkpoint")
     gate.add_argument("--gguf", metavar="FILE", nargs="+", type=Path, required=True)
     gate.add_argument("--examples", metavar="FILE", type=Path, required=True, help="held out")
@@ -130,9 +130,11 @@ def _step(
     name: str,
     what: str,
     do: Callable[[Namespace], Any],
-    out: str = "its directory",
+    out: str = "folder for the results",
 ) -> ArgumentParser:
-    parser: ArgumentParser = steps.add_parser(name, help=what, description=what.capitalize() + ".")
+    parser: ArgumentParser = steps.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + "."
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help=out)
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(do=do)

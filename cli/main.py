@@ -91,23 +91,27 @@ def _parser() -> Parser:
     ask = commands.add_parser("ask", help="answer a question", epilog=_EPILOG)
     _add_question(ask)
     _add_solving(ask)
-    ask.add_argument("--review", action="store_true", help="show the plan before it is solved")
-    ask.add_argument("--no-save", action="store_true", help="keep nothing of this run")
+    ask.add_argument("--review", action="store_true", help="approve, edit or reject the plan first")
+    ask.add_argument("--no-save", action="store_true", help="store nothing of this run")
 
     batch = commands.add_parser("batch", help="answer a file of questions", epilog=_EPILOG)
     batch.add_argument("file", help='JSONL: {"question": ..., "context": ...} a line; - is stdin')
     batch.add_argument("--out", metavar="FILE", required=True, help="JSONL with the results")
-    batch.add_argument("--concurrency", metavar="N", type=int, default=16, help="at once (16)")
-    batch.add_argument("--retry-failed", action="store_true", help="ask again what isn't ok in OUT")
+    batch.add_argument(
+        "--concurrency", metavar="N", type=int, default=16, help="questions at once (16)"
+    )
+    batch.add_argument(
+        "--retry-failed", action="store_true", help="ask again what isn't ok in --out"
+    )
     batch.add_argument("--json", action="store_true", help="print the summary as JSON")
     _add_planning(batch)
     _add_solving(batch, limits="limits of all questions together (the timeout: of one call)")
 
-    runs = commands.add_parser("runs", help="list the runs that are kept")
-    runs.add_argument("--delete", metavar="ID", nargs="+", help="forget runs, or all")
+    runs = commands.add_parser("runs", help="list the stored runs")
+    runs.add_argument("--delete", metavar="ID", nargs="+", help="delete these runs; all: every one")
     runs.add_argument("--json", action="store_true", help="print JSON")
 
-    resume = commands.add_parser("resume", help="go on with a run")
+    resume = commands.add_parser("resume", help="continue a run")
     resume.add_argument(
         "run", metavar="ID", help="as `decompose runs` lists it; its beginning will do"
     )
@@ -115,13 +119,13 @@ def _parser() -> Parser:
     resume.add_argument("--json", action="store_true", help="print the whole result as JSON")
     _add_solving(resume)
 
-    cache = commands.add_parser("cache", help="list the answers that --cache has kept")
-    cache.add_argument("--clear", action="store_true", help="forget them")
+    cache = commands.add_parser("cache", help="list the answers that --cache stored")
+    cache.add_argument("--clear", action="store_true", help="delete them")
     cache.add_argument("--json", action="store_true", help="print JSON")
 
     plan = commands.add_parser("plan", help="split a question, solve nothing", epilog=_EPILOG)
     _add_question(plan)
-    plan.add_argument("--prompts", metavar="DIR", help="folder with prompts of your own")
+    plan.add_argument("--prompts", metavar="DIR", help="folder whose files replace prompts")
 
     models = commands.add_parser("models", help="list models here, or show what a file says")
     models.add_argument("file", nargs="?", help="a .gguf file or model reference to describe")
@@ -130,7 +134,7 @@ def _parser() -> Parser:
     _add_eval(commands)
     commands.add_parser("distill", help="make a decomposer of your own")  # Reads its own flags.
 
-    doctor = commands.add_parser("doctor", help="say what works here and what to do about the rest")
+    doctor = commands.add_parser("doctor", help="say what works here, and how to fix the rest")
     doctor.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -165,7 +169,9 @@ def _add_eval(commands: Any) -> None:
         metavar="ROLE=REF",
         help="for a table of the paper: the models in its rows",
     )
-    parser.add_argument("--samples", metavar="N", type=int, default=5, help="of self_consistency")
+    parser.add_argument(
+        "--samples", metavar="N", type=int, default=5, help="samples of self_consistency (5)"
+    )
     _add_ways(parser.add_argument)
     parser.add_argument(
         "--fit-ladder",
@@ -175,44 +181,62 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items")
     parser.add_argument("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
-    parser.add_argument("--max-subquestions", metavar="N", type=int, default=8)
-    parser.add_argument("--concurrency", metavar="N", type=int, default=8, help="at once (8)")
+    parser.add_argument(
+        "--max-subquestions", metavar="N", type=int, default=8, help="cap on the plan (8)"
+    )
+    parser.add_argument(
+        "--concurrency", metavar="N", type=int, default=8, help="questions at once (8)"
+    )
     parser.add_argument(
         "--deterministic",
         action="store_true",
         help="one question at a time, so that figures are equal to the digit",
     )
-    parser.add_argument("--call-timeout", metavar="SECONDS", type=float)
-    parser.add_argument("--engine", choices=("local", "ray"), default="local")
+    parser.add_argument("--call-timeout", metavar="SECONDS", type=float, help="for one call")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="in this process, or over Ray"
+    )
     parser.add_argument("--workers", metavar="N", type=int, default=2, help="of --engine ray (2)")
     parser.add_argument("--out", metavar="DIR", required=True, help="samples, summary, report")
-    parser.add_argument("--resume", action="store_true", help="go on with what is in --out")
+    parser.add_argument("--resume", action="store_true", help="continue what is in --out")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="the question, or - to read it from stdin")
-    parser.add_argument("--context", metavar="FILE", help="a text file that it is asked about")
+    parser.add_argument("--context", metavar="FILE", help="text file that the question is about")
     parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     _add_planning(parser)
 
 
 def _add_planning(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--decomposer", metavar="MODEL", help="writes the plan (bundled)")
+    parser.add_argument(
+        "--decomposer", metavar="MODEL", help="writes the plan (bundled; for dynamic the solver)"
+    )
     parser.add_argument("--max-subquestions", metavar="N", type=int, help="cap on the plan (8)")
 
 
 def _add_solving(parser: argparse.ArgumentParser, limits: str = "limits of one question") -> None:
     add = parser.add_argument
-    add("--solver", metavar="MODEL", help="answers the subquestions")
+    add("--solver", metavar="MODEL", help="answers the subquestions (bundled: arithmetic only)")
     add("--composer", metavar="MODEL", help="merges the answers (the solver)")
     add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
     add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
-    add("--prompts", metavar="DIR", help="folder with prompts of your own")
-    add("--cache", action="store_true", default=None, help="use and keep sub-answers")
+    add("--prompts", metavar="DIR", help="folder whose files replace prompts")
+    add(
+        "--cache",
+        action="store_true",
+        default=None,
+        help="reuse answers to subquestions, and store them",
+    )
     add = parser.add_argument_group("around a strategy").add_argument
     _add_ways(add)
-    add("--verify-retries", metavar="N", type=int, help="of a wrong answer (1)")
+    add(
+        "--verify-retries",
+        metavar="N",
+        type=int,
+        help="how often a wrong answer is asked again (1)",
+    )
     add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
     add("--max-total", metavar="N", type=int, help="subquestions of recursive on all levels (64)")
     add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
@@ -227,7 +251,12 @@ def _add_solving(parser: argparse.ArgumentParser, limits: str = "limits of one q
 def _add_ways(add: Any) -> None:
     """What stands in front of a strategy or behind it."""
     add("--gate", choices=_GATES, help="who decides whether to split (model)")
-    add("--attempts", metavar="N", type=int, help="of gate disagreement and attempt_first (3)")
+    add(
+        "--attempts",
+        metavar="N",
+        type=int,
+        help="undivided answers of gate disagreement and attempt_first (3)",
+    )
     add("--dup", action=argparse.BooleanOptionalAction, help="find core question and facts first")
     add("--verify", choices=_VERIFY, help="have answers judged, and asked again if wrong")
     add("--verifier", metavar="MODEL", help="judges them (the solver)")

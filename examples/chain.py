@@ -1,4 +1,4 @@
-"""The whole graph as a Runnable in a LangChain chain, with tokens streamed.
+"""The whole graph as a Runnable in a LangChain chain, and the events of a run.
 
 python examples/chain.py
 """

@@ -50,10 +50,11 @@ class Rung:
 
     Attributes:
         strategy: How a sample answers: `direct`, `cot`, `sequential` or `dag`.
-        samples: How many there are; a single one always agrees with itself.
+        samples: How often it is asked; if enough of the answers agree, the climb ends. A single
+            one always agrees with itself.
         solver: A model reference, chat model, Runnable or compiled graph; the graph's own
             solver if None.
-        max_subquestions: Most lines of a plan, the granularity; the graph's cap if None.
+        max_subquestions: Most lines of a plan; the graph's cap if None.
 
     Raises:
         UserError: If a value is out of range.

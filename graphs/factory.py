@@ -88,14 +88,16 @@ def create_decomposition_graph(
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """A graph that splits a question, solves the parts and composes the answer.
 
-    Input is `{"question": ..., "context": ...}` or `{"messages": [...]}`; the result holds
-    `answer`, `status`, `plan`, `answers`, `warnings`, `usage` and one more AI message.
+    Its input is `{"question": ..., "context": ...}` or `{"messages": [...]}`. The result has
+    `answer`, `status` (`ok`, `partial`, `failed` or `budget_exhausted`), `plan`, `answers` (of
+    the subquestions), `warnings`, `usage` and one more AI message.
 
     Args:
-        solver: Answers the subquestions: a model reference, a chat model, a Runnable, a
-            compiled graph or a function; or a dict of named ones, see `Options.route`.
-        name: The graph's name, which a parent graph sees.
-        checkpointer: Keeps runs, for threads, review and resuming.
+        solver: Answers the subquestions: a model reference such as "ollama:qwen3", a chat
+            model, a Runnable, a compiled graph or a function; or a dict of named ones, see
+            `Options.route`. The default, "bundled", does arithmetic only.
+        name: The graph's name in a parent graph.
+        checkpointer: Stores runs; needed for threads, review and resuming.
         store: Passed to `StateGraph.compile`.
         cache: Passed to `StateGraph.compile`.
         interrupt_before: Nodes to stop before.
@@ -104,8 +106,8 @@ def create_decomposition_graph(
         **options: See `Options`.
 
     Raises:
-        UserError: If a reference, a file or an option is wrong; nothing is loaded or called
-            yet.
+        UserError: If a reference, a file or an option is wrong; it comes before any model is
+            loaded or called.
 
     Example:
         >>> graph = create_decomposition_graph()
@@ -128,11 +130,11 @@ def create_decomposition_graph(
 def build_decomposition_graph(
     solver: Any = "bundled", **options: Unpack[Options]
 ) -> StateGraph[Any, Any, Any, Any]:
-    """The same graph before compiling, for adding nodes and edges of one's own.
+    """The same graph before compiling, for adding your own nodes and edges.
 
-    Its nodes are `read_question`; `gate` and `understanding`, if asked for; `scheduler` (plans
-    and solves at once) or, with review, `decomposer`, `review` and `solver`; `composer`; and
-    `verifier`, if asked for: as far as the strategy has them.
+    Its nodes, as far as the strategy has them: `read_question`; `gate` and `understanding`, if
+    asked for; `scheduler` (plans and solves at once) or, with review, `decomposer`, `review` and
+    `solver`; `composer`; and `verifier`, if asked for.
 
     Raises:
         UserError: As `create_decomposition_graph`.

@@ -46,24 +46,23 @@ class DecompositionAgentState(AgentState[Any]):
 class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]):
     """Splits and solves the user's newest message, and tells the agent what was found.
 
-    A message that the decomposer doesn't split costs the planning call only, and the agent
-    sees no difference; nor does it if nothing was found or a model failed. The message is
-    planned as it stands, without the conversation before it; one that holds more than text
-    isn't tried. What happened in the newest turn can be read with
-    `agent.get_state(config).values["decomposition"]`.
+    If the decomposer doesn't split the message, nothing was found or a model failed, the agent
+    sees no difference. A message that is tried costs at least the planning call. It is planned
+    as it is, without the conversation before it; one that contains more than text is left
+    alone. What was found in the newest turn: `agent.get_state(config).values["decomposition"]`.
 
     Args:
         solver: Answers the subquestions: a model reference, a chat model, a Runnable, a
             compiled graph (another agent, say) or a function.
         decomposer: Writes the plan: a model reference or a chat model.
         max_subquestions: Most lines a plan may have, 1 to 64.
-        when: Whether to try at all, decided by the message's text; always if None.
+        when: A function of the message's text that says whether to try; always if None.
         prompts: Folder whose files replace prompts of the same name (`middleware.txt` says
             how the agent is told).
 
     Raises:
-        UserError: If a reference, a file, `when` or the cap is wrong; nothing is loaded or
-            called yet.
+        UserError: If a reference, a file, `when` or the cap is wrong; it comes before any model
+            is loaded or called.
 
     Example:
         >>> from langchain.agents import create_agent

@@ -55,20 +55,20 @@ def create_decomposition_tool(
 ) -> BaseTool:
     """A tool with one argument, `question`, that a decomposition graph answers.
 
-    The tool message's content is the answer, with a note of what is missing, or a sentence
-    that says why there is none; its artifact is the graph's whole result but `messages`. Each
-    call is a run of its own, also beside others. In an agent with a checkpointer it is kept and
-    resumed with the agent's run; a checkpointer of the graph's own isn't used.
+    The tool message's content is the answer, with a note on what is missing, or a sentence
+    that says why there is none; its artifact is the graph's whole result without `messages`.
+    Calls are independent runs, also at the same time. In an agent with a checkpointer they are
+    stored and resumed with the agent's run; the graph's own checkpointer isn't used.
 
     Args:
         graph: A compiled graph; if None, `create_decomposition_graph(**options)` makes one.
         name: The tool's name.
         description: When to use it, for the agent's model.
-        **options: Of `create_decomposition_graph`, such as `solver`.
+        **options: Options of `create_decomposition_graph`, such as `solver`.
 
     Raises:
-        UserError: If `graph` is no compiled graph, an option is wrong, or there are both. In
-            a call, only the user's own mistakes are raised; a failing model is a result.
+        UserError: If `graph` is no compiled graph, an option is wrong, or both are given. A
+            call raises only the user's own mistakes; if a model fails, the content says so.
 
     Example:
         >>> tool = create_decomposition_tool()

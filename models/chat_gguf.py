@@ -37,20 +37,20 @@ _handles = ForkedLock()
 class ChatGGUF(BaseChatModel):
     """A GGUF file, run by llama.cpp in this process, as a LangChain chat model.
 
-    The file is loaded at the first call and shared by every `ChatGGUF` with the same path
-    and settings; one made after the file was replaced loads the new one. Calls from any number
-    of threads and tasks are safe; they run one after another on the model's own thread, and the
-    event loop is never blocked. `close()` frees the memory; so does leaving a `with` block.
+    The file is loaded at the first call and shared by every `ChatGGUF` with the same path and
+    settings; if it is replaced, one made afterwards loads the new file. Calls from any number of
+    threads and tasks are safe: they run one after another on the model's own thread and never
+    block the event loop. `close()` frees the memory; so does leaving a `with` block.
 
-    Besides the fields below, a call takes `stop`, and by keyword `max_tokens`,
-    `temperature`, `top_k`, `top_p`, `min_p`, `seed`, `timeout`, `grammar` (GBNF text that
-    the reply must follow), `no_repeat` (so many tokens in a row come twice in a line at most) and
-    `plans` (of so many plans the best by `plan_value`; for trained decomposers).
+    Besides `stop`, a call takes by keyword `max_tokens`, `temperature`, `top_k`, `top_p`,
+    `min_p`, `seed`, `timeout`, `grammar` (GBNF text that the reply must follow), `no_repeat` (a
+    run of so many tokens comes at most twice in a line) and `plans` (how many plans a trained
+    decomposer writes; the best by `plan_value` is taken).
 
     Raises:
         ModelFileError: At the first call, if the file is missing, damaged, no GGUF, newer
-            than the installed llama.cpp, or without a chat template; at any call whose messages
-            the template takes too long for.
+            than the installed llama.cpp, or without a chat template; at any call, if the
+            template takes too long for its messages.
         PromptTooLongError: If a prompt doesn't fit `n_ctx`.
         MissingDependencyError: If llama-cpp-python isn't installed.
 
@@ -72,16 +72,16 @@ class ChatGGUF(BaseChatModel):
     chat_template: str | None = None
     """Jinja template to use instead of the file's own."""
     temperature: float | None = Field(default=None, ge=0)
-    """None and 0 take the likeliest token each time."""
+    """None and 0 always take the likeliest token."""
     top_k: int = Field(default=40, ge=0)
     top_p: float = Field(default=0.95, gt=0, le=1)
     min_p: float = Field(default=0.05, ge=0, le=1)
     seed: int | None = None
     max_tokens: int | None = Field(default=None, ge=1)
-    """Longest reply; None goes on until the context is full."""
+    """Longest reply in tokens; None: until the context is full."""
     stop: list[str] | None = None
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds for one call, without waiting and the chat template, which has 10 s of its own."""
+    """Seconds for one call, without waiting for others; the chat template has 10 s of its own."""
     max_retries: int | None = None
     """Accepted for compatibility; a local model has nothing to retry."""
 

@@ -30,19 +30,19 @@ _COLUMNS = "key, question, answer, solver, added, result"
 
 
 class AnswerCache:
-    """Sub-answers by resolved subquestion, problem, solver and prompt version.
+    """Answers to subquestions, reused if subquestion, problem, solver and prompt are the same.
 
-    The problem is part of the key, since a solver sees all of it: "How many did she sell?"
-    has another answer in another story. If your questions are self-contained lookups, such
-    as "Who directed Jaws?", `across_questions=True` leaves the question out, so that other
-    questions about the same context find the answer too.
+    The problem counts since a solver sees all of it: "How many did she sell?" has another
+    answer in another story. If your subquestions are self-contained lookups, such as "Who
+    directed Jaws?", `across_questions=True` leaves the question out, so that other questions
+    about the same context find the answer, too.
 
-    Solvers are known by their names and, where LangChain tells them, their settings; retrievers
-    by their names. Two functions without one, such as two lambdas, look the same: name them, as
-    in `RunnableLambda(function, name="search")`.
+    Solvers are recognised by name and, where LangChain tells them, settings; retrievers by name.
+    Two functions without a name, such as two lambdas, look the same: name them, as in
+    `RunnableLambda(function, name="search")`.
 
     Args:
-        path: The SQLite file, made if it isn't there; `":memory:"` for one that isn't kept.
+        path: The SQLite file, made if missing; `":memory:"` keeps nothing on disk.
         across_questions: Share answers between questions about the same context.
 
     Raises:

@@ -14,18 +14,19 @@ from .usage import UsageRow, add_usage
 
 @dataclass(frozen=True)
 class Budget:
-    """Most that one question may take; None is no cap.
+    """The most that one question may take; None is no limit.
 
-    What runs when a cap is reached is finished (except `max_seconds`, which stops it); what
-    hasn't started is skipped, and the answer is composed from what there is, with status
-    `budget_exhausted`. One call is kept back for the composer if the plan needs one. Beyond
-    `max_tokens`, `max_seconds` and `max_cost` that one composing call is still made.
+    When a limit is reached, calls that are running are finished (`max_seconds` stops them too),
+    others are skipped, and the answer is composed from what there is, with the status
+    `budget_exhausted`. If the plan needs a composer, one call is kept for it: `max_calls` is
+    never exceeded, but that call is made even if another limit has been reached.
 
     Attributes:
         max_calls: Model calls, retries included.
         max_tokens: Input and output tokens together, as far as models report them.
         max_seconds: Seconds since the question was asked; a resumed run's clock starts anew.
-        max_cost: Money, in the currency of the model table's prices.
+        max_cost: Money, counted by `price_in` and `price_out` of your `[models.NAME]` tables;
+            a model without prices isn't counted, and a warning says so.
 
     Raises:
         UserError: If a cap isn't a positive number.
@@ -56,15 +57,17 @@ class Budget:
 
 
 class Meter:
-    """Counts what a question has taken so far, against its budget; threads may share it.
+    """Counts what has been used of a budget; threads may share it.
+
+    For one budget over all questions of a graph, pass it as `shared_meter=`.
 
     Args:
-        budget: The caps; none if None.
+        budget: The limits; none if None.
         spent: Usage of the question's earlier nodes.
         seconds: Seconds that they took.
-        shared: The meter of many questions, which counts what this one takes as well.
-        strict: Whether the caps on tokens, seconds and money hold for a question's last call,
-            too: as where an answer with gaps is of no use.
+        shared: The meter of many questions, which counts this one, too.
+        strict: Whether the limits on tokens, seconds and money also stop a question's last,
+            composing call, where an answer with gaps is of no use.
 
     Attributes:
         usage: What was paid for, by role and model.

@@ -97,7 +97,7 @@ def composer_node(
 
     Args:
         composer: A model reference, chat model, Runnable or compiled graph.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
     """
     model, texts = resolve_model(composer, "solver"), load_prompts(prompts)

@@ -158,12 +158,12 @@ def create_decomposer(
     max_subquestions: int = 8,
     prompts: str | Path | Prompts | None = None,
 ) -> Runnable[str | dict[str, Any], Plan]:
-    """A decomposer alone, as a Runnable from a question to its `Plan`.
+    """The decomposer alone: a Runnable from a question to its `Plan`; nothing is solved.
 
     Args:
         decomposer: A model reference or chat model.
         max_subquestions: Most lines a plan may have.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
 
     Raises:
         UserError: If the reference, a file or the cap is wrong.
@@ -198,7 +198,7 @@ def decomposer_node(
         decomposer: A model reference or chat model.
         max_subquestions: Most lines a plan may have.
         must_split: Whether `atomic` is no answer.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
 
     Example:

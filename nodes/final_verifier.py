@@ -35,7 +35,7 @@ def verifier_node(
     prompts: str | Path | Prompts | None = None,
     limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
-    """A LangGraph node that has `answer` judged, and replaces it by a better one if it can.
+    """A LangGraph node that has `answer` judged and, if it is wrong, revised.
 
     It writes `answer`, `warnings`, `usage` and `trace`, and puts a better answer's AI message in
     the place of the first. A `status` of `ok` becomes `partial` if a decomposition graph revised
@@ -44,9 +44,9 @@ def verifier_node(
     Args:
         verifier: Judges: a model reference, chat model, Runnable or compiled graph.
         solver: Revises a wrong answer; the verifier if None. One that only writes expressions
-            can't, and the answer stands with a warning.
+            can't, and the answer is kept with a warning.
         retries: How often a wrong answer is revised.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
 
     Raises:

@@ -44,17 +44,17 @@ def gate_node(
     retriever: Any = None,
     limits: Limits | None = None,
 ) -> Runnable[Any, dict[str, Any]]:
-    """A LangGraph node that ends the question undivided, or says that it is to be split.
+    """A LangGraph node that answers the question undivided, or says that it must be split.
 
-    If it answers, it writes what the composer writes, `status` among it; otherwise `status`
-    is `running`, whatever an earlier question left there, and `asked` holds what most samples
-    said, should nothing better be found.
+    If it answers, it writes what the composer writes, including `status`. Otherwise it sets
+    `status` to `running`, and `asked` holds what most samples said, in case nothing better is
+    found.
 
     Args:
-        gate: `never` split, or split on `disagreement`.
+        gate: `never` splits nothing; `disagreement` splits if the samples disagree.
         solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
         samples: How many samples must agree under `disagreement`.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         retriever: A LangChain retriever, or a function, that is asked for the question.
         limits: Budget for the question and timeout for a call.
 

@@ -53,10 +53,10 @@ def solver_node(
 
     Args:
         solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         retriever: A LangChain retriever, or a function, that is asked for each subquestion.
         answer_cache: Keeps answers between questions.
-        one_at_a_time: Solve in plan order, with every earlier answer carried along.
+        one_at_a_time: Solve in plan order, each line with all earlier answers in view.
         limits: Budget for the question and timeout for a call.
     """
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)

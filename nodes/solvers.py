@@ -20,14 +20,15 @@ Route = Callable[[Subquestion], str]
 
 @dataclass(frozen=True)
 class SolverOption:
-    """A solver with what it costs and how often it is right, for allocation.
+    """A solver, what it costs, and how often it is right: what allocation chooses from.
 
     Attributes:
         solver: A model reference, chat model, Runnable or compiled graph.
         cost: Money for one call, in the currency of `Budget.max_cost`.
-        success: Chance that its answer is right, or a function that estimates it for a
-            subquestion.
-        samples: Numbers of samples to choose from; of several, the majority's answer is taken.
+        success: Chance that its answer is right, from 0 to 1, or a function that estimates it
+            for a subquestion.
+        samples: How often it may be asked, as a choice: `(1, 3)` is once, or three times and the
+            majority's answer.
 
     Example:
         >>> SolverOption("bundled", cost=0.0, success=0.4, samples=(1, 3)).cost

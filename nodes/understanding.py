@@ -37,14 +37,13 @@ def understanding_node(
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that finds the core question and the useful facts.
 
-    Whoever comes after it sees them as part of the problem, but for models trained for this
-    project, whose prompts have no place for them. It writes them into `asked`, which a state of
-    your own needs a field for, as it does for `usage` and `warnings`. If a call fails, the question
-    goes on as it was, with a warning.
+    All later models see them as part of the problem, except those trained for this project,
+    whose prompts have no place for them. It writes `asked`, `usage` and `warnings`; your own
+    state needs a field for each. If a call fails, the question stays as it was, with a warning.
 
     Args:
         model: A model reference, chat model, Runnable or compiled graph that writes words.
-        prompts: Folder with prompts of one's own.
+        prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
 
     Raises:

@@ -77,7 +77,8 @@ def majority_chance(chance: float, samples: int) -> float:
 def allocate(items: Sequence[Sequence[Option]], budget: float | None = None) -> Allocation:
     """Choose one option per item, worth the most together, at a cost within the budget.
 
-    Of more than `EXACT_ITEMS` items, only those where the budget runs out get an exact choice.
+    Up to `EXACT_ITEMS` items the choice is the best one. Beyond that it is near the best, and
+    `Allocation.gap` bounds what it lacks.
 
     Raises:
         ValueError: If an item has no options, or the cheapest ones cost more than the budget.

@@ -19,7 +19,7 @@ class CheckSettings:
     Args:
         strings: Texts whose tokens are compared.
         samples: Held-out replies whose likeliest tokens are compared.
-        prompts: Held-out questions of each role to which greedy replies are compared.
+        prompts: Held-out questions of each role whose greedy replies are compared.
         agreement_f16: Least share of equal likeliest tokens of an F16 file.
         agreement_quantised: The same of a quantised one.
         replies_f16: Least share of equal greedy replies of an F16 file.

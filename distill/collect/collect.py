@@ -42,9 +42,10 @@ class CollectSettings:
     """What a teacher is asked, and what it may take.
 
     Attributes:
-        teacher: A model reference, or the name of a model that is given along.
+        teacher: A model reference, such as openai:gpt-5-mini or the name of a [models.NAME] table;
+            in Python also a name in `models`.
         questions: A JSONL file, or `hf:OWNER/NAME[/CONFIG][:SPLIT]`.
-        attempts: Plans for each question; the first is the likeliest, later ones are drawn.
+        attempts: Plans for each question; the first is the likeliest, later ones are sampled.
         solve: Ask for a solution along each plan, too.
         explain: Show the teacher the reference solution (a row's `solution`, or GSM8K's
             annotated answer) and ask for the plan that it follows.
@@ -54,10 +55,10 @@ class CollectSettings:
         max_cost: Most money, over all runs on the directory; calls that are under way when
             it is reached are finished.
         max_calls: Most requests, retries included, over all runs on the directory.
-        limit: Only so many of the questions, from the first.
-        skip_broken: Leave out broken lines in place of refusing the file.
+        limit: Ask only the first so many questions.
+        skip_broken: Leave out broken lines instead of refusing the file.
         max_subquestions: Most lines that a plan may have.
-        temperature: Of drawn attempts; a hosted model's own if None.
+        temperature: Of later attempts; a hosted model's own if None.
         call_timeout: Seconds for one call; the model's own if None.
 
     Raises:

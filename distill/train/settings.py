@@ -81,7 +81,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What to train, on what, and for how long; mappings and lists as YAML holds them will do.
+    """What to train, on what, and for how long, as in a YAML file.
 
     Args:
         stages: Mixtures of example files, one after another.
@@ -100,11 +100,11 @@ class TrainSettings:
         epochs: Passes over the last stage's mixture.
         max_minutes: Time to train, evaluations and checkpoints included.
         batch_tokens: Tokens of one update.
-        micro_tokens: Tokens on the device at once, padding included, which only memory and time
-            hang on; 0 is twice `batch_tokens`.
+        micro_tokens: Tokens on the device at once, padding included; changes only memory and
+            time. 0 is twice `batch_tokens`.
         row_tokens: Width of the rows that samples are packed into.
         max_tokens: Longer samples are left out; 0 is the student's context.
-        prompt_weight: What the loss on a prompt's token counts.
+        prompt_weight: Weight of the loss on a prompt's token.
         optimizer: "auto" is Muon from scratch and for a small student of this project (without
             LoRA), else AdamW.
         learning_rate: AdamW's; 0 is 3e-3 from scratch, 2e-4 with LoRA, 1e-3 for a small student of
@@ -123,11 +123,11 @@ class TrainSettings:
         gradient_checkpointing: Less memory, more time.
         save_every: Steps between checkpoints to resume from.
         log_every: Steps between lines of the log.
-        threads: CPU threads; 0 is one a physical core.
+        threads: CPU threads; 0 is one for each physical core.
         seed: Of weights and order.
         final, domain, recipe: Declared in the model file.
-        grounded: Declares that plans name nothing which the question doesn't; the grammar
-            holds the model to it.
+        grounded: Declares that plans name nothing that isn't in the question; the grammar
+            enforces it.
     """
 
     stages: tuple[Stage, ...]
