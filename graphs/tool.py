@@ -80,14 +80,14 @@ def create_decomposition_tool(
 
     def solve(question: str) -> tuple[str, Result]:
         try:
-            result = running.invoke({"question": question}, _config_for(question))
+            result = _ended(running.invoke({"question": question}, _config_for(question)))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
 
     async def asolve(question: str) -> tuple[str, Result]:
         try:
-            result = await running.ainvoke({"question": question}, _config_for(question))
+            result = _ended(await running.ainvoke({"question": question}, _config_for(question)))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
@@ -134,6 +134,17 @@ def _without_checkpointer(graph: Any) -> Any:
     if getattr(graph, "checkpointer", None) is None:
         return graph
     return graph.copy(update={"checkpointer": None})
+
+
+def _ended(result: Result) -> Result:
+    """The result, unless it is a pause; in an agent, that is raised, and the agent pauses.
+
+    Raises:
+        UserError: If it is one.
+    """
+    if "__interrupt__" in result:
+        raise UserError("a person is asked, and nobody can reply: give the tool to an agent.")
+    return result
 
 
 def _failed(error: Exception) -> Result:

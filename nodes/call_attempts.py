@@ -130,6 +130,9 @@ class Attempts:
 
         That is the error, or that the budget's time ran out.
         """
+        if type(error).__name__ == "ParentCommand":
+            # LangGraph's handoff; those around an agent that answers a line are no agents.
+            error = ReplyError(f"{self._call.model.name} handed over instead of answering")
         if waits_for_a_person(error):
             # It goes on when the run is resumed, and is counted then.
             self.made -= 1
@@ -160,5 +163,8 @@ class Attempts:
             usage = no_usage(self._call.role, self._call.model.name, self.made, seconds)
             if nested := self._told_by_nested(error):
                 usage = self._usage_of_nested(nested)
+            elif is_graph(self._call.model.runnable):
+                # What an agent has taken before it failed, nobody tells.
+                usage = self._usage([])
             self._session.paid(usage)
             error.usage = (usage,)  # type: ignore[attr-defined]

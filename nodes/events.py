@@ -89,3 +89,13 @@ def token_writer() -> Callable[[str], None] | None:
         known = text
 
     return write
+
+
+def has_context() -> bool:
+    """Whether the run that we are in, or one around it, was given a `context`."""
+    from langgraph.runtime import get_runtime
+
+    try:
+        return get_runtime().context not in (None, {})
+    except (RuntimeError, KeyError, AttributeError):
+        return False  # Not inside a graph.

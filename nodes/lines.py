@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..models.references import ResolvedModel
 from ..plan import Subquestion
 from ..prompts import Prompts
 from .answer_cache import AnswerCache, from_cache
 from .answers import AnswerRow, failed, is_whole, skipped
-from .events import Event
+from .events import Event, has_context
+from .namespaces import is_language_model
 from .problem import Problem
 from .solver import solve_subquestion
 from .solvers import Choice, Solvers
@@ -38,14 +40,23 @@ class LineSettings:
     """Answers a line in place of the solver alone; skipping, cache and verifier stay around it."""
 
     def __post_init__(self) -> None:
-        asked = [*self.solvers.models.values(), *getattr(self.answer, "models", ())]
-        if self.verifier:
-            asked.append(self.verifier.model)
-        if self.cache and (found := next((m.name for m in asked if m.configurable), None)):
+        found = next((model.name for model in self._asked if model.configurable), None)
+        if self.cache and found:
             raise UserError(
                 f"answer_cache= can't tell apart what {found!r} answers under different configs: "
                 "leave the cache out, or name a model that no config changes."
             )
+
+    @property
+    def _asked(self) -> list[ResolvedModel]:
+        judges = [self.verifier.model] if self.verifier else []
+        return [*self.solvers.models.values(), *getattr(self.answer, "models", ()), *judges]
+
+    @property
+    def may_read_context(self) -> bool:
+        """Whether answers may hang on a run's `context`, which functions and graphs can read."""
+        models = [model.runnable for model in self._asked]
+        return self.retriever is not None or not all(map(is_language_model, models))
 
 
 def solve_line(
@@ -94,6 +105,8 @@ def _answer(
 ) -> Steps[AnswerRow]:
     """The answer from the cache, or from the solver and then into the cache."""
     cache, prompts = settings.cache, settings.prompts
+    if cache and settings.may_read_context and has_context():
+        cache = None  # One user's answers aren't another's.
     key = ""
     if cache:
         more = [getattr(settings.answer, "key", None)]

@@ -55,7 +55,7 @@ def read_output(output: Any, name: str) -> Output:
     Raises:
         TypeError: If it is none of these.
     """
-    text, messages = _text_of(output)
+    text, messages = _text_of(output, name)
     endings = _endings(messages[-1]) if messages else set[str]()
     problem: ReplyError | None = None
     if tool := _tool_asked_for(output):
@@ -106,7 +106,7 @@ def whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _text_of(output: Any) -> tuple[str | None, list[Any]]:
+def _text_of(output: Any, name: str) -> tuple[str | None, list[Any]]:
     """None is the text of a graph that says itself that it has no answer."""
     from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
     from pydantic_core import to_json
@@ -129,7 +129,7 @@ def _text_of(output: Any) -> tuple[str | None, list[Any]]:
                 return to_json(structured, serialize_unknown=True).decode(), messages
             return str((every if direct else messages)[-1].text), messages
     raise TypeError(
-        f"a solver returns a text, a message or a state with messages, not {type(output).__name__}"
+        f"{name} returned {type(output).__name__}, not a text, a message or a state with messages"
     )
 
 
@@ -186,6 +186,11 @@ class Heard:
         """
         if self._left:
             raise StoppedError
+        if isinstance(chunk, str):  # Of what a chat model falls back on.
+            self._add_text(str(chunk))
+            return
+        if not hasattr(chunk, "response_metadata"):
+            raise TypeError(f"a model's reply is a text or a message, not {type(chunk).__name__}")
         self._id = self._id or chunk.id
         self._metadata.update(chunk.response_metadata)
         if chunk.usage_metadata:
@@ -197,7 +202,9 @@ class Heard:
         names = [part["name"] for part in parts if part["name"]]
         self._tool_calls += [{"name": name, "args": {}, "id": None} for name in names]
         content = chunk.content
-        more = content if isinstance(content, str) else str(chunk.text)
+        self._add_text(content if isinstance(content, str) else str(chunk.text))
+
+    def _add_text(self, more: str) -> None:
         if not more:
             return
         self._text += more

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, StateGraph
+from langgraph.runtime import get_runtime
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
+from langgraph_decompose.graphs.state import DecompositionState
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
 from .conftest import ROOT
@@ -238,3 +242,30 @@ def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:
 def test_answers_of_a_run_scoped_context_are_not_kept() -> None:
     with pytest.raises(UserError, match="can't tell apart what is answered under different cont"):
         create_decomposition_graph("bundled", answer_cache=AnswerCache(), context_schema=dict)
+
+
+@both
+@pytest.mark.parametrize("place", ["alone", "in a parent"])
+def test_nor_are_those_of_a_context_that_comes_with_the_run(how: str, place: str) -> None:
+    def balance(_: str) -> str:
+        return f"{get_runtime(dict).context['user']}'s"
+
+    def asked_by(user: str, solver: Any) -> Any:
+        asked = create_decomposition_graph(
+            solver, decomposer=ScriptedChatModel(replies=[], default="#1 A?"), answer_cache=cache,
+            composer=ScriptedChatModel(replies=[], default="end"),
+        )  # fmt: skip
+        if place == "in a parent":
+            parent = StateGraph(DecompositionState, context_schema=dict).add_node("solve", asked)
+            asked = parent.add_edge(START, "solve").compile()
+        given: Any = {"context": {"user": user}}
+        if how == "sync":
+            return asked.invoke(ASKED, **given)["answers"][0]
+        return asyncio.run(asked.ainvoke(ASKED, **given))["answers"][0]
+
+    cache = AnswerCache()
+    found = [asked_by(user, RunnableLambda(balance))["answer"] for user in ("Ann", "Bob")]
+    assert (found, len(cache)) == (["Ann's", "Bob's"], 0)
+    # A chat model can't read it.
+    model = ScriptedChatModel(replies=[], default="x")
+    assert [asked_by(user, model)["cached"] for user in ("Ann", "Bob")] == [False, True]

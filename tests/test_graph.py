@@ -18,6 +18,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import Command
 from langgraph_decompose import (
     UserError,
     build_decomposition_graph,
@@ -455,6 +456,24 @@ def test_an_agent_may_answer_with_what_a_tool_returns(anyhow: Any) -> None:
 
 
 @both
+def test_an_agent_that_hands_over_to_another_fails_its_line_alone(anyhow: Any) -> None:
+    @tool
+    def hand_over() -> Command[Any]:
+        """Hand over."""
+        return Command(graph=Command.PARENT, goto="other")
+
+    call = AIMessage("", tool_calls=[{"name": "hand_over", "args": {}, "id": "1"}])
+    model = ScriptedChatModel(replies={"now: B?": call}, default="fine")
+    agent, planner = create_agent(model, tools=[hand_over], name="al"), scripted("#1 A?\n#2 B?")
+    graph = create_decomposition_graph(agent, decomposer=planner, composer=scripted("end"))
+    result = anyhow(graph, {"question": SPOUSE})
+    assert (result["answer"], result["status"]) == ("end", "partial")
+    first, second = result["answers"]
+    assert first["answer"] == "fine"
+    assert second["error"]["message"] == "al handed over instead of answering"
+
+
+@both
 def test_an_agent_may_answer_in_a_form_of_its_own(anyhow: Any) -> None:
     class Director(BaseModel):
         name: str
@@ -503,6 +522,15 @@ def test_the_builder_takes_nodes_of_one_s_own() -> None:
     builder.add_node("shout", lambda state: {"answer": state["answer"] + "!"})
     builder.add_edge("composer", "shout")
     assert builder.compile().invoke({"question": SEATS})["answer"] == "180!"
+
+
+@both
+def test_what_returns_no_text_is_named(anyhow: Any) -> None:
+    graph = create_decomposition_graph(
+        scripted("x"), decomposer=create_decomposer(scripted("#1 A?"))
+    )
+    with pytest.raises(TypeError, match="decomposer returned Plan, not a text, a message or a"):
+        anyhow(graph, {"question": SPOUSE})
 
 
 async def test_a_decomposer_is_a_plain_runnable() -> None:

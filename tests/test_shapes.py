@@ -230,6 +230,13 @@ def asking_a_person(text: str) -> str:
     return f"{interrupt('Which?')} it is"
 
 
+@both
+def test_outside_an_agent_nobody_can_reply_to_a_solver(anyhow: Any) -> None:
+    tool = create_decomposition_tool(solver=asking_a_person, strategy="direct")
+    with pytest.raises(UserError, match="a person is asked, and nobody can reply"):
+        anyhow(tool, {"question": "Who directed Jaws?"})
+
+
 def in_a_tool() -> Any:
     tool = create_decomposition_tool(solver=asking_a_person)
     model = Scripted(replies=[calling("Who directed Jaws?"), "Done."])

@@ -232,6 +232,18 @@ def test_an_answer_that_begins_anew_says_so(how: str) -> None:
 
 
 @both
+@pytest.mark.parametrize("role", ["decomposer", "composer"])
+@pytest.mark.parametrize("chain", [False, True])
+def test_a_chat_model_may_fall_back_on_what_returns_text(how: str, role: str, chain: bool) -> None:
+    text = {"decomposer": PLAN, "composer": "the end"}[role]
+    other: Any = always(text) | StrOutputParser() if chain else RunnableLambda(lambda _: text)
+    models: Any = {role: always(ConnectionError("down")).with_fallbacks([other])}  # type: ignore[arg-type]
+    *_, result = stream(how, decomposition(**models), "values")
+    assert (len(result["answers"]), result["warnings"]) == (4, [])
+    assert result["answer"] == ("the end" if role == "composer" else "".join(TOKENS))
+
+
+@both
 def test_a_vote_is_told(how: str) -> None:
     graph = decomposition(solver=always("Answer: 7"), strategy="self_consistency", samples=3)
     assert custom(how, graph) == [

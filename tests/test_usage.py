@@ -7,11 +7,13 @@ import threading
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
 from langgraph_decompose import AnswerCache, Budget, SolverOption, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
@@ -284,3 +286,22 @@ def test_what_a_nested_graph_has_tried_again_is_not_tried_more_and_counts(how: s
         outer = create_decomposition_graph(inner, strategy="direct")
         result = run(how, outer)
         assert (result["status"], len(server.calls), calls(result, "solver")) == ("failed", 3, 3)
+
+
+@both
+def test_what_an_agent_that_failed_has_taken_is_not_told_as_nothing(how: str) -> None:
+    @tool
+    def look_up() -> str:
+        """Look it up."""
+        return "nothing"
+
+    again = AIMessage("", tool_calls=[{"name": "look_up", "args": {}, "id": "1"}])
+    model = ScriptedChatModel(replies={"now: B?": again}, default="x")
+    agent = create_agent(model, tools=[look_up], name="al").with_config(recursion_limit=6)
+    models: Any = {"decomposer": FakeListChatModel(responses=["#1 A?\n#2 B?"])}
+    models["composer"] = ScriptedChatModel(replies=[], default="end")
+    result = run(how, create_decomposition_graph(agent, budget=Budget(max_tokens=9_999), **models))
+    first, second = result["answers"]
+    assert (first["usage"][0]["input_tokens"] or 0) > 0
+    assert [second["usage"][0][name] for name in ("calls", "input_tokens")] == [1, None]
+    assert any("max_tokens doesn't count" in text and "al" in text for text in result["warnings"])
