@@ -103,29 +103,34 @@ def config_path() -> Path:
     """Where the TOML file is looked for; `DECOMPOSE_CONFIG` names another place."""
     named = os.environ.get("DECOMPOSE_CONFIG")
     if named:
-        return _expanded(named)
+        return expanded(named)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return _expanded(base) / "langgraph-decompose" / "config.toml"
+    return expanded(base) / "langgraph-decompose" / "config.toml"
 
 
 def state_folder() -> Path:
     """Where runs are kept; made, for the user alone, if it isn't there."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return _private(_expanded(base) / "langgraph-decompose", "; mend that, or ask with --no-save")
+    return _private(expanded(base) / "langgraph-decompose", "; mend that, or ask with --no-save")
 
 
 def cache_folder() -> Path:
     """Where cached answers are kept; made, for the user alone, if it isn't there."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return _private(_expanded(base) / "langgraph-decompose")
+    return _private(expanded(base) / "langgraph-decompose")
 
 
-def _expanded(path: str) -> Path:
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder in place of its `~`.
+
+    Raises:
+        UserError: If there is no such home folder.
+    """
     try:
         return Path(path).expanduser()
     except RuntimeError:
         raise UserError(
-            f"there is no home folder for {path!r}; set HOME or name the whole path."
+            f"there is no home folder for {str(path)!r}; set HOME or name the whole path."
         ) from None
 
 
@@ -170,7 +175,7 @@ def _read(path: Path) -> dict[str, Any]:
         if os.environ.get("DECOMPOSE_CONFIG"):
             raise UserError(f"DECOMPOSE_CONFIG names {str(path)!r}, which doesn't exist.") from None
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} isn't valid TOML: {error}.") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from None

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import UserError, describe_error, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
 from ..nodes.waiting import all_or_none
-from ..settings import Settings
+from ..settings import Settings, expanded
 from ..storage import lock_path, locked, open_checkpointer
 from .arguments import settings_from
 from .ask import graph_input
@@ -39,7 +39,7 @@ _NOT_RESULTS = (
 def run(args: Namespace) -> int:
     """Ask all rows and write the results in their order; returns the exit code."""
     rows, settings = read_rows(args.file), settings_from(args)
-    out = Path(args.out).expanduser()
+    out = expanded(args.out)
     _check(args, out)
     with ExitStack() as stack:
         busy = f"{str(out)!r} is being written by another process."

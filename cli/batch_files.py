@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import UserError, describe_error
 from ..evals.rows import refuse_utf16
 from ..nodes.problem import Problem
+from ..settings import expanded
 from ..storage import open_private, writing
 
 _MAX_LINE = 40_000_000
@@ -49,7 +50,7 @@ def read_rows(name: str) -> list[Row]:
         UserError: If the file can't be read, is a JSON list, or holds no row at all.
     """
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+        data = sys.stdin.buffer.read() if name == "-" else expanded(name).read_bytes()
     except OSError as error:
         raise UserError(f"the questions {name!r} can't be read: {error.strerror}.") from None
     refuse_utf16(data, f"the file of questions {name!r}")

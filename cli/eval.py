@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..models.hosted import without_credentials
-from ..settings import Settings, load_settings
+from ..settings import Settings, expanded, load_settings
 from ..storage import write_private
 from .arguments import read_json_file
 from .drive import loading
@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
         return _fit_ladder(args)
     table = args.tasks[0] if args.tasks[0] in experiment_names() else ""
     settings = _settings(args, _of_table(table, args) if table else _matrix(args))
-    out = Path(args.out).expanduser()
+    out = expanded(args.out)
     summary = _run(Evaluation(settings), out, resume=args.resume)
     shown = _beside_published(table, args, summary, out) if table else _lines(summary)
     print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
@@ -86,7 +86,7 @@ def _fit_ladder(args: Namespace) -> int:
     from ..evals.fit_ladder import fit_ladder, ladder_text
     from ..evals.sample_file import SAMPLES
 
-    choice, out = _ladder_choice(args), Path(args.out).expanduser()
+    choice, out = _ladder_choice(args), expanded(args.out)
     compared = list(choice.systems.values())
     evaluation = Evaluation(_settings(args, {choice.task: compared}))
     for doubt in ladder_samples.warnings_about(choice, len(evaluation.keys) // len(compared)):

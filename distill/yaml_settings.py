@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -12,6 +13,7 @@ from ..errors import MissingDependencyError, UserError
 
 T = TypeVar("T")
 _MAX_YAML_BYTES = 1_000_000
+_SHOWN = 80
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -36,7 +38,7 @@ def read_yaml(path: Path, what: str) -> Any:
         text = file.read(_MAX_YAML_BYTES)
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # A date may be none.
         raise UserError(f"{what} is no YAML: {' '.join(str(error).split())}.") from None
 
 
@@ -60,7 +62,8 @@ def checked(kind: type[T], row: Any, what: str) -> T:
 
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(row, Mapping):
-        raise UserError(f"{what} is a mapping of {', '.join(known)}, not {row!r}.")
+        found = reprlib.repr(row)[:_SHOWN]  # In YAML a few lines can hold more than fits anywhere.
+        raise UserError(f"{what} is a mapping of {', '.join(known)}, not {found}.")
     if unknown := [name for name in row if name not in known]:
         raise UserError(f"{what} has no {unknown[0]!r}; it takes {', '.join(known)}.")
     try:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..errors import MissingDependencyError, UserError
 from ..nodes.outputs import whole_characters
+from ..settings import expanded
 from .hub import HUB, dataset_rows
 from .items import Item
 from .loaders import FORMATS, read_file, read_items
@@ -81,7 +82,7 @@ def load_task(name_or_path: str | Path) -> Task:
     name = str(name_or_path)
     if name in task_names():
         return _from_yaml(TASKS / f"{name}.yaml", _DATA)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file() and path.suffix in _YAML:
         return _from_yaml(path, path.parent)
     if path.is_file() and path.suffix in _ROWS:
@@ -133,7 +134,7 @@ def source_of(task: Task, data: str | Path | None = None) -> str:
     """
     if _on_hub(task, data):
         return HUB + task.hf
-    folder = task.home if data is None else Path(data).expanduser()
+    folder = task.home if data is None else expanded(data)
     found = next((name for name in task.sources if (folder / name).is_file()), None)
     if found is None:
         raise UserError(_missing(task, folder))
@@ -145,7 +146,7 @@ def _read(task: Task, data: str | Path | None) -> list[Item]:
     if _on_hub(task, data):
         rows = ((f"{source}, row {number}", row) for number, row in dataset_rows(source))
         return list(read_items(task.format, rows))
-    folder = task.home if data is None else Path(data).expanduser()
+    folder = task.home if data is None else expanded(data)
     return list(read_file(task.format, folder / source))
 
 
@@ -211,7 +212,7 @@ def _from_yaml(path: Path, home: Path) -> Task:
             row = yaml.safe_load(file.read(_MAX_YAML_BYTES))
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{str(path)!r} is no YAML: {' '.join(str(error).split())}.") from None
     try:
         return _task(row, home)

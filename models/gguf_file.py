@@ -6,6 +6,7 @@ Every length is bounded, because a file is untrusted input.
 
 from __future__ import annotations
 
+import math
 import stat
 import struct
 from dataclasses import dataclass
@@ -26,12 +27,18 @@ _MAX_KEPT_ARRAY = 64
 _MAX_ARRAY = 5_000_000
 _MAX_LAYERS = 512
 """As llama.cpp has it, which ends the process at more, or none."""
+_EPSILON = ("norm_epsilon", "norm_rms_epsilon")
+"""How the keys end whose value llama.cpp ends the process at, if it is below 0 or no number."""
 _SUPPORTED_VERSIONS = (2, 3)
 
 
 NO_REPEAT = 12
 """So many tokens in a row come at most twice in a line of a file trained for this project: small
 models repeat a phrase for ever now and then."""
+
+
+class _SameTokenError(Exception):
+    """A token that a vocabulary has twice, at which llama.cpp ends the process."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,11 @@ def _read_cached(path: str, size: int, _mtime: int) -> dict[str, Any]:
         raise ModelFileError(f"{path!r} is cut off or damaged; download it again.") from None
     except OSError as error:
         raise ModelFileError(f"{path!r} can't be read: {error.strerror}.") from None
+    except _SameTokenError as error:
+        raise ModelFileError(
+            f"{path!r} has the token {error.args[0]!r} twice in its vocabulary, which llama.cpp "
+            "doesn't load; export the file again."
+        ) from None
     except UnicodeDecodeError:
         raise ModelFileError(f"{path!r} is damaged: a name in it isn't text.") from None
 
@@ -129,7 +141,8 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     for _ in range(pairs):
         key = _string(stream)
-        value = _value(stream, struct.unpack("<I", _take(stream, 4))[0])
+        kind = struct.unpack("<I", _take(stream, 4))[0]
+        value = _value(stream, kind, distinct=key == "tokenizer.ggml.tokens")
         if value is not None:
             metadata[key] = value
     alignment = metadata.get("general.alignment", 32)
@@ -142,6 +155,12 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
             f"{path!r} says that it has {layers} layers, and llama.cpp takes 1 to {_MAX_LAYERS}; "
             "download or export the file again."
         )
+    for key, value in metadata.items():
+        if key.endswith(_EPSILON) and isinstance(value, float) and not 0 <= value < math.inf:
+            raise ModelFileError(
+                f"{path!r} says that {key} is {value}, which no model can have; download or export "
+                "the file again."
+            )
     return metadata
 
 
@@ -178,22 +197,25 @@ def _string(stream: BinaryIO) -> str:
     return _string_bytes(stream).decode("utf-8")
 
 
-def _value(stream: BinaryIO, kind: int) -> Any:
+def _value(stream: BinaryIO, kind: int, *, distinct: bool = False) -> Any:
     if kind == _STRING:
         return _string(stream)
     if kind == _ARRAY:
         item, count = struct.unpack("<IQ", _take(stream, 12))
         if count > _MAX_ARRAY or item == _ARRAY:
             raise EOFError
-        return _array(stream, item, count)
+        return _array(stream, item, count, distinct=distinct)
     if kind not in _SCALARS:
         raise EOFError
     code = _SCALARS[kind]
     return struct.unpack(code, _take(stream, struct.calcsize(code)))[0]
 
 
-def _array(stream: BinaryIO, item: int, count: int) -> list[Any] | None:
+def _array(stream: BinaryIO, item: int, count: int, *, distinct: bool) -> list[Any] | None:
     """Short arrays as lists; long ones (vocabularies) are skipped."""
+    if distinct and item == _STRING:
+        _read_distinct(stream, count)
+        return None
     if count <= _MAX_KEPT_ARRAY:
         return [_value(stream, item) for _ in range(count)]
     if item == _STRING:
@@ -204,3 +226,13 @@ def _array(stream: BinaryIO, item: int, count: int) -> list[Any] | None:
     else:
         raise EOFError
     return None
+
+
+def _read_distinct(stream: BinaryIO, count: int) -> None:
+    """Skip a vocabulary; empty tokens get names of their own from llama.cpp."""
+    seen: set[bytes] = set()
+    for _ in range(count):
+        token = _string_bytes(stream)
+        if token and token in seen:
+            raise _SameTokenError(token.decode("utf-8", "replace")[:60])
+        seen.add(token)

@@ -2,7 +2,8 @@
 
 A reply may take the call's timeout as a whole (httpx bounds only the wait for the next byte,
 so that a server which sends one now and then is waited for without end) and so many bytes. It
-must be a JSON object, or a stream of events that doesn't stop in the middle.
+must be a JSON object, or a stream of events that doesn't stop in the middle. Of a reply that
+redirects only the head is read, and none is unpacked that may become any size.
 
 Two more things that LangChain's own clients don't do: they may be used from one event loop
 after another, and a server that answers a streaming request with plain JSON is understood.
@@ -33,6 +34,10 @@ _SHOWN_OF_A_BAD_REPLY = 80
 _ENDS_OF_EVENTS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _END_OF_REPLY = re.compile(rb'\[DONE\]|"finish_reason"\s*:\s*"')
 _LONGEST_MARK = 64
+_MOST_REDIRECTS = 20
+_PACKINGS = ("", "identity", "gzip", "deflate")
+"""Of these, what has come unpacks to at most a thousand times as much; of zstd, or of one within
+another, to anything."""
 
 
 @cache
@@ -45,7 +50,7 @@ def _options(timeout: Any, proxy: str | None) -> dict[str, Any]:
     return {
         "proxy": proxy,  # None takes the environment's, such as HTTPS_PROXY.
         "timeout": timeout,
-        "follow_redirects": True,
+        "headers": {"accept-encoding": "gzip, deflate"},
         "limits": _NO_POOL_LIMIT,
         "verify": _trusted(),
     }
@@ -71,7 +76,10 @@ class BoundedClient(httpx.Client):
         bound = _Bound(request)
         client: Any = self._of_a_fork() or super()
         response = client.send(request, stream=True, **options)
-        if stream and _is_event_stream(response):
+        while redirected := response.next_request:
+            response.close()
+            response = client.send(bound.follow(redirected), stream=True, **options)
+        if not _left_packed(response) and stream and _is_event_stream(response):
             return _rebuilt(response, stream=_Events(response, bound))
         parts: list[bytes] = []
         try:
@@ -108,7 +116,11 @@ class BoundedClientPerLoop(httpx.AsyncClient):
         """Send; a reply that isn't an event stream is read at once, within the bounds."""
         bound = _Bound(request)
         response = await self._client().send(request, stream=True, **options)
-        if stream and _is_event_stream(response):
+        while redirected := response.next_request:
+            await response.aclose()
+            request = bound.follow(redirected)
+            response = await self._client().send(request, stream=True, **options)
+        if not _left_packed(response) and stream and _is_event_stream(response):
             return _rebuilt(response, stream=_AsyncEvents(response, bound))
         parts: list[bytes] = []
         try:
@@ -129,10 +141,22 @@ class _Bound:
         now, end = time.monotonic(), call_deadline.get()
         # Whoever waits for the call knows better how long than the client's own timeout.
         seconds = limits.get("read") or math.inf if end == math.inf else max(end - now, 0.001)
-        self._end, self._size = now + seconds, 0
+        self._end, self._size, self._redirects = now + seconds, 0, 0
         if seconds < math.inf:
             same = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
             request.extensions = {**request.extensions, "timeout": same}
+
+    def follow(self, request: httpx.Request) -> httpx.Request:
+        """Count a redirect, within the time of the whole reply; httpx itself would read its body.
+
+        Raises:
+            httpx.TooManyRedirects: If the server goes on redirecting.
+        """
+        self.take(b"")
+        self._redirects += 1
+        if self._redirects > _MOST_REDIRECTS:
+            raise httpx.TooManyRedirects("the server redirects without end", request=request)
+        return request
 
     def take(self, part: bytes) -> None:
         """Count a part of a reply; when its time is over, refuse to read on."""
@@ -188,6 +212,14 @@ class _AsyncEvents(_EventCheck, httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+def _left_packed(response: httpx.Response) -> bool:
+    """Whether a reply is packed as nobody asked for; it then stays so, and can't be read."""
+    if response.headers.get("content-encoding", "").lower() in _PACKINGS:
+        return False
+    response.headers["content-encoding"] = "identity"
+    return True
 
 
 def _is_event_stream(response: httpx.Response) -> bool:

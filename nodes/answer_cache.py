@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import UserError
 from ..plan import Subquestion
 from ..prompts import Prompts
+from ..settings import expanded
 from .answers import AnswerRow
 from .problem import Problem
 from .solver import resolve
@@ -59,7 +60,7 @@ class AnswerCache:
             raise UserError(f"an answer cache is the path of a file or ':memory:', not {path!r}.")
         self.across_questions = across_questions
         self._lock = threading.Lock()
-        self._name = name = str(path) if str(path) == ":memory:" else str(Path(path).expanduser())
+        self._name = name = str(path) if str(path) == ":memory:" else str(expanded(path))
         try:
             if name != ":memory:" and not os.path.exists(name):
                 # Answers may be private: nobody else may read them.

@@ -165,6 +165,10 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
     (["models", "nowhere.gguf"], "nowhere.gguf"),
     (["models", "fake.gguf"], "is no GGUF file"),
+    (["batch", "~no-one/q.jsonl", "--out", "o.jsonl"], "no home folder for '~no-one/q.jsonl'"),
+    (["batch", "long.txt", "--out", "~no-one/o.jsonl"], "no home folder for '~no-one/o.jsonl'"),
+    (["eval", "~no-one/q.jsonl", "--out", "o"], "no home folder for '~no-one/q.jsonl'"),
+    (["eval", "gsm8k", "--out", "~no-one/o"], "no home folder for '~no-one/o'"),
 ]
 
 

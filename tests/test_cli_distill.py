@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,12 @@ def test_a_mistake_is_told_in_a_line(
     assert error.count("\n") == 1
 
 
+# What a YAML file names, it may hold again and again: this is a list with 100,000 letters.
+MANY_TIMES_ITSELF = "- &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"- &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcde")
+)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -158,6 +165,9 @@ def test_a_mistake_is_told_in_a_line(
         ("stages: [{data: [a]}]\nmax_steps: many\n", "'max_steps': Input should be a valid int"),
         ("stages: [{data: [a]}]\nmax_steps: 1\nthreads: -1\n", "'threads' must be at least 0"),
         ("stages: [{data: [a}\n", "'mine.yaml' is no YAML"),
+        ("stages: 2024-02-30\n", "'mine.yaml' is no YAML: day is out of range for month"),
+        ("[" * 20_000, "'mine.yaml' is no YAML"),
+        (MANY_TIMES_ITSELF, "'mine.yaml' is a mapping of stages, roles,"),
     ],
 )
 def test_a_mistake_in_training_settings_is_told_in_a_line(
@@ -169,6 +179,7 @@ def test_a_mistake_in_training_settings_is_told_in_a_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+    assert len(error) < 2000
 
 
 def test_files_are_named_as_they_are(

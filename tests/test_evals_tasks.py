@@ -561,6 +561,7 @@ def test_an_own_yaml_finds_its_file_beside_it_or_in_the_data_folder(tmp_path: Pa
         (("questions.jsonl", "[1]"), "'source' is a file's place"),
         ((MINE, "- a list"), "it is a mapping with name"),
         ((MINE, "a: ["), "is no YAML"),
+        ((MINE, "[" * 20_000), "is no YAML"),
         ((MINE, "!!python/object/apply:os.getcwd []"), "is no YAML"),
     ],
 )

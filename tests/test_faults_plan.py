@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -66,6 +67,27 @@ def test_a_stream_of_too_many_small_events_is_given_up(
         result = run(how, graph(server))
         assert (result["status"], result["plan_source"]) == ("ok", "repaired")
         assert "over 10,000 bytes" in result["warnings"][0]
+
+
+@both
+def test_a_redirect_s_own_body_is_not_read(how: str) -> None:
+    where = (("Location", "/v1/chat/completions"),)
+    away = ServerReply(status=307, headers=where, raw=b"x" * 30_000_000)
+    with LatencyServer(Script([away, PLAN])) as server:
+        result = run(how, graph(server))
+        assert (result["status"], result["plan_source"]) == ("ok", "model")
+        assert [call.delivered for call in server.calls[:2]] == [False, True]
+
+
+@both
+@pytest.mark.parametrize("packing", ["gzip, gzip", "zstd"])
+def test_what_may_unpack_to_anything_stays_packed(how: str, packing: str) -> None:
+    bomb = gzip.compress(gzip.compress(b"0" * 30_000_000))
+    packed = ServerReply(raw=bomb, headers=(("Content-Encoding", packing),))
+    with LatencyServer(Script([packed, PLAN])) as server:
+        result = run(how, graph(server))
+        assert "isn't a completion" in result["warnings"][0]
+        assert {call.headers["accept-encoding"] for call in server.calls} == {"gzip, deflate"}
 
 
 @both

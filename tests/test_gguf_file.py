@@ -127,6 +127,24 @@ def test_a_number_of_layers_that_llama_cpp_would_die_of_is_refused(
     assert f"model.gguf' says that it has {layers} layers, and llama.cpp takes" in done.err
 
 
+@pytest.mark.parametrize("epsilon", [-1.0, float("nan"), float("inf")])
+def test_an_epsilon_that_llama_cpp_would_die_of_is_refused(tmp_path: Path, epsilon: float) -> None:
+    key = b"qwen3.attention.layer_norm_rms_epsilon\x06\0\0\0"
+    at = DATA.index(key) + len(key)
+    path = write(tmp_path, DATA[:at] + struct.pack("<f", epsilon) + DATA[at + 4 :])
+    with pytest.raises(ModelFileError, match=f"layer_norm_rms_epsilon is {epsilon}, which no"):
+        read_metadata(path)
+
+
+def test_a_vocabulary_with_one_token_twice_is_refused_before_llama_cpp_dies_of_it(
+    tmp_path: Path,
+) -> None:
+    one, other = (struct.pack("<Q", 1) + sign for sign in (b"|", b"~"))
+    path = write(tmp_path, DATA.replace(one, other, 1))
+    with pytest.raises(ModelFileError, match="has the token '~' twice in its vocabulary"):
+        read_metadata(path)
+
+
 def test_a_file_cut_inside_its_last_tensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="can't load 'model.gguf'"):
         ChatGGUF(model_path=write(tmp_path, DATA[:-64])).invoke("hi")

@@ -175,6 +175,8 @@ def test_a_file_asked_without_langchain_has_its_table_s_price(tmp_path: Path) ->
     ("text", "message"),
     [
         ("solver = ", "isn't valid TOML"),
+        ("ladder = " + "[" * 5000, "isn't valid TOML"),
+        ("max_calls = " + "9" * 5000, "isn't valid TOML"),
         ("slover = 'x'", "has no setting 'slover'"),
         ("solver = 3", "solver must be a text"),
         ("[models.a]\nref = 'x:y'\nn_ctx = 'big'", r"\[models.a\] n_ctx must be a whole number"),

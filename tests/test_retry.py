@@ -56,6 +56,14 @@ def test_retry_after_is_followed(openai_server: RecordingServer) -> None:
     assert 1.5 <= time.perf_counter() - begin < 20
 
 
+@pytest.mark.parametrize("when", ["Mon, 01 Jan 2026 00:00:00 +9999999999999", "soon"])
+def test_a_retry_after_that_is_no_time_is_passed_over(
+    openai_server: RecordingServer, when: str
+) -> None:
+    openai_server.replies = [(429, "slow down", {"Retry-After": when})]
+    assert ask(openai_server)["answer"] == "42"
+
+
 class Refused(Exception):
     """An error with the response that caused it, as HTTP clients raise it."""
 

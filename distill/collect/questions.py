@@ -11,6 +11,7 @@ from ...errors import UserError
 from ...evals.hub import HUB, dataset_rows
 from ...evals.rows import is_json_list
 from ...nodes.problem import Problem
+from ...settings import expanded
 from ..records import read_rows
 
 _GSM8K_MARK = "####"
@@ -82,7 +83,7 @@ def read_questions(
 
 def dataset_file(reference: str) -> Path | None:
     """The file that a reference names; None if it is a data set of the hub."""
-    return None if reference.startswith(HUB) else Path(reference).expanduser()
+    return None if reference.startswith(HUB) else expanded(reference)
 
 
 def _rows(reference: str, broken: list[str] | None) -> Iterator[tuple[int, Any]]:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator
 from ...errors import UserError
 from ...models.bundled import bundled_model_path
 from ...plan import Final
+from ...settings import expanded
 from ..yaml_settings import give_types
 from .mixture import STRICT, Roles, Sources, Stage
 from .tokenizer import MIN_VOCABULARY
@@ -235,7 +236,7 @@ class TrainSettings:
             return Path(bundled_model_path(role))
         if not self.student.startswith("gguf:"):
             return None
-        path = Path(self.student.removeprefix("gguf:")).expanduser()
+        path = expanded(self.student.removeprefix("gguf:"))
         if not path.is_file():
             raise UserError(f"there is no student {self.student!r}; check the path.")
         return path
@@ -247,7 +248,7 @@ def local_student(name: str) -> Path | None:
     Raises:
         UserError: If it looks like a folder and there is none.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if name != "scratch" and path.is_dir():
         return path
     if name.startswith("gguf:"):
