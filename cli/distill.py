@@ -246,10 +246,12 @@ def _export(args: Namespace) -> Any:
 def _check(args: Namespace) -> Any:
     from ..distill.check.check import check
     from ..distill.check.quality import by_metric, measured
+    from ..distill.export.hf_model import check_model_dir
     from ..distill.manifest import read_manifest
     from ..distill.records import read_examples, set_name
     from ..models.gguf_file import read_contract
 
+    check_model_dir(Path(args.model))  # Before what takes long.
     examples = list(read_examples(args.examples))
     smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
     sets = {set_name(args.examples): examples}

@@ -70,6 +70,7 @@ def is_finished(
     settings: Mapping[str, Any],
     inputs: Iterable[Path] = (),
     anew: bool = False,
+    outputs: Iterable[str] = (),
 ) -> bool:
     """Whether the step was done before with the same settings and inputs.
 
@@ -79,6 +80,7 @@ def is_finished(
         settings: What it is done with.
         inputs: Files that it reads.
         anew: Whether what it left with other settings may be overwritten.
+        outputs: Names of what it leaves there; if one was taken away since, it is made again.
 
     Raises:
         UserError: If the directory holds another step, or this one with other settings:
@@ -89,7 +91,8 @@ def is_finished(
         return False
     same = found["fingerprint"] == fingerprint(settings, inputs)
     if found["step"] == step and (same or anew or _nothing_came(directory, found)):
-        return same and bool(found["finished"])
+        there = all((directory / name).exists() for name in outputs)
+        return same and there and bool(found["finished"])
     remove = "" if holds_replies(directory) else "remove that directory, or "
     raise UserError(
         f"{str(directory)!r} holds the step {found['step']} with other settings or data; "
@@ -103,13 +106,14 @@ def begin(
     settings: Mapping[str, Any],
     inputs: Iterable[Path] = (),
     anew: bool = False,
+    outputs: Iterable[str] = (),
 ) -> bool:
     """Open a step's directory; True if there is something left to do.
 
     Raises:
         UserError: As `is_finished`, or if the directory can't be written.
     """
-    if is_finished(directory, step, settings, inputs := list(inputs), anew):
+    if is_finished(directory, step, settings, inputs := list(inputs), anew, outputs):
         return False
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -171,7 +175,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    except ValueError as error:
         raise UserError(f"{str(path)!r} can't be read: {error}.") from None
     if not isinstance(found, dict) or not {"step", "fingerprint", "finished"} <= found.keys():
         raise UserError(f"{str(path)!r} is no manifest.")

@@ -15,6 +15,7 @@ from .manifest import written_whole
 _TEXTS = (
     "id", "question", "context", "answer", "predicted", "solution", "source", "licence", "teacher",
 )  # fmt: skip
+_FORM = 'it is a list of lines like {"id": 1, "text": "...", "needs": []}'
 
 
 class Line(TypedDict):
@@ -76,7 +77,8 @@ class Example:
         try:
             self.to_plan()
         except (PlanError, KeyError, TypeError) as error:
-            raise ValueError(f"the plan can't be read: {error}") from None
+            why = error if isinstance(error, PlanError) else _FORM
+            raise ValueError(f"the plan can't be read: {why}") from None
         for row in self.plan:
             for name in ("expr", "answer"):
                 if not isinstance(row.get(name, ""), str):

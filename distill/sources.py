@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..evals.splits import Split, split_of
 from ..models.hosted import without_credentials
 from . import manifest
-from .collect.collect import CollectSettings, collect
+from .collect.collect import EXAMPLES, CollectSettings, collect
 from .generate import generate
 from .importers import read_dataset
 from .records import Example, read_examples, write_examples
@@ -96,7 +96,8 @@ def is_made(source: ExampleSource, data: Path, directory: Path) -> bool:
         UserError: If data is missing, or the directory holds another source.
     """
     settings, inputs = _about(source, data)
-    return manifest.is_finished(directory, "source", settings, inputs, _may_be_anew(directory))
+    about = ("source", settings, inputs, _may_be_anew(directory))
+    return manifest.is_finished(directory, *about, outputs=[EXAMPLES])
 
 
 def make_source(
@@ -121,10 +122,11 @@ def make_source(
     Raises:
         UserError: If data is missing or broken, or the directory holds another source.
     """
-    path = directory / "examples.jsonl"
+    path = directory / EXAMPLES
     settings, inputs = _about(source, data)
     manifest.refuse_own_input(path, inputs)
-    if not manifest.begin(directory, "source", settings, inputs, _may_be_anew(directory)):
+    about = ("source", settings, inputs, _may_be_anew(directory))
+    if not manifest.begin(directory, *about, outputs=[EXAMPLES]):
         return path
     left_out: list[str] = []
     examples = _examples(source, data, directory, progress, left_out)
@@ -136,13 +138,17 @@ def make_source(
         examples = varied(examples, source.vary)
     plans = [0]
     count = write_examples(path, _counting_plans(_told(examples, source.name, progress), plans))
+    dropped = _dropped(directory) if source.screen is not None else ""
     if not count:
         why = f" ({len(left_out)} rows are left out, {left_out[0]})" if left_out else ""
         raise UserError(
-            f"the source {source.name!r} has no examples{why}; look at its data and split."
+            f"the source {source.name!r} has no examples{why}; "
+            f"{dropped or 'look at its data and split'}."
         )
     if left_out:
         say(f"{source.name}: {len(left_out):,} left out, first {left_out[0]}")
+    if dropped:
+        say(f"{source.name}: {dropped}")
     if source.way == "import" and not plans[0]:
         say(f"none of {path} has a plan: it teaches to answer (`roles: [direct]`), not to split")
     counts = {
@@ -153,6 +159,19 @@ def make_source(
     }
     manifest.finish(directory, "source", settings, inputs, counts)
     return path
+
+
+def _dropped(directory: Path) -> str:
+    """What the screen dropped, in words; "" if that is nothing."""
+    counts = manifest.read_manifest(directory / "screen")["counts"]
+    dropped: dict[str, int] = counts["dropped"]
+    if not any(dropped.values()):
+        return ""
+    most, report = max(dropped, key=lambda name: dropped[name]), directory / "screen" / "report.md"
+    return (
+        f"its screen dropped {sum(dropped.values()):,} of {counts['read']:,}, most as {most!r}; "
+        f"{str(report)!r} says why"
+    )
 
 
 def _about(source: ExampleSource, data: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -227,7 +246,7 @@ def _taught(
             f"the source {source.name!r}: {failed} of its questions failed for now "
             f"({done['failures'][0]}); what came is kept, run the same again to ask for the rest."
         )
-    return read_examples(directory / "examples.jsonl")
+    return read_examples(directory / EXAMPLES)
 
 
 def _turned(
@@ -259,4 +278,4 @@ def _screened(
     settings = checked(ScreenSettings, options, f"the source {source.name!r}, 'screen'")
     manifest.forget(directory / "screen")  # It may have been done with other settings.
     screen(settings, [made], directory / "screen")
-    return read_examples(directory / "screen" / "examples.jsonl")
+    return read_examples(directory / "screen" / EXAMPLES)

@@ -140,6 +140,10 @@ def test_a_file_in_utf_16_is_named_and_what_to_do(
         (["screen", "examples.jsonl", "--method", "luck"], "not 'luck'"),
         (["train", "none.yaml"], "'none.yaml' can't be read"),
         (["run", "none.yaml"], "name a file, or one of cpu"),
+        (
+            ["check", "none", "--gguf", "none.gguf", "--examples", "examples.jsonl"],
+            "there is no model directory 'none'",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_a_line(
@@ -155,6 +159,12 @@ def test_a_mistake_is_told_in_a_line(
 MANY_TIMES_ITSELF = "- &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"- &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcde")
 )
+
+
+def test_an_out_that_is_a_file_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", "generate", "--count", "1", "--out", "examples.jsonl"]) == 2
+    path = str(Path("examples.jsonl", "manifest.json"))
+    assert capsys.readouterr().err == f"decompose: {path!r} can't be read: Not a directory.\n"
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,14 @@ def test_only_the_file_that_passed_is_published(
     assert not (tmp_path / "other").exists()
 
 
+def test_a_card_that_was_taken_away_is_named(exported: Path, checked: Path, tmp_path: Path) -> None:
+    shutil.copytree(checked, tmp_path / "check", ignore=shutil.ignore_patterns("*.md"))
+    file, target = exported / "model-q8_0.gguf", tmp_path / "decompose.gguf"
+    with pytest.raises(UserError, match=r"model-q8_0.md' can't be read: No such file"):
+        publish(file, target, tmp_path / "check", loosened=True)
+    assert not target.exists()
+
+
 def test_a_loosened_check_publishes_nothing_unasked(
     exported: Path, checked: Path, tmp_path: Path
 ) -> None:

@@ -197,6 +197,16 @@ def test_an_interrupted_export_goes_on(model_dir: Path, tmp_path: Path) -> None:
     assert len(told) == 1, "a finished one isn't repeated"
 
 
+def test_a_file_that_was_moved_away_is_made_again(model_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gguf"
+    counts = export(ExportSettings(), model_dir, out)
+    for name in counts:
+        before = (out / name).read_bytes()
+        (out / name).unlink()
+        assert export(ExportSettings(), model_dir, out) == counts
+        assert (out / name).read_bytes() == before
+
+
 @contextmanager
 def files_up_to(size: int) -> Iterator[None]:
     """What a full disk does: no file grows beyond this."""

@@ -302,7 +302,7 @@ def test_a_machine_without_gpu_is_enough_once_training_is_finished(
         run_recipe(recipe, tmp_path, tmp_path, until="train")
     files = run_recipe(recipe, tmp_path, tmp_path, until="sources")["sources"]
     settings = recipe.training({name: Path(path) for name, path in files.items()})
-    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "model").mkdir(parents=True)
     finish(tmp_path / "train", "train", asdict(settings), settings.files, {"steps": 1})
     assert run_recipe(recipe, tmp_path, tmp_path, until="train")["train"] == {"steps": 1}
 

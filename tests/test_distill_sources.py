@@ -347,3 +347,42 @@ def test_a_source_is_never_made_over_what_it_reads(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="would be written over itself"):
         make({"import": {"kind": "questions", "path": "out/examples.jsonl"}}, tmp_path / "out")
     assert file.read_text() == '{"question": "Who?", "mine": 1}\n'
+
+
+def test_a_source_whose_file_was_taken_away_is_made_again_from_its_replies(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    row = taught(teacher, questions(tmp_path / "questions.jsonl", 2))
+    before = make(row, tmp_path / "out")
+    (tmp_path / "out" / "examples.jsonl").unlink()
+    assert make(row, tmp_path / "out") == before
+    assert len(teacher.calls) == 2
+
+
+def test_a_screen_that_drops_everything_is_named(tmp_path: Path) -> None:
+    german = Example("a", "Wer ist die Mutter des Autors von diesem Buch?")
+    write_examples(tmp_path / "mine.jsonl", [german])
+    row = {"examples": {"path": "mine.jsonl"}, "screen": {}}
+    with pytest.raises(UserError, match=r"dropped 1 of 1, most as 'language'; '.*report.md'"):
+        make(row, tmp_path / "out")
+    write_examples(tmp_path / "mine.jsonl", [])
+    with pytest.raises(UserError, match="look at its data and split"):
+        make(row, tmp_path / "out")
+
+
+def test_what_a_screen_drops_is_told(tmp_path: Path) -> None:
+    good = Example("a", "What is 2 + 3?", answer="5", predicted="5")
+    write_examples(tmp_path / "mine.jsonl", [good, replace(good, id="b", answer="")])
+    row = {"examples": {"path": "mine.jsonl"}, "screen": {"method": "answer"}}
+    said: list[str] = []
+    make_source(ExampleSource.of("mine", row), tmp_path, tmp_path / "out", said.append)
+    report = str(tmp_path / "out" / "screen" / "report.md")
+    assert said == [f"mine: its screen dropped 1 of 2, most as 'answer'; {report!r} says why"]
+
+
+@pytest.mark.parametrize("plan", ["#1 Who wrote it?", ["Who wrote it?"], [{"id": 1, "text": "?"}]])
+def test_a_plan_of_another_form_is_told_the_form(plan: Any, tmp_path: Path) -> None:
+    row = {"id": "a", "question": "Who wrote it?", "plan": plan}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(UserError, match=r'a list of lines like \{"id": 1, "text": "...", "needs"'):
+        make({"examples": {"path": "mine.jsonl"}}, tmp_path / "out")

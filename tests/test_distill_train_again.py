@@ -103,6 +103,16 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
     assert (out / ".env.2024").read_text() == "KEY=1"
 
 
+def test_a_student_that_was_taken_away_is_told(tmp_path: Path) -> None:
+    data, out = write(tmp_path / "data.jsonl"), tmp_path / "out"
+    train(settings(data), out)
+    (out / "model").rename(tmp_path / "model")
+    with pytest.raises(UserError, match="its 'model' isn't there any more; put it back, or remove"):
+        train(settings(data), out)
+    (tmp_path / "model").rename(out / "model")
+    assert train(settings(data), out)["steps"] == 6
+
+
 def test_what_a_gpu_trained_needs_none_when_it_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,7 +124,10 @@ def publish(
             f"{str(gguf)!r} was checked with less than the release gate asks for ({less}); "
             "check it again, or publish it with --loosened."
         )
-    card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
+    try:
+        card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{error.filename!r} can't be read: {error.strerror}.") from None
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))

@@ -103,7 +103,8 @@ def export(
     f16 = directory / F16_NAME
     if not manifest.read_manifest(directory):
         _remove(f16)  # Not ours: only an unfinished export's file is taken up.
-    if not manifest.begin(directory, "export", asdict(settings), inputs):
+    names = [F16_NAME, *(f"model-{kind}.gguf" for kind in settings.quantisations)]
+    if not manifest.begin(directory, "export", asdict(settings), inputs, outputs=names):
         return manifest.read_manifest(directory)["counts"]
     if not f16.exists():
         progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
@@ -111,8 +112,8 @@ def export(
         with whole_model(model_dir, directory) as whole, file as temporary:
             _write_f16(settings, whole, contract, temporary, settings.name or model_dir.name)
     counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
-    for kind in settings.quantisations:
-        target = directory / f"model-{kind}.gguf"
+    for kind, name in zip(settings.quantisations, names[1:], strict=True):
+        target = directory / name
         progress(f"writing {target.name}")
         types = quantize(f16, target, kind, settings.threads)
         counts[target.name] = {"bytes": target.stat().st_size, "tensors": types}

@@ -51,6 +51,11 @@ def train(
         check_machine(settings)
     with _alone(directory):
         if not _begin(settings, directory):
+            if not (directory / "model").is_dir():
+                raise UserError(
+                    f"{str(directory)!r} is of a finished training, but its 'model' isn't there "
+                    "any more; put it back, or remove that directory to train again."
+                )
             return manifest.read_manifest(directory)["counts"]
         from .training import Training
 
