@@ -27,6 +27,7 @@ from langgraph_decompose.models.limiter import Limiter
 from langgraph_decompose.nodes.calls import Call, aask, ask
 from langgraph_decompose.nodes.journal import Journal
 from langgraph_decompose.nodes.session import Session
+from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 PLAN = "#1 A?\n#2 B?\n#3 C?"
@@ -252,6 +253,15 @@ def test_a_meter_is_a_meter_and_counts_against_a_budget(wrong: Any) -> None:
         create_decomposition_graph(shared_meter=wrong)
     with pytest.raises(UserError, match=r"a Meter takes Budget\(\.\.\.\), not 'x'"):
         Meter("x")  # type: ignore[arg-type]
+
+
+def test_calls_within_a_call_hide_no_other_that_was_stopped() -> None:
+    meter = Meter()
+    for _ in range(2):  # A nested graph's call, and one that nobody tells of any more.
+        meter.before_call("solver")
+    meter.add_calls(3)
+    meter.paid([no_usage("solver", "m", 4, 1.0)], counted=True)
+    assert (meter.calls, meter.stopped) == (5, 1)
 
 
 @both

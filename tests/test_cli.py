@@ -227,6 +227,13 @@ def test_a_real_process_shows_no_traceback_either(decompose: Decompose) -> None:
         assert len(done.err.splitlines()) == 1
 
 
+def test_whoever_looks_for_a_fault_sees_the_traceback(decompose: Decompose) -> None:
+    nobody = ["--decomposer", "openai:m@http://127.0.0.1:9/v1"]
+    done = decompose("plan", SEATS, *nobody, env={"DECOMPOSE_DEBUG": "1"})
+    assert (done.code, done.out) == (1, "")
+    assert "Traceback (most recent call last)" in done.err
+
+
 def test_a_server_that_is_not_there_is_exit_1(decompose: Decompose) -> None:
     done = decompose("ask", SEATS, "--solver", "openai:m@http://127.0.0.1:9/v1")
     assert (done.code, done.out) == (1, "")

@@ -33,7 +33,10 @@ from langgraph_decompose.distill.export.export import ExportSettings, export  # 
 from langgraph_decompose.distill.records import Example  # noqa: E402
 from langgraph_decompose.distill.train.samples import Sample  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
+from langgraph_decompose.models.bundled import bundled_model_path  # noqa: E402
+from langgraph_decompose.models.engine import Engine  # noqa: E402
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
+from langgraph_decompose.models.pool import EngineSettings  # noqa: E402
 from langgraph_decompose.plan import parse_plan  # noqa: E402
 
 from . import distill_students as students  # noqa: E402
@@ -360,6 +363,8 @@ def test_made_up_names_are_counted_by_the_line() -> None:
     assert not finding.passed
     assert finding.found == "6.2% of 16 lines"
     assert finding.examples == ("Who directed Vertigo?",)
+    whole = [Reply("atomic", True, 1, 0.1) for _ in asked]
+    assert not gate.grounding(asked, whole, 0.05).passed, "nothing was seen of it"
 
 
 def test_a_reply_that_doesn_t_end_is_no_valid_one() -> None:
@@ -368,6 +373,43 @@ def test_a_reply_that_doesn_t_end_is_no_valid_one() -> None:
     assert not gate.grammar("decomposer", asked, cut_off, 8).passed
     whole = [Reply("atomic", finished=True, tokens=1, seconds=0.1)]
     assert gate.grammar("decomposer", asked, whole, 8).passed
+    longer = [Reply("#1 A?\n#2 B?\n#3 C?", finished=True, tokens=9, seconds=0.1)]
+    assert gate.grammar("decomposer", asked, longer, 3).passed
+    assert not gate.grammar("decomposer", asked, longer, 2).passed
+
+
+def test_replies_are_the_same_if_they_are_read_as_the_same() -> None:
+    asked = [Sample(students.messages("Who directed Jaws?"), "")]
+
+    def same(role: str, one: str, other: str) -> bool:
+        return gate.same_replies(role, asked, [one], [other], 1.0).passed
+
+    assert same("decomposer", "#1 A?\n#2 B? <- #1", "#1  A?\n#2 B? <- #1\n")
+    assert not same("decomposer", "#1 A?\n#2 B? <- #1", "#1 A?\n#2 B?")
+    assert same("solver", "48/2", " 48/2\n")
+    assert not same("solver", "48/2", "48*2")
+
+
+def test_prompts_that_are_cut_otherwise_than_in_training_are_told() -> None:
+    asked = [Sample(students.messages(text), "") for text in ("Who?", "Why?")]
+    engine: Any = SimpleNamespace(chat_template=lambda _: SimpleNamespace(tokenize=lambda _: [5]))
+    finding = gate.prompts(engine, asked, [[5], [6]])
+    assert (finding.passed, finding.found, finding.examples) == (False, "1 of 2 equal", ("Why?",))
+
+
+def test_a_file_whose_texts_may_forge_a_role_fails() -> None:
+    engine = Engine(EngineSettings(bundled_model_path()))
+    safe = engine.chat_template(None)
+
+    def credulous(messages: Any) -> list[int]:
+        return engine.tokenize(safe.render(messages), special=True)
+
+    template = SimpleNamespace(render=safe.render, tokenize=credulous)
+    forging: Any = SimpleNamespace(vocab=engine.vocab, chat_template=lambda _: template)
+    found = [gate.template(one) for one in (engine, forging)]
+    engine.close()
+    assert [finding.passed for finding in found] == [True, False]
+    assert "control tokens in a text are read as such" in found[1].found
 
 
 def test_nothing_to_compare_is_said(model_dir: Path, exported: Path, tmp_path: Path) -> None:

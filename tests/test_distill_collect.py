@@ -24,10 +24,12 @@ from langgraph_decompose import UserError, bundled_model_path
 from langgraph_decompose.distill.collect.asking import Progress
 from langgraph_decompose.distill.collect.collect import CollectSettings, collect
 from langgraph_decompose.distill.collect.store import ReplyStore
+from langgraph_decompose.distill.collect.teach import _of_attempt
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.records import Example, read_examples
 from langgraph_decompose.models.gguf_file import read_contract
-from langgraph_decompose.models.references import ResolvedModel
+from langgraph_decompose.models.references import ResolvedModel, resolve_model
+from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.testing import LatencyServer, ServedCall, ServerReply
 
 from .conftest import hears_ctrl_c
@@ -128,6 +130,16 @@ def test_a_solution_answers_every_line_and_the_question(
     assert (counts["solved"], counts["right"], counts["calls"]) == (5, 5, 10)
 
 
+def test_a_solution_that_was_cut_off_has_no_answer(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    half = ServerReply("#1 it is => 3\n#2 3 + 3 => 6\nThat is more than 5", finish_reason="length")
+    teacher.fault = lambda prompt: half if solving(prompt) else None
+    assert collect(replace(settings, solve=True), tmp_path / "out")["solved"] == 0
+    example = examples(tmp_path / "out")[3]
+    assert (example.plan[0].get("answer"), example.predicted) == ("3", "")
+
+
 def test_tokens_and_money_are_the_servers_own(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -178,6 +190,15 @@ def test_later_attempts_are_drawn_with_the_temperature_given(
     assert [call.body.get("temperature") for call in teacher.server.calls] == [None, 0.9, 0.4]
 
 
+def test_a_repair_in_a_later_attempt_is_drawn_by_another_seed() -> None:
+    """With the one of what it repairs, a local model would write the same once more."""
+    plan = Call("decomposer", resolve_model("bundled"), [])
+    repair = replace(plan, options={"seed": 1})
+    drawn = [_of_attempt(call, 2, None).options for call in (plan, repair)]
+    assert [options["seed"] for options in drawn] == [2, 3]
+    assert _of_attempt(repair, 0, None) is repair
+
+
 def test_until_right_tries_again_where_the_answer_was_wrong(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path
 ) -> None:
@@ -193,6 +214,15 @@ def test_until_right_tries_again_where_the_answer_was_wrong(
     found = Counter(example.id for example in examples(tmp_path / "out"))
     assert found == {"1": 1, "2": 1, "3": 3, "4": 4, "5": 1}
     assert (counts["plans"], counts["right"], counts["calls"]) == (10, 4, 20)
+
+
+def test_a_question_without_an_answer_is_not_tried_until_it_is_right(
+    settings: CollectSettings, tmp_path: Path
+) -> None:
+    rows = [{"question": "1 + 1?", "answer": "2"}, {"question": "2 + 2?"}]
+    Path(settings.questions).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    collect(replace(settings, attempts=3, until_right=True), tmp_path / "out")
+    assert [(e.id, e.attempt) for e in examples(tmp_path / "out")] == [("1", 0), ("2", 0)]
 
 
 def test_a_reply_that_cannot_be_read_is_repaired_once(
@@ -351,6 +381,17 @@ def test_a_cap_on_calls_stops_it_and_a_larger_one_goes_on(
     assert set(Counter(teacher.paid()).values()) == {1}
 
 
+def test_a_cap_on_calls_counts_what_was_on_its_way_when_a_run_was_killed(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    with ReplyStore(tmp_path / "out") as store:
+        for _ in range(3):
+            store.note_call("decomposer")
+    with pytest.raises(UserError, match=r"max_calls \(4\) was reached; 4 of 5 questions"):
+        collect(replace(settings, max_calls=4, concurrency=1), tmp_path / "out")
+    assert len(teacher.server.calls) == 1
+
+
 def test_a_cap_on_money_counts_all_runs(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -369,6 +410,20 @@ def test_a_cap_on_money_counts_all_runs(
 def test_a_cap_on_money_needs_prices(settings: CollectSettings, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give the teacher price_in and price_out"):
         collect(replace(settings, max_cost=1), tmp_path / "out")
+
+
+def test_a_cap_on_money_that_cannot_be_watched_stops_it(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The prices are known, but the server doesn't say how many tokens it took."""
+    message = {"role": "assistant", "content": "atomic"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    reply = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice]}
+    teacher.fault = lambda prompt: ServerReply(raw=json.dumps(reply).encode())
+    settings = replace(priced(teacher, settings, tmp_path, monkeypatch), concurrency=1)
+    with pytest.raises(UserError, match="priced reports no tokens, so that max_cost can't be"):
+        collect(replace(settings, max_cost=1.0), tmp_path / "out")
+    assert len(teacher.server.calls) == 1
 
 
 def test_progress_is_told_after_every_question(settings: CollectSettings, tmp_path: Path) -> None:

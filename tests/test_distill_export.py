@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("transformers")
-pytest.importorskip("gguf")
+gguf = pytest.importorskip("gguf")
 torch = pytest.importorskip("torch")
 
 import numpy as np  # noqa: E402
@@ -146,6 +146,35 @@ def test_the_way_a_tokenizer_cuts_text_is_recognised(name: str, tmp_path: Path) 
     assert not differing(tok, str(file), strings(2000, words, students.SPECIAL, seed=1))
 
 
+def test_every_token_has_its_kind(tmp_path: Path) -> None:
+    """No text may be cut into rows to spare, nor `<tool>` into letters."""
+    tok = students.tokenizer()
+    tok.add_tokens(["<tool>"])
+    model = students.student("llama", len(tok) + 3)
+    export(ONLY_F16, students.save(model, tok, tmp_path / "hf"), tmp_path / "gguf")
+    reader = gguf.GGUFReader(tmp_path / "gguf" / "model-f16.gguf")
+    found = reader.fields["tokenizer.ggml.token_type"].contents()
+    kinds = gguf.TokenType
+    assert found[tok.convert_tokens_to_ids("<tool>")] == kinds.USER_DEFINED
+    assert found[tok.eos_token_id] == kinds.CONTROL
+    assert found[-4:] == [kinds.USER_DEFINED, *[kinds.UNUSED] * 3]
+
+
+def test_the_tokens_that_begin_and_end_a_text_are_told(tmp_path: Path) -> None:
+    """A reply may end with another token than a text, and a prompt begin with one or not."""
+    tok = students.tokenizer()
+    for name, template in (("with", "{{ bos_token }}" + students.TEMPLATE), ("without", None)):
+        tok.chat_template = template or students.TEMPLATE
+        hf = students.save(students.student("llama", len(tok)), tok, tmp_path / name / "hf")
+        ends = {"eos_token_id": [tok.eos_token_id, 4]}
+        (hf / "generation_config.json").write_text(json.dumps(ends))
+        export(ONLY_F16, hf, tmp_path / name / "gguf")
+        found = read_metadata(tmp_path / name / "gguf" / "model-f16.gguf")
+        assert found["tokenizer.ggml.eos_token_id"] == tok.eos_token_id
+        assert found["tokenizer.ggml.eot_token_id"] == 4
+        assert found["tokenizer.ggml.add_bos_token"] is (name == "with")
+
+
 def test_the_file_says_what_it_was_trained_for(model_dir: Path, tmp_path: Path) -> None:
     counts = export(ExportSettings(name="films"), model_dir, tmp_path / "gguf")
     for name, row in counts.items():
@@ -163,6 +192,18 @@ def test_the_file_says_what_it_was_trained_for(model_dir: Path, tmp_path: Path) 
     assert set(counts["model-q8_0.gguf"]["tensors"]) == {"Q8_0", "F32"}
 
 
+@pytest.mark.parametrize("grounded", [True, False])
+def test_the_file_says_whether_its_plans_are_held_to_the_question(
+    grounded: bool, tokenizer: Any, tmp_path: Path
+) -> None:
+    model = students.student("llama", len(tokenizer))
+    source = students.save(model, tokenizer, tmp_path / "hf", grounded=grounded)
+    export(ONLY_F16, source, tmp_path / "gguf")
+    contract = read_contract(tmp_path / "gguf" / "model-f16.gguf")
+    assert contract is not None
+    assert contract.grounded is grounded
+
+
 def test_a_student_without_a_role_of_the_contract_is_a_general_model(
     tokenizer: Any, tmp_path: Path
 ) -> None:
@@ -170,6 +211,17 @@ def test_a_student_without_a_role_of_the_contract_is_a_general_model(
     source = students.save(model, tokenizer, tmp_path / "hf", roles=[])
     export(ONLY_F16, source, tmp_path / "gguf")
     assert read_contract(tmp_path / "gguf" / "model-f16.gguf") is None
+
+
+def test_a_stranger_s_file_is_not_taken_for_an_unfinished_export_s(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    export(ONLY_F16, model_dir, tmp_path / "fresh")
+    (tmp_path / "gguf").mkdir()
+    (tmp_path / "gguf" / "model-f16.gguf").write_bytes(b"GGUF of another model")
+    export(ONLY_F16, model_dir, tmp_path / "gguf")
+    files = [tmp_path / name / "model-f16.gguf" for name in ("fresh", "gguf")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_rows_that_fill_no_block_get_a_larger_type(tokenizer: Any, tmp_path: Path) -> None:
@@ -323,6 +375,13 @@ def not_a_number(model_dir: Path) -> None:
     save_file(found, path)
 
 
+def too_large(model_dir: Path) -> None:
+    path = model_dir / "model.safetensors"
+    found = load_file(path)
+    found["model.embed_tokens.weight"][3, 3] = 1e5
+    save_file(found, path)
+
+
 def wrong_role(model_dir: Path) -> None:
     edit(model_dir / "decompose.json", roles=["planner"])
 
@@ -344,6 +403,7 @@ def wrong_role(model_dir: Path) -> None:
         (gelu, "activation 'gelu' can't be exported"),
         (a_tensor_too_many, "'model.layers.0.adapter.weight' belongs to no llama model"),
         (not_a_number, "'output_norm.weight' holds NaN"),
+        (too_large, r"'token_embd.weight' holds 1e\+05, more than F16 can"),
         (wrong_role, "roles in .* aren't decomposer, solver"),
     ],
 )

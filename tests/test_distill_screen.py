@@ -85,12 +85,37 @@ def test_a_plan_that_is_right_by_luck_is_not_recoverable(tmp_path):
         (({**DIRECTOR[0]}, {"id": 2, "text": "What is Jaws?", "needs": []}), "nothing uses"),
         (({**DIRECTOR[0], "expr": "2+2", "answer": "5"}, DIRECTOR[1]), "line 1 gives 4, not 5"),
         (({**DIRECTOR[0], "expr": "2+#7"}, DIRECTOR[1]), "can't be calculated"),
+        (({**DIRECTOR[0], "expr": "2+2", "answer": "four"}, DIRECTOR[1]), "line 1 is no number"),
     ],
 )
 def test_plans_that_cannot_be_right_are_dropped(tmp_path, plan, why):
     _, dropped = screened(tmp_path, [example(plan=plan)])
     assert dropped["a"].startswith("plan: ")
     assert why in dropped["a"]
+
+
+def test_a_result_may_be_rounded_to_cents(tmp_path):
+    rows = [
+        example(answer, f"{answer}: {example().question}", ({**DIRECTOR[0], "expr": "10/3",
+                "answer": answer}, DIRECTOR[1]))
+        for answer in ("3.33", "3.2")
+    ]  # fmt: skip
+    assert screened(tmp_path, rows)[0] == ["3.33"]
+
+
+def test_of_several_attempts_at_a_question_the_first_right_one_stays(tmp_path):
+    given = {"answer": "1946", "teacher": "strong"}
+    rows = [
+        example("wrong", predicted="1950", **given),
+        example("third", predicted="1946", attempt=2, **given),
+        example("second", predicted="1946", attempt=1, **given),
+    ]
+    assert screened(tmp_path, rows)[0] == ["second"]
+
+
+def test_what_takes_too_many_tokens_is_dropped(tmp_path):
+    _, dropped = screened(tmp_path, [example()], max_tokens=20)
+    assert dropped == {"a": "length: about 21 tokens"}
 
 
 def test_repeated_questions_are_kept_once_and_the_better_plan_stays(tmp_path):
@@ -161,6 +186,12 @@ def test_overlap_is_13_words_or_a_whole_question_of_8_or_equality(question, foun
         sets.add(f"test:{k}", text)
     overlap = sets.overlap(question)
     assert (found in overlap) if found else not overlap
+
+
+def test_apostrophes_and_underscores_hide_no_overlap():
+    sets = EvaluationSets()
+    sets.add("q", "Who's in Bell’s _old_ house?")
+    assert sets.overlap("Whos in Bells old house") == "is q"
 
 
 def test_a_passage_that_holds_an_evaluation_question_is_contaminated():

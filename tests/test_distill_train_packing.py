@@ -12,7 +12,7 @@ transformers = pytest.importorskip("transformers")
 
 import numpy as np
 from langgraph_decompose.distill.train.device import can_compile
-from langgraph_decompose.distill.train.optimizer import Optimizers, orthogonal, schedule
+from langgraph_decompose.distill.train.optimizer import Muon, Optimizers, orthogonal, schedule
 from langgraph_decompose.distill.train.packing import PACKED, CompletionLoss, Encoded, pack
 
 torch.set_num_threads(1)  # small products only wait for one another
@@ -120,6 +120,35 @@ def test_muon_moves_matrices_along_orthogonal_directions(bfloat16: bool) -> None
         values = torch.linalg.svdvals(orthogonal(torch.randn(*shape), bfloat16))
         assert values.min() > 0.3
         assert values.max() < 1.4
+
+
+def test_muon_s_steps_by_hand() -> None:
+    """Nesterov's momentum, a decay of its own, and tall matrices that move further."""
+    weight = torch.nn.Parameter(torch.arange(8.0).reshape(4, 2))
+    muon, expected, moved = Muon([weight], 0.1, 0.9, 0.5), weight.detach().clone(), 0.0
+    for gradient in torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0)):
+        weight.grad = gradient.clone()
+        muon.step()
+        moved = 0.9 * moved + gradient
+        update = orthogonal((gradient + 0.9 * moved)[None])[0]
+        expected = expected * (1 - 0.1 * 0.5) - 0.1 * 2**0.5 * update
+        torch.testing.assert_close(weight.detach(), expected)
+
+
+@pytest.mark.parametrize("muon", [True, False])
+def test_matrices_alone_decay_and_at_the_rate_of_the_moment(muon: bool) -> None:
+    student = model("llama")
+    before = {name: p.detach().clone() for name, p in student.named_parameters()}
+    rate, other = 0.6, 1.0
+    both = Optimizers(student, muon, *((other, rate) if muon else (rate, other)), 0.1)
+    for factor in (0.5, 0.5):  # of the first rate, not of the last one
+        for p in student.parameters():
+            p.grad = torch.zeros_like(p)
+        both.step(factor)
+    for name, p in student.named_parameters():
+        is_matrix = "layers" in name and p.dim() == 2
+        kept = (1 - 0.5 * rate * 0.1) ** 2 if is_matrix else 1
+        torch.testing.assert_close(p.detach(), before[name] * kept)
 
 
 def test_every_weight_has_one_optimizer() -> None:

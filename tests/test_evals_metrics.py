@@ -279,6 +279,8 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
         ("That makes 36, so (b).", 1),
         ("Steps (a) and (c) give 36: option (B).", 1),  # capitals first
         ("(a) or (b)", 0),
+        ("B, C", 0),
+        ("Answer: B, C or D", 0),
         ("b.g. 36", 0),
         ("by f(b) = 36", 0),
         ("Either A) or B)", 0),
@@ -291,6 +293,14 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
 )
 def test_a_chosen_letter(prediction: str | None, right: int) -> None:
     assert score("letter", prediction, ["B"]) == {"accuracy": right}
+
+
+@pytest.mark.parametrize(
+    ("scoring", "answer"), [("numeric", "18"), ("squad", "Ulm"), ("yes_no", "no"), ("letter", "B")]
+)
+def test_of_a_very_long_text_the_end_counts(scoring: str, answer: str) -> None:
+    thought = "The answer is: 7? Yes, (A). " * 1000
+    assert score(scoring, f"{thought}The answer is: {answer}", [answer])[METRICS[scoring][0]] == 1
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ def test_on_shares_sign_flips_and_mcnemar_agree(wins: int, losses: int) -> None:
     )
 
 
+def test_no_rounding_makes_chance_look_rarer_than_it_is() -> None:
+    """Added up one by one these are a little less than their exact sum, which 2 ways of 8 reach."""
+    assert sign_flip([0.1, 0.4, 0.2]) == pytest.approx(2 / 8, abs=0.02)
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
@@ -140,6 +145,12 @@ def test_a_bootstrap_interval_stays_among_the_values_and_comes_again(values: lis
     found = bootstrap_mean(values)
     assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
     assert found == bootstrap_mean(values)
+
+
+def test_a_bootstrap_interval_is_one_of_95_per_cent() -> None:
+    """Of 101 even steps the mean's standard error is 0.0290, and the normal interval ± 0.0569."""
+    found = bootstrap_mean([k / 100 for k in range(101)])
+    assert (found.low, found.high) == pytest.approx((0.443, 0.557), abs=0.005)
 
 
 def test_a_mean_of_zeros_and_ones_is_a_share() -> None:

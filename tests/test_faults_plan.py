@@ -6,12 +6,14 @@ import gzip
 import json
 from typing import Any
 
+import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from langgraph_decompose import UserError, solver_node
 from langgraph_decompose.graphs.state import DecompositionState
+from langgraph_decompose.models.http_clients import _Bound, _Events
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
 from .test_faults import (
@@ -67,6 +69,24 @@ def test_a_stream_of_too_many_small_events_is_given_up(
         result = run(how, graph(server))
         assert (result["status"], result["plan_source"]) == ("ok", "repaired")
         assert "over 10,000 bytes" in result["warnings"][0]
+
+
+def test_the_end_of_a_stream_is_found_however_it_is_cut_into_parts() -> None:
+    """What is taken for a broken reply is asked for, and paid for, again."""
+    parts = [event("#1 A?"), b"data: [DO", b"NE]\n\n"]
+    request = httpx.Request("POST", "http://127.0.0.1/v1")
+    response = httpx.Response(200, content=iter(parts), request=request)
+    assert [*_Events(response, _Bound(request))] == parts
+
+
+@both
+def test_an_event_that_is_too_long_is_given_up(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langgraph_decompose.models.http_clients.MAX_EVENT_BYTES", 100_000)
+    long = ServerReply(raw=event("#1 A?" + "x" * 900_000), headers=EVENTS)
+    with LatencyServer(Script([long, PLAN])) as server:
+        result = run(how, graph(server))
+        assert (result["status"], result["plan_source"]) == ("ok", "repaired")
+        assert "an event of the server's has over 100,000 bytes" in result["warnings"][0]
 
 
 @both

@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph_decompose import Budget
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
-from .test_faults import ASKED, AT_ONCE, Script, asked, both, calls, graph, statuses
+from .test_faults import ASKED, AT_ONCE, PLAN, Script, asked, both, calls, graph, statuses
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 DOWN = ServerReply("down", status=503, headers=AT_ONCE)
@@ -121,6 +121,18 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_only_on_demand(
         assert calls(mended) == len(server.calls) - (who == "A")
         assert runs.again()["answer"] == mended["answer"]
         assert runs.asked == []
+
+
+@both
+def test_a_plan_that_was_cut_off_and_repaired_is_not_asked_for_again(
+    how: str, tmp_path: Path
+) -> None:
+    cut_off = ServerReply("#1 A?\n#2 B", finish_reason="length")
+    with LatencyServer(Script([cut_off, PLAN], A=[REFUSED])) as server:
+        runs = Runs(how, server, tmp_path)
+        assert runs.ask()["status"] == "partial"
+        assert runs.again(retry_failed=True)["status"] == "ok"
+        assert runs.asked == ["A", "C", "end"]
 
 
 @both

@@ -324,6 +324,11 @@ def test_a_reply_that_asks_nothing_is_no_line(reply: str) -> None:
         parse_next(reply, 2)
 
 
+def test_a_reply_as_long_as_a_book_is_no_line() -> None:
+    with pytest.raises(PlanError, match="over 50,000"):
+        parse_next("A?\n" * 20_000, 2)
+
+
 def test_a_rejected_plan_is_not_answered_by_the_attempts_before_it() -> None:
     graph = create_decomposition_graph(
         ScriptedChatModel(replies=["1", "2", "1"]),

@@ -28,7 +28,9 @@ from langgraph_decompose import (
     decomposer_node,
     solver_node,
 )
+from langgraph_decompose.errors import PromptTooLongError
 from langgraph_decompose.graphs.state import DecompositionState
+from langgraph_decompose.nodes.retry import ATTEMPTS
 from langgraph_decompose.testing import ScriptedChatModel
 from pydantic import BaseModel
 
@@ -193,6 +195,17 @@ def test_a_composer_that_fails_is_a_warning_and_no_answer(anyhow: Any) -> None:
     result = anyhow(graph, {"question": "Both?"})
     assert result["status"] == "failed"
     assert result["warnings"] == ["the composer failed: composer is down"]
+    assert [r["calls"] for r in result["usage"] if r["role"] == "composer"] == [ATTEMPTS]
+
+
+@both
+def test_a_composer_that_cannot_read_it_all_is_the_user_s_to_replace(anyhow: Any) -> None:
+    def composer(text: str) -> str:
+        raise PromptTooLongError("the text is too long")
+
+    graph = create_decomposition_graph(lambda t: "x", decomposer=scripted(PLAN), composer=composer)
+    with pytest.raises(PromptTooLongError, match="the text is too long"):
+        anyhow(graph, {"question": "Both?"})
 
 
 @pytest.mark.parametrize(

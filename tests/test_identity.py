@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.evals.about import identity_of
+from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
 TWICE = "#1 Say a number?\n#2 Say a number?"
@@ -53,6 +55,20 @@ def test_two_unnamed_solvers_do_not_share_replies() -> None:
     )
     rows = graph.invoke({"question": "All?"}, {"configurable": {"thread_id": "1"}})["answers"]
     assert [row["answer"] for row in rows] == ["from a", "from b"]
+
+
+def test_all_that_a_reply_depends_on_makes_it_another_one() -> None:
+    asked = [{"role": "user", "content": "Who?"}]
+    call = Call("solver", resolve_model("bundled", "solver"), asked, {"seed": 1})
+    others: list[Any] = [
+        {"role": "composer"},
+        {"model": resolve_model("bundled")},
+        {"messages": [{"role": "user", "content": "Why?"}]},
+        {"options": {"seed": 2}},
+        {"sample": 1},
+    ]
+    assert len({call.key, *(replace(call, **other).key for other in others)}) == 6
+    assert replace(call, name="#1 Who?", metadata={"x": 1}, last=True).key == call.key
 
 
 def test_the_same_model_at_two_servers_is_two_models() -> None:

@@ -110,7 +110,8 @@ def test_imports_point_down_only() -> None:
     import re
 
     for name in order:
-        files = list((ROOT / name).glob("*.py")) or [ROOT / f"{name}.py"]
+        files = list((ROOT / name).rglob("*.py")) or [ROOT / f"{name}.py"]
         for file in files:
-            for target in re.findall(r"^\s*from \.\.(\w+)", file.read_text(), re.M):
+            up = r"\." * len(file.relative_to(ROOT).parts)
+            for target in re.findall(rf"^\s*from {up}(\w+)", file.read_text(), re.M):
                 assert order.index(target) <= order.index(name), f"{file.name} imports {target}"

@@ -44,6 +44,11 @@ def test_a_plan_written_as_text_is_read_back_the_same(plan: Plan) -> None:
     assert parse_plan(str(plan), final=plan.final) == plan
 
 
+def test_half_a_character_is_none() -> None:
+    """No journal, cache or server could take it."""
+    assert str(Subquestion(1, "Who is\ud83d it?")) == "#1 Who is it?"
+
+
 @given(plans())
 def test_a_plan_written_as_rows_is_read_back_the_same(plan: Plan) -> None:
     assert Plan.from_rows(plan.to_rows(), final=plan.final) == plan

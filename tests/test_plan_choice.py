@@ -20,7 +20,7 @@ from langgraph_decompose.models.plan_samples import generate_plan
 from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.models.sampling import Sampling
 from langgraph_decompose.plan import parse_plan, plan_grammar
-from langgraph_decompose.plan.choice import plan_value
+from langgraph_decompose.plan.choice import asking_sentence, ends_alike, plan_value
 
 BORN = "Was the director of Jaws born before the director of Alien?"
 GOOD = """#1 Who directed Jaws?
@@ -64,6 +64,17 @@ def test_a_number_of_the_question_should_be_asked_about() -> None:
 def test_what_an_arithmetic_line_is_solved_with_needn_t_be_in_it() -> None:
     seats = "#1 How many seats does the train have?\n#2 How many seats are free? <- #1"
     assert value(seats, "A train has 6 cars with 40 seats each. How many seats are free?") == 1
+
+
+def test_a_choice_of_two_is_no_question_for_yes_or_no() -> None:
+    assert ends_alike("Is Ulm or Bern older?", "Which is older, #1 or #2?")
+    assert not ends_alike("Is Ulm older than Bern?", "Which is older, #1 or #2?")
+
+
+@pytest.mark.parametrize("title", ["Mr.", "Mrs.", "Ms.", "Dr.", "St."])
+def test_a_title_ends_no_sentence(title: str) -> None:
+    asked = f"Who taught {title} Gray?"
+    assert asking_sentence(f"She was a nurse. {asked}") == asked
 
 
 @given(st.text(max_size=200), st.lists(st.text("abc #1?", min_size=1, max_size=30), max_size=8))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import os
 import struct
 import subprocess
@@ -26,10 +28,12 @@ from langgraph_decompose import (
     resolve_model,
 )
 from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
+from langgraph_decompose.models.http_clients import BoundedClientPerLoop
 from langgraph_decompose.models.references import find_gguf
 from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.nodes.engine_calls import open_gguf
 from langgraph_decompose.settings import Settings, load_settings
+from langgraph_decompose.testing import LatencyServer, ServerReply
 
 from .conftest import RecordingServer
 
@@ -159,6 +163,20 @@ def test_a_name_is_looked_up_in_the_user_s_tables(
         resolve_model("desc")
 
 
+def test_a_file_may_be_in_one_s_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.gguf").symlink_to(bundled_model_path())
+    assert resolve_model("gguf:~/mine.gguf").speaks_contract("decomposer")
+
+
+def test_a_file_has_its_table_s_context_and_timeout(tmp_path: Path) -> None:
+    ref = f'ref = "gguf:{bundled_model_path()}"'
+    config(tmp_path, f"[models.small]\n{ref}\nn_ctx = 64\ntimeout = 7")
+    model = resolve_model("small").runnable
+    assert isinstance(model, ChatGGUF)
+    assert (model.n_ctx, model.timeout) == (64, 7)
+
+
 def test_a_file_asked_without_langchain_has_its_table_s_price(tmp_path: Path) -> None:
     config(tmp_path, '[models.desk]\nref = "bundled"\nprice_in = 1000\nprice_out = 2000\n')
     model = resolve_model("desk")
@@ -209,6 +227,28 @@ def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "nowhere.toml"))
     with pytest.raises(UserError, match="DECOMPOSE_CONFIG names"):
         load_settings()
+
+
+@pytest.mark.parametrize("name", ["decomposer", "composer", "strategy", "prompts"])
+def test_each_variable_beats_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(tmp_path, f'{name} = "of the file"')
+    assert getattr(load_settings(), name) == "of the file"
+    monkeypatch.setenv(f"DECOMPOSE_{name.upper()}", "of the environment")
+    assert getattr(load_settings(), name) == "of the environment"
+
+
+def test_a_file_in_the_working_directory_is_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever unpacks somebody's archive and asks there asks no server of theirs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "langgraph-decompose").mkdir()
+    for name in ("config.toml", "decompose.toml", "langgraph-decompose/config.toml"):
+        (tmp_path / name).write_text('solver = "openai:m@http://127.0.0.1:9/v1"')
+    (tmp_path / ".env").write_text("DECOMPOSE_SOLVER=openai:m@http://127.0.0.1:9/v1")
+    assert load_settings() == Settings()
 
 
 def test_none_means_none_wherever_it_is_set(
@@ -295,6 +335,28 @@ def test_one_model_serves_one_event_loop_after_another(openai_server: RecordingS
         assert asyncio.run(graph.ainvoke({"question": "6 * 7?"}))["answer"] == "42"
 
 
+async def test_a_packed_reply_is_unpacked_once() -> None:
+    """As servers behind nginx and the like send it."""
+    message = {"role": "assistant", "content": "42"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice]}
+    packed = gzip.compress(json.dumps(body).encode())
+    reply = ServerReply(raw=packed, headers=(("Content-Encoding", "gzip"),))
+    with LatencyServer(lambda *_: reply) as server:
+        model = resolve_model(f"openai:m@{server.url}").runnable
+        assert [model.invoke("hi").text, (await model.ainvoke("hi")).text] == ["42", "42"]
+        assert "".join(part.text for part in model.stream("hi")) == "42"
+
+
+def test_connections_of_event_loops_that_are_closed_are_let_go(
+    openai_server: RecordingServer,
+) -> None:
+    client = BoundedClientPerLoop(timeout=30)
+    for _ in range(3):
+        assert asyncio.run(client.post(openai_server.url, json={})).status_code == 200
+    assert len(client._clients) == 1
+
+
 async def test_openai_s_proxy_is_for_openai_alone(
     openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +372,15 @@ async def test_openai_s_proxy_is_for_openai_alone(
     monkeypatch.setenv("OPENAI_PROXY", "nonsense://x")
     with pytest.raises(UserError, match="the proxy that the environment names can't be used"):
         resolve_model("openai:m")
+
+
+async def test_others_are_asked_through_the_proxy_of_the_environment(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", openai_server.url.removesuffix("/v1"))
+    model = resolve_model("openai:m@http://models.example/v1").runnable
+    assert [model.invoke("hi").text, (await model.ainvoke("hi")).text] == ["42", "42"]
+    assert {r["headers"]["host"] for r in openai_server.requests} == {"models.example"}
 
 
 def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:

@@ -128,6 +128,18 @@ def test_old_runs_are_forgotten(world: World, capsys: Any, tmp_path: Path) -> No
     assert runs(capsys) == []
 
 
+def test_how_long_a_run_is_kept_can_be_set(
+    world: World, capsys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "decompose.toml").write_text("keep_runs_days = 0.5")
+    monkeypatch.setenv("DECOMPOSE_CONFIG", str(tmp_path / "decompose.toml"))
+    main(["ask", "First?", *world.flags])
+    with sqlite3.connect(tmp_path / "state" / "langgraph-decompose" / "runs.sqlite") as db:
+        db.execute("UPDATE runs SET created = created - 86400")
+    main(["ask", "Second?", *world.flags])
+    assert [row["question"] for row in runs(capsys)] == ["Second?"]
+
+
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_an_interrupted_run_goes_on_where_it_was(
     world: World, capsys: Any, sign: signal.Signals

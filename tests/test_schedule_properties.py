@@ -165,3 +165,9 @@ def test_what_a_model_thinks_aloud_is_never_a_line(plan: Plan, length: int, befo
     seen = parse_partial((before + str(plan) + "\n")[:length])
     assert seen == plan.subquestions[: len(seen)]
     assert parse_partial(before + str(plan) + "\n") == plan.subquestions
+
+
+def test_no_line_beyond_the_cap_is_begun_while_the_plan_is_written() -> None:
+    """Such a plan is refused at its end: what it holds too much would be paid for in vain."""
+    text = "".join(f"#{n} A{n}?\n" for n in range(1, 6))
+    assert [line.id for line in parse_partial(text, max_subquestions=3)] == [1, 2, 3]

@@ -14,7 +14,10 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph_decompose import AnswerCache, Budget, SolverOption, create_decomposition_graph
+from langgraph_decompose.nodes.journal import Journal
+from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
 from .test_faults_time import soon
@@ -59,6 +62,18 @@ def repaired(url: str) -> dict[str, Any]:
     }
 
 
+def test_a_kept_reply_is_counted_once_however_often_it_is_asked_for() -> None:
+    saver, taken = InMemorySaver(), no_usage("solver", "m", 1, 0.5)
+    first = Journal(saver, "1", "run")
+    first.put("key", {"text": "x", "usage": taken})
+    again = Journal(saver, "1", "run")
+    again.open()
+    for journal, calls in ((first, [0, 0]), (again, [1, 0, 0])):
+        replies = [journal.get("key") for _ in calls]
+        assert [reply["text"] for reply in replies] == ["x"] * len(calls)
+        assert [reply["usage"]["calls"] for reply in replies] == calls
+
+
 @both
 def test_what_a_dropped_line_had_completed_is_counted_and_what_it_was_at(how: str) -> None:
     plans = ["#1 A?\n#2 B? <- #9", "atomic"]
@@ -77,6 +92,29 @@ def test_what_a_dropped_line_had_completed_is_counted_and_what_it_was_at(how: st
     assert sum(row["calls"] for row in result["usage"]) == 2 + 2 + 1
     tokens = [row["input_tokens"] for row in result["usage"] if row["role"] == "solver"]
     assert sum(tokens) == sum(len(prompt.split()) for prompt in solver.prompts)
+
+
+async def test_a_line_that_a_repaired_plan_drops_gives_its_place_back() -> None:
+    plans = ["#1 A?\n#2 B? <- #9", "#1 X?\n#2 Y?"]
+
+    def solve(prompt: str, _: Any) -> Any:
+        return ServerReply(hang=True) if "now: A?" in prompt else "x"
+
+    def once_a_is_asked(line: str) -> float:
+        return 0.0 * ("B?" in line and soon(lambda: len(solving.calls) == 1))
+
+    with (
+        LatencyServer(solve) as solving,
+        LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_asked) as planning,
+    ):
+        graph = create_decomposition_graph(
+            f"openai:m@{solving.url}",
+            decomposer=f"openai:m@{planning.url}",
+            composer=ScriptedChatModel(replies=[], default="end"),
+            max_concurrency=1,
+        )
+        result = await asyncio.wait_for(graph.ainvoke(ASKED), 30)
+    assert [row["answer"] for row in result["answers"]] == ["x", "x"]
 
 
 def test_a_line_that_a_repaired_plan_drops_asks_nothing_more() -> None:

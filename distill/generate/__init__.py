@@ -43,9 +43,9 @@ def generate(count: int, seed: int = 0, kinds: dict[str, float] | None = None) -
         UserError: If a kind isn't known.
 
     Example:
-        >>> example, = generate(1, seed=3, kinds={"compare": 1})
-        >>> len(example.plan)
-        3
+        >>> first, again = ([*generate(2, seed=3)] for _ in range(2))
+        >>> len(first), first == again
+        (2, True)
     """
     kinds = kinds or dict.fromkeys(KINDS, 1.0)
     if type(count) is not int or count < 1 or type(seed) is not int:
