@@ -94,7 +94,6 @@ def _numbers(model: Any, options: Mapping[str, Any], names: Iterable[str]) -> di
 
 
 def _refuse_misspelt(options: Mapping[str, Any], known: Sequence[str]) -> None:
-    for name in options:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        if name not in known and near:
+    for name in options.keys() - known:
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=0.85):
             raise UserError(f"a call has no option {name!r}; did you mean {near[0]!r}?")
