@@ -90,6 +90,7 @@ def waits_for_a_person(error: BaseException) -> bool:
 
 
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_REFUSED_STATUS = {401, 402, 403}
 _TRANSIENT_NAMES = (
     "Timeout", "RateLimit", "Throttl", "Connect", "Disconnect", "ServiceUnavailable",
     "InternalServer", "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
@@ -130,10 +131,7 @@ def _may_pass(error: BaseException) -> bool | None:
     codes = {str(getattr(error, name, None)) for name in ("code", "type")}
     if codes & NO_MONEY_CODES:
         return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
-    response = getattr(error, "response", None)
-    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-    if isinstance(response, Mapping):  # AWS's.
-        status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+    status = _status(error)
     if isinstance(status, int):
         return status in _TRANSIENT_STATUS
     if isinstance(error, TimeoutError | ConnectionError):
@@ -142,6 +140,15 @@ def _may_pass(error: BaseException) -> bool | None:
     if codes & _TRANSIENT_CODES:
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES) or None
+
+
+def _status(error: BaseException) -> Any:
+    """The HTTP status that an error tells of, if it does."""
+    response = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    if status is None and isinstance(response, Mapping):  # AWS's.
+        status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+    return status
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
@@ -177,6 +184,17 @@ def is_from_outside(failure: Mapping[str, Any]) -> bool:
     """
     refused = failure["type"].endswith(_REFUSED) or bool(NO_MONEY.search(failure["message"]))
     return failure["transient"] or refused
+
+
+def refuses_account(error: BaseException) -> bool:
+    """Whether a service refused the account by its status, whatever its client calls the error.
+
+    Example:
+        >>> refuses_account(ValueError("bad"))
+        False
+    """
+    error = _first_of_group(error)
+    return any(_status(each) in _REFUSED_STATUS for each in (error, error.__cause__) if each)
 
 
 def _first_of_group(error: BaseException) -> BaseException:

@@ -101,7 +101,7 @@ def same_answer(answer: str | None, gold: str) -> bool:
         return False
     if number := plain_number(gold):
         return _value(answer) == Fraction(number)
-    text = final_answer(answer)
+    text = final_answer(answer, [gold])
     said = _SAYS.search(text)
     stated = [text[said.end() :]] if said and not _DOUBT.search(text[: said.start()]) else []
     return any(squad(part, [gold])["em"] for part in (text, *stated))

@@ -53,6 +53,7 @@ def line_settings(
         one_at_a_time,
         roles.line_verifier,
         answer,
+        roles.composer,
     )
 
 

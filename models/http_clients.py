@@ -35,9 +35,11 @@ _ENDS_OF_EVENTS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _END_OF_REPLY = re.compile(rb'\[DONE\]|"finish_reason"\s*:\s*"')
 _LONGEST_MARK = 64
 _MOST_REDIRECTS = 20
-_PACKINGS = ("", "identity", "gzip", "deflate")
+_ASKED_FOR = ("gzip", "deflate")
 """Of these, what has come unpacks to at most a thousand times as much; of zstd, or of one within
 another, to anything."""
+_PACKINGS = (*_ASKED_FOR, "br", "zstd")
+"""What httpx knows; it passes over others, such as the "none" with which some servers stream."""
 
 
 @cache
@@ -216,10 +218,11 @@ class _AsyncEvents(_EventCheck, httpx.AsyncByteStream):
 
 def _left_packed(response: httpx.Response) -> bool:
     """Whether a reply is packed as nobody asked for; it then stays so, and can't be read."""
-    if response.headers.get("content-encoding", "").lower() in _PACKINGS:
-        return False
-    response.headers["content-encoding"] = "identity"
-    return True
+    said = response.headers.get("content-encoding", "").lower().split(",")
+    packings = [name for name in map(str.strip, said) if name in _PACKINGS]
+    unpacks = len(packings) == 1 and packings[0] in _ASKED_FOR
+    response.headers["content-encoding"] = packings[0] if unpacks else "identity"
+    return bool(packings) and not unpacks
 
 
 def _is_event_stream(response: httpx.Response) -> bool:

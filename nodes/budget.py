@@ -191,7 +191,7 @@ def budget_warnings(budget: Budget | None, usage: Sequence[UsageRow]) -> list[st
         return []
     found: list[str] = []
     for cap, column, cure in (
-        ("max_tokens", "input_tokens", "it reports no tokens"),
+        ("max_tokens", "input_tokens", "it reports no tokens, or failed before it did"),
         ("max_cost", "cost", "give it price_in and price_out in a [models.NAME] table"),
     ):
         blind = sorted({row["model"] for row in usage if row["calls"] and row[column] is None})

@@ -38,6 +38,8 @@ class LineSettings:
     verifier: Verifier | None = None
     answer: Answerer | None = None
     """Answers a line in place of the solver alone; skipping, cache and verifier stay around it."""
+    composer: ResolvedModel | None = None
+    """Who merges the answers, if that is known here."""
 
     def __post_init__(self) -> None:
         found = next((model.name for model in self._asked if model.configurable), None)

@@ -13,6 +13,7 @@ from ..errors import (
     describe_error,
     is_from_outside,
     must_be_raised,
+    refuses_account,
 )
 from .usage import UsageRow
 
@@ -84,7 +85,7 @@ def is_final(error: BaseException, role: str) -> bool:
         return False
     if isinstance(error, BudgetExhaustedError | errors.UserError) or must_be_raised(error):
         return False
-    return not is_from_outside(describe_error(error))
+    return not (refuses_account(error) or is_from_outside(describe_error(error)))
 
 
 def failure_value(error: BaseException) -> dict[str, Any]:

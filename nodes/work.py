@@ -17,6 +17,7 @@ from ..models.references import ResolvedModel
 from ..plan import Plan, PlanError, Subquestion
 from .answers import AnswerRow, failed, written
 from .attempts import voted_row
+from .composer import is_told_by_line
 from .decomposer import Decomposition, OnLines
 from .events import Event
 from .lines import LineSettings, solve_line
@@ -118,12 +119,19 @@ class Work:
 
     def take_plan(self, plan: Plan) -> None:
         """The whole plan: an atomic one is solved undivided."""
-        self._session.meter.kept_for_composer = int(not plan.atomic and plan.final == "compose")
+        self._session.meter.kept_for_composer = int(self._is_composed(plan))
         self._see(plan.subquestions, complete=True)
         if plan.atomic and not self._undivided:
             self._solve_undivided()
         elif self._settings.solvers.allocates:
             self._allocate(plan.subquestions)
+
+    def _is_composed(self, plan: Plan) -> bool:
+        """Whether a call is needed to put the answers together."""
+        if plan.atomic or plan.final == "last":
+            return False
+        composer = self._settings.composer
+        return composer is None or not is_told_by_line(self._problem, composer)
 
     def _solve_undivided(self) -> None:
         question = whole_question(self._problem)

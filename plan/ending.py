@@ -14,7 +14,7 @@ _AND = re.compile(
     r"|\sand\s+(?:how|what|why)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!]\s")
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Mr|Dr|St|Ms|Jr))(?<!\bMrs)[.!]\s")
 _LONGEST = 500
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 from .parse import MAX_REPLY_CHARS, without_thinking
 from .types import PlanError, Subquestion
@@ -19,6 +20,7 @@ _LABEL = re.compile(
     r"|(?:next|follow[- ]?up)(?: question| subquestion)?:)(?:\*\*)? ",
     re.I,
 )
+_TOLD = re.compile(r"\W{0,10}(?:intermediate )?answer\b", re.I)
 _NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+)$")
 
 
@@ -48,10 +50,11 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         raise PlanError("the reply is empty")
     done = next((n for n, row in enumerate(rows) if _DONE.fullmatch(row)), None)
     # Some write all the lines that are left, and then that they are done.
-    if done is not None and not any("?" in row and _is_new(row, number) for row in rows[:done]):
+    left = _unanswered(rows[:done], number)
+    if done is not None and not any("?" in row for row in left):
         return None
     # Some say first what they are about to do.
-    asking = [row for row in rows if _is_new(row, number)]
+    asking = left or [row for row in rows if _is_new(row, number)]
     asking = asking or [row for row in rows if _label(row, number)]
     asking = asking or [row for row in rows if "?" in row]
     if not asking:
@@ -63,6 +66,17 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         return Subquestion(number, line)
     needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
     return Subquestion(number, line[: len(line) - len(marked[0])], needs)
+
+
+def _unanswered(rows: list[str], number: int) -> list[str]:
+    """New lines, but for follow-ups that the reply itself answers: it tells earlier ones again."""
+    new: list[str] = []
+    for row, after in zip_longest(rows, rows[1:], fillvalue=""):
+        numbered = re.search(r"\d", row[: _label(row, number)])
+        told = number > 1 and not numbered and _TOLD.match(after)
+        if _is_new(row, number) and not told:
+            new.append(row)
+    return new
 
 
 def _is_new(row: str, number: int) -> bool:

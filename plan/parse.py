@@ -32,8 +32,10 @@ _NUMBERED = re.compile(
     r"\s*(\S.*)",
     re.I,
 )
-_JSON_START = re.compile(r"^(?:[^\n\[{]*[\w*_]:[*_]*)?[ \t]*([\[{])", re.MULTILINE)
-"""The first bracket of a line, at its beginning or after a colon: others are a line's own text."""
+_JSON_START = re.compile(
+    r"^(?![ \t]*(?:#?\d|[-*•–][ \t]))(?:[^\n\[{]*[:!][*_]*)?[ \t]*([\[{])", re.MULTILINE
+)
+"""The first bracket of a line, at its beginning or after : or !, but not in a list's item."""
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
 _NEEDS_KEYS = ("needs", "depends_on", "dependencies", "deps", "requires")

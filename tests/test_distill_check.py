@@ -140,6 +140,19 @@ def test_a_card_that_was_taken_away_is_named(exported: Path, checked: Path, tmp_
     assert not target.exists()
 
 
+@pytest.mark.parametrize("name", ["model-q8_0.md", "check.json", "check.md"])
+def test_a_report_that_was_taken_away_is_made_again(
+    name: str, model_dir: Path, exported: Path, checked: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(checked, tmp_path / "check", ignore=shutil.ignore_patterns(name))
+    files = [exported / "model-f16.gguf", exported / "model-q8_0.gguf"]
+    rows, told = [{"set": "DEV", "good plans": 0.8}], list[str]()
+    found = check(SETTINGS, model_dir, files, EXAMPLES, tmp_path / "check", told.append, rows)
+    assert found["passed"]
+    assert told
+    assert (tmp_path / "check" / name).is_file()
+
+
 def test_a_loosened_check_publishes_nothing_unasked(
     exported: Path, checked: Path, tmp_path: Path
 ) -> None:

@@ -350,6 +350,21 @@ def test_refused_questions_do_not_keep_a_run_from_going_on(
     assert set(Counter(teacher.paid()).values()) == {1}
 
 
+def test_a_refused_key_stops_a_run_between_questions_that_were_answered_before(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    file = questions(tmp_path / "q.jsonl", 60)
+    settings = replace(settings, questions=str(file), concurrency=2)
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(rows[::2]))
+    assert collect(settings, tmp_path / "out")["plans"] == 30
+    file.write_text("".join(rows))  # Every other one is new.
+    teacher.fault = lambda prompt: REFUSALS["no key"]
+    with pytest.raises(UserError, match="can't be asked .*; 5[0-9] of 60 questions are left"):
+        collect(settings, tmp_path / "out")
+    assert len(teacher.server.calls) < 40
+
+
 def test_a_teacher_that_is_down_stops_it_soon(settings: CollectSettings, tmp_path: Path) -> None:
     nobody = replace(settings, teacher="openai:m@http://127.0.0.1:9/v1")
     begin = time.monotonic()

@@ -152,6 +152,25 @@ def test_a_short_question_is_of_its_plan_s_language(tmp_path):
     assert dropped == {"a": "language: no common English word"}
 
 
+def test_an_english_plan_in_note_form_is_english(tmp_path):
+    plan = lines("Benchmark Python", "Benchmark Java", "Benchmark Rust", "Compare #1, #2, #3")
+    plan = (
+        {**plan[0]},
+        *({**line, "needs": []} for line in plan[1:3]),
+        {**plan[3], "needs": [1, 2, 3]},
+    )
+    rows = [example("a", "Compare Python, Java, Rust performance", plan)]
+    assert screened(tmp_path, rows) == (["a"], {})
+
+
+def test_a_file_that_was_taken_away_is_made_again(tmp_path):
+    screened(tmp_path, [example()])
+    for name in ("examples.jsonl", "dropped.jsonl", "report.json", "report.md"):
+        (tmp_path / "out" / name).unlink()
+        assert screened(tmp_path, [example()]) == (["a"], {})
+        assert (tmp_path / "out" / name).is_file()
+
+
 def test_long_questions_and_plans_are_dropped(tmp_path):
     many = lines("Who is A?", *(f"Who is {k} of #1?" for k in "BCDEFGHI"))
     chain = tuple({**row, "needs": [row["id"] - 1] if row["id"] > 1 else []} for row in many)
@@ -291,6 +310,17 @@ def test_a_file_with_ids_of_its_own_is_held_out_by_these(tmp_path):
     held_out = [name for name in names if split_of(name) == "dev"]
     assert sorted(dropped) == sorted(held_out) != []
     assert {split_of(name) for name in kept} == {"train"}
+
+
+def test_copies_of_a_question_have_its_id_and_are_held_out_with_it(tmp_path):
+    held_out = next(name for name in map(str, range(99)) if split_of(name) == "dev")
+    other = next(name for name in map(str, range(99)) if split_of(name) == "train")
+    rows = [example(held_out, f"Who directed {film}?") for film in ("Jaws", "Alien")]
+    rows += [example(other, "Who directed Jaws?"), example(other, "Who directed Heidi?")]
+    write_examples(path := tmp_path / "mine.jsonl", rows)
+    kept, dropped = screened(tmp_path, rows, [f"dev:{path}"])
+    assert kept == [other]
+    assert dropped[other] == f"contamination: is {held_out}"
 
 
 def test_rows_for_evaluation_are_never_kept_and_a_split_can_be_chosen(tmp_path):

@@ -67,6 +67,11 @@ GSM8K = [  # prediction, gold, strict, flexible
     ("The answer is 18.\nWe check: 9 * 2 = 18, so the answer is correct.", "18", 0, 1),
     ("\\boxed{18}\n\nThe answer is reasonable, since 9 * 2 > 9", "18", 0, 1),
     ("The answer 18 is correct.", "18", 0, 1),
+    ("The answer is 18 which is correct since 18 + 2 = 20", "18", 0, 1),
+    ("Answer: 18 after giving away 20 - 4 = 16", "18", 0, 1),  # no calculation with the 18
+    ("Answer: 18 minutes - a third of an hour = 20 minutes", "18", 0, 1),
+    ("The answer is 2×10^3×9=18000", "18000", 0, 1),
+    ("Answer: 1,207 1/2", "1207.5", 0, 1),
     ("Answer: 7 1/2", "7", 0, 0),
     ("Answer: 7 1/2", "7.5", 0, 1),
     (r"\boxed{-7\frac{1}{2}}", "-7.5", 0, 1),
@@ -190,6 +195,9 @@ SPANS = [  # scoring, prediction, gold answers, EM, F1
     ("squad", "1,800", ["1800"], 1, 1),
     ("squad", "$18.00", ["18"], 0, 0),  # odd: "1800" and "18"
     ("squad", "yes, both", ["yes"], 0, 2 / 3),
+    ("squad", "If it rains, it pours. So the answer is valid.", ["Valid"], 1, 1),
+    ("squad", "The answer is valid.\nI am sure the answer is correct.", ["valid"], 1, 1),
+    ("squad", "So the answer is valid.", ["invalid"], 0, 0),
     ("hotpotqa", "Yes.", ["yes"], 1, 1),
     ("hotpotqa", "yes, both", ["yes"], 0, 0),  # yes is right as a whole or not at all
     ("hotpotqa", "no", ["no way out"], 0, 0),  # on either side
@@ -243,6 +251,7 @@ def test_bamboogle(prediction: str | None, gold: str, substring: int, em: int) -
         ("Yes or no.", "yes", 0),
         ("Yesterday", "yes", 0),
         ("The answer is yes. I checked it, and the answer is correct.", "yes", 1),
+        ("The answer is no which is valid.", "no", 1),
         ("It depends.", "no", 0),
         ("", "no", 0),
         (None, "no", 0),
@@ -268,6 +277,7 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
         ("So the correct option is **B**.", 1),
         ("That makes 36. The right choice: B", 1),
         ("Answer: B = 36", 1),
+        ("Answer: B=36", 1),
         ("Answer: B\nI am sure that the answer is correct.", 1),
         ("A car needs 36 minutes, so (B) it is.", 1),
         (r"\boxed{B}", 1),

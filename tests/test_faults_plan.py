@@ -111,6 +111,16 @@ def test_what_may_unpack_to_anything_stays_packed(how: str, packing: str) -> Non
 
 
 @both
+@pytest.mark.parametrize("packing", ["none", "utf-8"])
+def test_a_stream_with_a_packing_that_is_none_is_read_as_it_comes(how: str, packing: str) -> None:
+    headers = (*EVENTS, ("Content-Encoding", packing))
+    said = ServerReply(raw=TWO_LINES + b"data: [DONE]\n\n", headers=headers)
+    with LatencyServer(Script([said])) as server:
+        result = run(how, graph(server))
+        assert (len(result["plan"]), result["warnings"]) == (2, [])
+
+
+@both
 def test_lines_of_a_broken_off_plan_that_now_read_differently_are_asked_anew(how: str) -> None:
     again = ServerReply("#1 A?\n#2 X? <- #1\n")
     with LatencyServer(Script([BROKEN_OFF["connection lost"], again])) as server:

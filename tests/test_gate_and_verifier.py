@@ -252,6 +252,8 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
         ("Follow up: Who married #1?\nSo the final answer is: Kate.", "Who married #1?"),
         ("#1 Who directed Jaws? Steven Spielberg\n#2 done", None),
         ("- Is anything left? No.\n- done", None),
+        ("Follow up: Who is it?\nIntermediate answer: Ann.\nSo the final answer is: Ann.", None),
+        ("Follow up: Who is it?\nIntermediate answer: Ann.\nFollow up: Why #1?\ndone", "Why #1?"),
         ("Final answer: 42", None),
         ("#2 done", None),
         ("**#2** Done.", None),

@@ -20,6 +20,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
 from langgraph_decompose import (
+    Budget,
     UserError,
     build_decomposition_graph,
     composer_node,
@@ -101,6 +102,13 @@ def test_two_things_are_told_line_by_line_by_a_solver_that_only_calculates(strat
     lines = [f"#{row['id']} {row['text']} = {row['answer']}" for row in result["answers"]]
     assert len(lines) > 1
     assert (result["answer"], result["status"]) == ("\n".join(lines), "ok")
+
+
+def test_no_call_is_kept_back_for_answers_that_are_told_line_by_line() -> None:
+    question = "Ana sells 5 cakes for $3 each. How much does Ana earn, and how much is left of it "
+    graph = create_decomposition_graph(budget=Budget(max_calls=3))
+    result = graph.invoke({"question": question + "after paying $4?"})
+    assert ([row["status"] for row in result["answers"]], result["status"]) == (["ok"] * 2, "ok")
 
 
 @both

@@ -137,11 +137,14 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ),
         ('```json\n{"plan": ["Who?", "When did #1?"]}\n```', "#1 Who?\n#2 When did #1? <- #1"),
         ('Here you are: ["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
+        ('Here is the plan (JSON): ["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
+        ('Sure! ["Who?", "When?"]', "#1 Who?\n#2 When? <- #1"),
         ("1. What is sum([])?\n2. And max([])?", "#1 What is sum([])?\n#2 And max([])? <- #1"),
         ('- Is ["a", "b"] long?\n- Why?', '#1 Is ["a", "b"] long?\n#2 Why? <- #1'),
         ('1. What is f({"plan": []})?', '#1 What is f({"plan": []})?'),
         ("Who was?\nMain question: what?\nWhen was it?", "#1 Who was?\n#2 When was it? <- #1"),
         ("#2 Who?\n#5 When was #2 born? <- #2", "#1 Who?\n#2 When was #1 born? <- #1"),
+        ('1. Which of: ["a", "b"]?\n2. And?', '#1 Which of: ["a", "b"]?\n#2 And? <- #1'),
     ],
 )  # fmt: skip
 def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> None:
@@ -258,6 +261,8 @@ def test_a_decimal_number_is_no_list_marker() -> None:
     [
         ("Which commit broke it, and who wrote that?", ["Which?", "Who wrote #1?"], "compose"),
         ("Who broke it? And when?", ["Who?", "When did #1?"], "compose"),
+        ("What did Ann L. Li write, and when did she?", ["What?", "When did #1?"], "compose"),
+        ("What did Mr. Li write, and when did he?", ["What?", "When did #1?"], "compose"),
         ("Who broke it and how can it be mended", ["Who?", "How?"], "compose"),
         ("Mr. Li has 3 hens. How many eggs, and at what price?", ["Eggs?", "For #1?"], "compose"),
         ("Who broke it, and when?", ["Who?", "When?", "Who, and when, by #1 and #2?"], "last"),

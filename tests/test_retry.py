@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.errors import UserError, is_transient
+from langgraph_decompose.nodes.replies import is_final
 from langgraph_decompose.nodes.retry import ATTEMPTS, pause_before_retry
 
 from .conftest import RecordingServer
@@ -104,6 +105,7 @@ def of_google(code: int) -> Exception:
     ("error", "transient"),
     [(of_aws("ThrottlingException", 429), True), (of_aws("ModelNotReadyException", 429), True),
      (of_aws("ValidationException", 400), False), (of_google(429), True), (of_google(404), False),
+     (type("Busy", (Exception,), {"status_code": 503, "response": {"detail": "busy"}})(), True),
      (type("ServerDisconnectedError", (Exception,), {})(), True)],
 )  # fmt: skip
 def test_which_errors_of_other_clients_may_pass(error: Exception, transient: bool) -> None:
@@ -118,3 +120,14 @@ def test_which_errors_of_other_clients_may_pass(error: Exception, transient: boo
 )  # fmt: skip
 def test_which_errors_may_pass(error: Exception, transient: bool) -> None:
     assert is_transient(error) is transient
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [(Refused(401), False), (Refused(402), False), (of_aws("AccessDeniedException", 403), False),
+     (of_aws("ValidationException", 400), True), (ValueError("x"), True)],
+)  # fmt: skip
+def test_a_refused_key_is_not_kept_as_an_answer_whatever_its_error_is_called(
+    error: Exception, final: bool
+) -> None:
+    assert is_final(error, "solver") is final

@@ -70,7 +70,8 @@ def check(
         "examples": hashlib.sha256(lines.encode()).hexdigest(),
         "quality": [dict(row) for row in quality],
     }
-    if not manifest.begin(directory, "check", about, inputs):
+    written = ["check.json", "check.md", *(f"{path.stem}.md" for path in gguf_paths)]
+    if not manifest.begin(directory, "check", about, inputs, outputs=written):
         return manifest.read_manifest(directory)["counts"]
     roles, n_ctx = _trained_for(model_dir, gguf_paths[0])
     progress("asking the checkpoint")

@@ -244,30 +244,37 @@ class _Patience:
 
     def __init__(self, store: ReplyStore, concurrency: int) -> None:
         self._store, self._most = store, max(10, 2 * concurrency)
-        self._refused = self._failed = self._seen = 0
+        self._failures: list[BaseException] = []
+        self._seen = 0
 
     def found(self) -> None:
         """All of a question is there, asked for now or in an earlier run.
 
         When a run is resumed, what failed comes first and what was answered isn't asked: the
-        failures between those answers are about their questions.
+        failures between those answers are about their questions. Not so a wrong key or a server
+        that is gone, whatever was answered in an earlier run.
         """
-        self._refused = self._failed = 0
+        self._failures = [e for e in self._failures if _is_refusal(e) and not _is_forbidden(e)]
 
     def is_over(self, error: BaseException) -> bool:
         """Count a failure; whether to give up."""
         if self._store.new > self._seen:
-            self._refused = self._failed = 0
+            self._failures.clear()
             self._seen = self._store.new
-        self._refused += _is_refusal(error)
-        self._failed += 1
-        return self._refused >= _REFUSALS or self._failed >= self._most
+        self._failures.append(error)
+        refused = sum(map(_is_refusal, self._failures))
+        return refused >= _REFUSALS or len(self._failures) >= self._most
 
 
 def _is_for_good(error: BaseException) -> bool:
     """Whether it is the question that fails, and would again, and not the teacher or its server."""
     refused = getattr(error, "status_code", None) in (400, 413, 422)
     return isinstance(error, PromptTooLongError) or (refused and not _is_refusal(error))
+
+
+def _is_forbidden(error: BaseException) -> bool:
+    """Whether it may be the question that isn't allowed, and not the account."""
+    return getattr(error, "status_code", None) == 403
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -59,26 +59,34 @@ def read_questions(
     found: dict[str, Question] = {}
     asked: set[Problem] = set()
     repeated = 0
-    for number, row in _rows(reference, broken):
-        if len(found) == limit:
-            break
-        try:
-            question = _question(number, row, _source(reference))
-            if question.problem in asked:
-                repeated += 1
-                continue
-            if question.id in found:
-                raise ValueError(f"an earlier row has the id {question.id!r}, too")
-        except ValueError as error:
-            _refuse(f"{reference}:{number}: {str(error).removesuffix('.')}", broken)
+    for number, question in question_rows(reference, broken):
+        if question.problem in asked:
+            repeated += 1
+            continue
+        if question.id in found:
+            why = f"an earlier row has the id {question.id!r}, too"
+            _refuse(f"{reference}:{number}: {why}", broken)
             continue
         asked.add(question.problem)
         found[question.id] = question
+        if len(found) == limit:
+            break
     if not found:
         raise UserError(
             f'{reference!r} holds no questions; a line is {{"question": "...", "answer": "..."}}.'
         )
     return Questions(list(found.values()), repeated)
+
+
+def question_rows(
+    reference: str, broken: list[str] | None = None
+) -> Iterator[tuple[int, Question]]:
+    """Every row's number and question, whatever rows repeat; otherwise as `read_questions`."""
+    for number, row in _rows(reference, broken):
+        try:
+            yield number, _question(number, row, _source(reference))
+        except ValueError as error:
+            _refuse(f"{reference}:{number}: {str(error).removesuffix('.')}", broken)
 
 
 def dataset_file(reference: str) -> Path | None:

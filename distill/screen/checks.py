@@ -23,10 +23,11 @@ _MIN_LATIN = 0.8
 _MIN_WORDS = 4
 _SURELY = 10  # words among which there is a common one
 _ENGLISH = {
-    "a", "about", "after", "all", "an", "and", "are", "at", "be", "been", "by", "can", "could",
-    "did", "do", "does", "each", "every", "find", "for", "from", "get", "had", "has", "have",
-    "he", "her", "his", "how", "i", "if", "in", "is", "it", "many", "may", "more", "most",
-    "much", "my", "of", "on", "or", "our", "she", "should", "than", "that", "the", "their",
+    "a", "about", "add", "after", "all", "an", "and", "are", "at", "be", "been", "between", "by",
+    "calculate", "can", "compare", "compute", "could", "count", "did", "divide", "do", "does",
+    "each", "every", "find", "for", "from", "get", "had", "has", "have", "he", "her", "his", "how",
+    "i", "if", "in", "is", "it", "many", "may", "more", "most", "much", "multiply", "my", "number",
+    "of", "on", "or", "our", "return", "she", "should", "subtract", "than", "that", "the", "their",
     "they", "this", "to", "was", "we", "were", "what", "when", "where", "which", "who", "whose",
     "why", "will", "with", "would", "you",
 }  # fmt: skip

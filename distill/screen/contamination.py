@@ -20,7 +20,7 @@ from pathlib import Path
 from ...errors import UserError
 from ...evals.rows import csv_rows
 from ...evals.splits import split_of
-from ..collect.questions import read_questions
+from ..collect.questions import question_rows
 from ..importers import KINDS, read_dataset
 from ..records import read_examples
 
@@ -149,7 +149,7 @@ def _rows(kind: str, path: Path) -> Iterator[tuple[str, str, str]]:
 
 def _own_rows(path: Path) -> Iterator[tuple[str, str, str]]:
     """The same of a file of examples, or of questions for a teacher."""
-    for question in read_questions(str(path)).rows:
+    for _, question in question_rows(str(path)):
         yield question.id, question.problem.question, question.problem.context
 
 

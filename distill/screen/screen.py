@@ -52,6 +52,8 @@ _FILTERS = {
     "duplicate": "the question occurs again with a better plan, or an equal one before",
 }
 
+_WRITTEN = ("examples.jsonl", "dropped.jsonl", "report.json", "report.md")
+
 
 @dataclass(frozen=True)
 class ScreenSettings:
@@ -129,12 +131,13 @@ def screen(settings: ScreenSettings, inputs: Sequence[Path], directory: Path) ->
         raise UserError("there is nothing to screen; name files of examples.")
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
     manifest.refuse_own_input(directory / "examples.jsonl", [*files, *evaluation])
-    if not manifest.begin(directory, "screen", asdict(settings), [*files, *evaluation]):
+    about = ("screen", asdict(settings), [*files, *evaluation])
+    if not manifest.begin(directory, *about, outputs=_WRITTEN):
         return manifest.read_manifest(directory)["counts"]
     screening = _Screening(settings, files, directory)
     screening.run()
     counts = screening.report.counts()
-    manifest.finish(directory, "screen", asdict(settings), [*files, *evaluation], counts)
+    manifest.finish(directory, *about, counts)
     return counts
 
 

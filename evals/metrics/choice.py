@@ -22,7 +22,7 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 # Behind a mark alone: "A 36 km ride" begins a sentence.
-_WITH_VALUE = re.compile(r"\W{0,10}([A-E])\s+(?:=\s*)?\(?[$€£]?\d")
+_WITH_VALUE = re.compile(r"\W{0,10}([A-E])(?:\s*=\s*|\s+)\(?[$€£]?\d")
 _SEVERAL = re.compile(r"\W{0,10}[A-E](?:\W{1,4}(?:(?:and|or)\W{1,3})?[A-E]){1,4}\W{0,10}")
 _NAMED, _NAMED_SMALL = (
     re.compile(

@@ -19,9 +19,12 @@ _NUMBER = re.compile(
     r"((?:[eE][-+]?[0-9]{1,2})?)(?![0-9])"
 )
 _STATED = re.compile(r"[^\w.+−-]{0,5}[-−–]?[$€£\s]{0,3}\.?[0-9]")
-_WORKED_OUT = re.compile(r"[\d\s.,$€£()%]{1,100}[-+*/×·÷x−^][\d\s.,$€£()%+\-*/×·÷x−^]{1,200}=")
-# Also with words: "12 pens - 3 pens = 9 pens", but not in "18, since 20 - 2 = 18".
-_WORKED = re.compile(r"\s[-−–+*/×·÷x]\s|(?:%|/\d{1,9})\s+of\b")
+_WORKED_OUT = re.compile(r"[\d\s.,$€£()%e]{1,100}[-+*/×·÷x−^][\d\s.,$€£()%e+\-*/×·÷x−^]{1,200}=")
+# Also with words: "12 pens - 3 pens = 9 pens", but not in "18, since 20 - 2 = 18", nor in
+# "18 after giving away 20 - 4 = 16", where it isn't the first number that is calculated with.
+_WORKED = re.compile(
+    r"\D{0,9}[\d.,]{1,100}(?:\D{0,60}\s[-−–+*/×·÷x]\s[$€£(]{0,2}\.?\d|(?:%|/\d{1,9})\s+of\b)"
+)
 _ASIDE = re.compile(
     r"[;:([]|[.,](?!\d)|\b(?:and|as|because|but|for|if|or|since|so|when|where|which|while)\b",
     re.IGNORECASE,
@@ -45,7 +48,8 @@ _PLAINER = (
 )
 _UNDER = re.compile(r"/([1-9][0-9]{0,8})(?![\w/]|[.,][0-9])")  # but not in 24/12/1999
 _MIXED = re.compile(
-    r"(?<![\w.,/])([0-9]{1,9})[ \u00a0]{1,2}([1-9][0-9]?)/([1-9][0-9]?)(?![\w/]|[.,][0-9])"
+    r"(?<![\w.,/])([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,9})[ \u00a0]{1,2}"
+    r"([1-9][0-9]?)/([1-9][0-9]?)(?![\w/]|[.,][0-9])"
 )
 _MAX_DIGITS = 400
 PAL_TOLERANCE = Fraction(1, 1000)
@@ -133,14 +137,14 @@ def answer_number(text: str) -> Fraction | None:
 
 
 def _improper(mixed: re.Match[str]) -> str:
-    whole, upper, lower = map(int, mixed.groups())
+    whole, upper, lower = (int(digits.replace(",", "")) for digits in mixed.groups())
     return f"{whole * lower + upper}/{lower}" if upper < lower else mixed[0]
 
 
 def _works_out(line: str) -> bool:
     """Whether what stands before the first equals sign is a calculation."""
     before, equals, _ = line.partition("=")
-    in_words = bool(equals) and bool(_WORKED.search(before)) and not _ASIDE.search(before)
+    in_words = bool(equals) and bool(_WORKED.match(before)) and not _ASIDE.search(before)
     return in_words or bool(_WORKED_OUT.match(line))
 
 

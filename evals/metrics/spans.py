@@ -31,7 +31,7 @@ def squad(prediction: str, gold: Sequence[str]) -> dict[str, float]:
         >>> squad("the Nile River", ["Nile", "River Nile"])
         {'f1': 1.0, 'em': 0.0}
     """
-    words = normalised(final_answer(prediction)).split()
+    words = normalised(final_answer(prediction, gold)).split()
     golds = [normalised(text).split() for text in gold]
     return {
         "f1": max((_f1(words, other) for other in golds), default=0.0),
@@ -49,7 +49,7 @@ def hotpotqa(prediction: str, gold: Sequence[str]) -> dict[str, float]:
         >>> hotpotqa("Yes, both are.", ["yes"])
         {'f1': 0.0, 'em': 0.0}
     """
-    text = normalised(final_answer(prediction))
+    text = normalised(final_answer(prediction, gold))
     golds = [normalised(other) for other in gold]
     shares = [
         0.0 if text != other and _WHOLE & {text, other} else _f1(text.split(), other.split())
