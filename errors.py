@@ -101,8 +101,8 @@ _TRANSIENT_CODES = {
 }  # fmt: skip
 _REFUSED = ("AuthenticationError", "PermissionDeniedError", "RateLimitError")
 """How clients' names for 401, 403 and 429 end; what may pass of the last is told apart before."""
-NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
-NO_MONEY = re.compile(r"credit balance is too low|Error code: 402\b", re.IGNORECASE)
+_NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+_NO_MONEY = re.compile(r"credit balance is too low|Error code: 402\b", re.IGNORECASE)
 """In the message of an empty account: Anthropic's 400, and what means nothing else."""
 _MAX_MESSAGE = 500
 _VERSIONED = re.compile(r"/(?:v\d|openai/)")
@@ -128,8 +128,8 @@ def is_transient(error: BaseException) -> bool:
 
 def _may_pass(error: BaseException) -> bool | None:
     """Whether it may pass by what the error says itself; None if it says nothing."""
-    codes = {str(getattr(error, name, None)) for name in ("code", "type")}
-    if codes & NO_MONEY_CODES:
+    codes = _codes(error)
+    if codes & _NO_MONEY_CODES:
         return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
     status = _status(error)
     if isinstance(status, int):
@@ -140,6 +140,10 @@ def _may_pass(error: BaseException) -> bool | None:
     if codes & _TRANSIENT_CODES:
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES) or None
+
+
+def _codes(error: BaseException) -> set[str]:
+    return {str(getattr(error, name, None)) for name in ("code", "type")}
 
 
 def _status(error: BaseException) -> Any:
@@ -182,18 +186,21 @@ def is_from_outside(failure: Mapping[str, Any]) -> bool:
         >>> is_from_outside({"type": "AuthenticationError", "message": "", "transient": False})
         True
     """
-    refused = failure["type"].endswith(_REFUSED) or bool(NO_MONEY.search(failure["message"]))
+    refused = failure["type"].endswith(_REFUSED) or bool(_NO_MONEY.search(failure["message"]))
     return failure["transient"] or refused
 
 
 def refuses_account(error: BaseException) -> bool:
-    """Whether a service refused the account by its status, whatever its client calls the error.
+    """Whether a service refused the account, whatever its client calls the error.
 
     Example:
         >>> refuses_account(ValueError("bad"))
         False
     """
     error = _first_of_group(error)
+    # A spent quota looks like a rate limit, or like a question that can't be asked, but for this.
+    if _codes(error) & _NO_MONEY_CODES or _NO_MONEY.search(str(error)):
+        return True
     return any(_status(each) in _REFUSED_STATUS for each in (error, error.__cause__) if each)
 
 

@@ -156,24 +156,25 @@ def test_a_server_s_retry_after_is_waited_for(how: str, form: str) -> None:
         assert calls(result) == len(server.calls) == 7
 
 
-@both
-@pytest.mark.parametrize("status", [429, 500])
-def test_what_passes_is_asked_again(how: str, status: int) -> None:
-    once = [ServerReply("not now", status=status, headers=AT_ONCE)]
-    with LatencyServer(Script(A=list(once), end=list(once))) as server:
-        result = run(how, graph(server))
-        assert result["status"] == "ok"
-        assert asked(server).count("A") == asked(server).count("end") == 2
-        assert calls(result) == len(server.calls) == 8
-
-
-@both
-@pytest.mark.parametrize("status", [429, 502])
-def test_an_error_within_a_reply_is_one_of_its_status(how: str, status: int) -> None:
-    """As OpenRouter sends it, with status 200."""
+def told_with_status_200(status: int) -> ServerReply:
+    """An error as OpenRouter sends it."""
     raw = json.dumps({"error": {"message": "not now", "code": status}}).encode()
-    once = [ServerReply(raw=raw, headers=AT_ONCE)]
-    with LatencyServer(Script(A=list(once), end=list(once))) as server:
+    return ServerReply(raw=raw, headers=AT_ONCE)
+
+
+@both
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerReply("not now", status=429, headers=AT_ONCE),
+        ServerReply("not now", status=500, headers=AT_ONCE),
+        told_with_status_200(429),
+        told_with_status_200(502),
+    ],
+    ids=["429", "500", "429 within", "502 within"],
+)
+def test_what_passes_is_asked_again(how: str, error: ServerReply) -> None:
+    with LatencyServer(Script(A=[error], end=[error])) as server:
         result = run(how, graph(server))
         assert result["status"] == "ok"
         assert asked(server).count("A") == asked(server).count("end") == 2

@@ -10,12 +10,11 @@ from itertools import chain
 from typing import Any, cast
 
 from ...errors import (
-    NO_MONEY,
-    NO_MONEY_CODES,
     BudgetExhaustedError,
     PromptTooLongError,
     describe_error,
     must_be_raised,
+    refuses_account,
 )
 from ...nodes.budget import Budget, Meter
 from ...nodes.journal import Journal
@@ -279,12 +278,7 @@ def _is_forbidden(error: BaseException) -> bool:
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether nothing else can be expected soon: no key, no money, no such model, no server."""
-    if getattr(error, "status_code", None) in (401, 402, 403, 404):
-        return True
-    # A spent quota looks like a rate limit, or like a question that can't be asked, but for this.
-    if NO_MONEY_CODES & {getattr(error, name, None) for name in ("code", "type")}:
-        return True
-    if getattr(error, "status_code", None) == 400 and NO_MONEY.search(str(error)):
+    if refuses_account(error) or getattr(error, "status_code", None) == 404:
         return True
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) and len(chain) < 20:
