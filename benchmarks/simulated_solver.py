@@ -40,7 +40,10 @@ from crate_problems import CrateProblem
 from langgraph_decompose.prompts import Prompt, load_prompts
 from langgraph_decompose.testing.wire import words
 
-PLANNING = ("decompose", "decompose_attempt", "decompose_repair", "decompose_split")
+PLANNING = (
+    "decompose", "decompose_attempt", "decompose_repair", "decompose_split",
+    "decompose_split_repair",
+)  # fmt: skip
 UNDERSTOOD = (*PLANNING, "direct", "cot", "solve", "compose")
 """Prompts that can be read."""
 _OFF_BY = (1, 2, 3, 5, 7, 10, 12, 20)

@@ -52,7 +52,8 @@ def _parser() -> Parser:
     recipes = "a YAML file, or a recipe of the package: cpu, cpu-solver, gpu"
     whole.add_argument("recipe", help=recipes)
     whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets")
-    whole.add_argument("--until", metavar="STEP", default="check", help="stop after this step")
+    until = "stop after this step: sources, train, export or check (check)"
+    whole.add_argument("--until", metavar="STEP", default="check", help=until)
     _add_data_steps(steps)
     _add_model_steps(steps)
     return parser

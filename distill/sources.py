@@ -7,7 +7,8 @@
 
 and may take a `split`, be screened, and be varied: `vary: {copies: 3, names: 0.7,
 numbers: 0.8}` writes three copies of each example with other names and numbers. Lines that
-can't be used are told and counted; `refuse_broken: true` beside `path` refuses them.
+can't be used are told and counted; `refuse_broken: true` beside `path` refuses them. Of the
+questions of `collect` they are refused, unless it says `skip_broken: true`.
 """
 
 from __future__ import annotations
@@ -240,7 +241,7 @@ def _taught(
     """What a teacher wrote; a question that it refuses for good is left out."""
     done = collect(settings, directory, lambda p: progress(str(p)), split=source.split)
     refused = done["refused"]
-    left_out += [*refused, *done["unreadable_replies"]]
+    left_out += [*refused, *done["unreadable_replies"], *done["broken_lines"]]
     if failed := done.get("failed", 0) - len(refused):
         raise UserError(
             f"the source {source.name!r}: {failed} of its questions failed for now "

@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import override
 
 from ..errors import UserError, describe_error, must_be_raised
-from ..nodes.answers import AnswerRow, needed_lines
+from ..nodes.answers import AnswerRow, is_whole, needed_lines
 from ..nodes.decomposer import decomposer_node
 from ..nodes.problem import Problem
 from ..nodes.scheduler import solver_node
@@ -189,13 +189,14 @@ def _failed(error: Exception) -> dict[str, Any]:
 
 def _findings(question: str, found: Mapping[str, Any]) -> Findings:
     rows: list[AnswerRow] = found.get("answers", [])
+    gaps = [f"#{row['id']}: {gap}" for row in rows for gap in row.get("gaps", ())]
     return {
         "question": question,
         "plan": found.get("plan", []),
         "plan_source": found.get("plan_source", "undivided"),
         "answers": rows,
         "status": found.get("status") or _status(rows),
-        "warnings": found.get("warnings", []),
+        "warnings": [*found.get("warnings", []), *gaps],
         "usage": add_usage(found.get("usage", []), *(row["usage"] for row in rows)),
     }
 
@@ -204,7 +205,7 @@ def _status(rows: Sequence[AnswerRow]) -> str:
     answered = [row["status"] == "ok" for row in rows]
     if not rows:
         return "undivided"
-    return "ok" if all(answered) else "partial" if any(answered) else "failed"
+    return "ok" if is_whole(rows) else "partial" if any(answered) else "failed"
 
 
 def _extended(system: SystemMessage | None, text: str) -> SystemMessage:

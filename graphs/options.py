@@ -26,7 +26,7 @@ class Options(TypedDict, total=False):
         decomposer: Writes the plan: a model reference or a chat model ("bundled"; for `dynamic`
             the solver).
         composer: Merges the answers; if None, the solver, or of several the first that writes
-            text.
+            text (of `SolverOption`s the likeliest to be right).
         strategy: How a question is answered (`dag`); docs/strategies.md describes each.
         max_subquestions: Most lines a plan may have, 1 to 64 (8).
         samples: Samples of `self_consistency`, 1 to 64 (5).
@@ -56,7 +56,8 @@ class Options(TypedDict, total=False):
             that makes it likeliest that the plan succeeds within `Budget.max_cost` (`dag`,
             `sequential` and `recursive`, without a gate that asks the whole question).
         retriever: A LangChain retriever (or a function from a text to documents), asked for each
-            subquestion; what it finds is shown to the solver and kept under `sources`.
+            subquestion; the first 20 passages that it finds, of each at most 4,000 characters,
+            are shown to the solver and kept under `sources`.
         answer_cache: Reuses answers between questions; off if None.
         review: Interrupt once after planning, for a person to approve, edit or reject the
             plan; needs a checkpointer.

@@ -18,13 +18,16 @@ class Budget:
 
     When a limit is reached, calls that are running are finished (`max_seconds` stops them too),
     others are skipped, and the answer is composed from what there is, with the status
-    `budget_exhausted`. If the plan needs a composer, one call is kept for it: `max_calls` is
-    never exceeded, but that call is made even if another limit has been reached.
+    `budget_exhausted`. If the plan needs a composer, one call is kept for it: it is made even
+    if another limit has been reached, `max_calls` never.
 
     Attributes:
-        max_calls: Model calls, retries included.
+        max_calls: Model calls, retries included. An agent or another graph that is asked counts
+            as one call, whatever it calls itself; the calls of a decomposition graph count once
+            it has answered, so that they may go beyond the limit.
         max_tokens: Input and output tokens together, as far as models report them.
-        max_seconds: Seconds since the question was asked; a resumed run's clock starts anew.
+        max_seconds: Seconds since the question was asked; of a resumed run those count that its
+            finished nodes took.
         max_cost: Money, counted by `price_in` and `price_out` of your `[models.NAME]` tables;
             a model without prices isn't counted, and a warning says so.
 

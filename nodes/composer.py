@@ -91,8 +91,8 @@ def composer_node(
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `plan`, `final` and `answers` and writes the outcome.
 
-    It writes `answer`, `status`, `warnings`, `usage` and one AI message. A plan whose last
-    line answers the question costs no call, nor does a question solved undivided. If the
+    It writes `answer`, `status`, `warnings`, `usage`, `trace` and one AI message. A plan whose
+    last line answers the question costs no call, nor does a question solved undivided. If the
     budget is spent and leaves no call, the answer is what was found, line by line.
 
     Args:

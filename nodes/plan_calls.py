@@ -62,7 +62,8 @@ class PlanCalls:
             "error": error,
             "reply": reply[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)",
         }
-        messages = self.prompts["decompose_repair"].messages(fields)
+        name = "decompose_split_repair" if self.must_split else "decompose_repair"
+        messages = self.prompts[name].messages(fields)
         return Call("decomposer", self.model, messages, self._options(), "decomposer repair")
 
     @property

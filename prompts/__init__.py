@@ -6,9 +6,10 @@ A file holds a version and one part per message role:
     --- system
     You answer one question ...
     --- user
-    {question}
+    {problem}
 
-`{name}` stands for a field. A folder of one's own is looked into first: `prompts="DIR"`.
+`{name}` stands for a field; a file may have those of the package's file that it replaces. A
+folder of one's own is looked into first: `prompts="DIR"`.
 """
 
 from __future__ import annotations

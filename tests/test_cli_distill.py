@@ -55,6 +55,22 @@ def test_collect_asks_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
     assert plans("out") == [PLAN, PLAN]
 
 
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("train", ["`data`", "path, weight and roles", "`share`"]),
+        ("run", ["sources", "train", "export", "check"]),
+    ],
+)
+def test_help_tells_what_else_only_an_error_would(
+    step: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["distill", step, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(word in shown for word in words)
+
+
 def test_import_reads_decompositions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distill", "import", "strategyqa", "strategyqa.json", "--out", "out"]) == 0
     assert "examples: 1\nplans: 1\nleft out: 0\n" in capsys.readouterr().out

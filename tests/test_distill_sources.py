@@ -127,6 +127,21 @@ def test_a_question_that_is_refused_for_good_is_left_out(tmp_path: Path) -> None
     assert told == ["mine: 2 left out, first 2: Error code: 400 - no such talk"]
 
 
+def test_a_broken_question_is_refused_or_left_out_and_counted(
+    teacher: LatencyServer, tmp_path: Path
+) -> None:
+    file, told = questions(tmp_path / "questions.jsonl", 2), []
+    file.write_text(file.read_text() + '{"query": "x"}\n' * 7)
+    row = taught(teacher, file)
+    with pytest.raises(UserError, match=r'jsonl:3: it has no "question"; .*skip_broken'):
+        make(row, tmp_path / "refused")
+    row["collect"]["skip_broken"] = True
+    out = tmp_path / "out"
+    make_source(ExampleSource.of("mine", row), tmp_path, out, told.append)
+    assert told == [f'mine: 7 left out, first {file}:3: it has no "question"']
+    assert manifest.read_manifest(out)["counts"]["left_out"] == 7
+
+
 def test_an_account_without_money_refuses_no_question(tmp_path: Path) -> None:
     spent = ServerReply("Your credit balance is too low to access the API.", status=400)
 

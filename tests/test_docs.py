@@ -9,8 +9,14 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
+from langgraph_decompose import prompts
+from langgraph_decompose.graphs.options import Options
+from langgraph_decompose.graphs.read_question import _CHARS_SHOWN, _TURNS_SHOWN
+from langgraph_decompose.nodes.retrieval import _MOST_CHARS, _MOST_PASSAGES
 
 from .conftest import ROOT
 from .test_package import FOLDERS
@@ -86,6 +92,44 @@ def test_the_strategies_page_s_python_runs_as_it_stands() -> None:
     code = "\n".join(blocks("python", (ROOT / "docs" / "strategies.md").read_text()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_guide_s_table_has_every_event() -> None:
+    table = GUIDE.partition("## Watching a run")[2].partition("```")[0]
+    files = [*(ROOT / "nodes").glob("*.py"), *(ROOT / "graphs").glob("*.py")]
+    kinds = {k for file in files for k in re.findall(r'Event\(\s*"([\w.]+)"', file.read_text())}
+    assert {"plan.line", "rung", "verdict"} <= kinds
+    named = re.sub(r"`\.(failed|skipped)`", r"`decompose.subquestion.\1`", table)
+    for kind in kinds - {"nested.plan"}:
+        assert f"`decompose.{kind}`" in named, kind
+
+
+def test_the_guide_says_how_much_is_shown_of_what_was_found_and_said() -> None:
+    for most, what in ((_MOST_PASSAGES, "passages"), (_MOST_CHARS, "characters")):
+        assert f"{most:,} {what}" in GUIDE
+        assert f"{most:,} {what}" in " ".join((Options.__doc__ or "").split())
+    assert _TURNS_SHOWN == 10
+    assert f"last ten messages, the first {_CHARS_SHOWN:,} characters" in GUIDE
+
+
+def test_the_evaluation_page_s_python_asks_for_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dev.jsonl").write_text('{"question": "2 + 2?", "answer": "4"}\n')
+    [code] = blocks("python", (ROOT / "docs" / "evaluation.md").read_text())
+    before_asking, asks, _ = code.partition("Evaluation(settings)")
+    compile(code, "evaluation.md", "exec")
+    names: dict[str, Any] = {}
+    exec(before_asking, names)
+    assert asks
+    assert len(names["settings"].systems["dev.jsonl"]) == 8, "cot once and dag thrice, by each"
+
+
+def test_the_prompt_that_is_shown_is_one_that_can_be_used(tmp_path: Path) -> None:
+    shown = (prompts.__doc__ or "").partition("role:\n\n")[2].partition("\n\n")[0]
+    (tmp_path / "direct.txt").write_text(dedent(shown))
+    assert prompts.load_prompts(tmp_path)["direct"].messages({"problem": "2 + 2?"})
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:

@@ -65,6 +65,8 @@ def test_gate_model_lets_the_decomposer_say_atomic_and_always_does_not(how: str)
     assert ran.kinds[:2] == ["plan", "plan"]
     assert "atomic" not in ran.prompts[0], "the word isn't offered"
     assert "must be split into at least one subquestion" in ran.prompts[1]
+    offered, _, _ = ran.prompts[1].partition("An earlier attempt")
+    assert "atomic" not in offered, "nor is it when the plan is asked for again"
     assert ran.result["plan_source"] == "repaired"
 
 

@@ -400,6 +400,18 @@ def test_a_failed_solver_is_a_gap_that_the_agent_is_told_of(anyhow: Any) -> None
 
 
 @both
+def test_what_a_decomposition_graph_answered_in_part_is_told_as_partial(anyhow: Any) -> None:
+    inner = create_decomposition_graph(
+        failing_on("B"), decomposer=Scripted(replies=[PLAN]), name="inner"
+    )
+    agent = talk(Scripted(replies=["Hm."]), decomposer=Scripted(replies=["#1 X?"]), solver=inner)
+    anyhow(agent, {"messages": [HumanMessage("All?")]}, THREAD)
+    assert found(agent)["answers"][0]["status"] == "ok"
+    assert found(agent)["status"] == "partial"
+    assert "#1: inner answered with status 'partial'" in found(agent)["warnings"]
+
+
+@both
 def test_where_nothing_was_found_the_turn_is_left_as_it_was(anyhow: Any) -> None:
     def down(_: Any) -> str:
         raise ConnectionError("the planner is down")

@@ -177,6 +177,13 @@ def test_an_option_s_numbers_are_checked(wrong: Any) -> None:
         SolverOption(lambda _: "x", **(right | wrong))
 
 
+@both
+def test_without_a_composer_the_likeliest_to_be_right_composes(how: str) -> None:
+    result = run(how, create(cheap_and_dear(), decomposer=always(PLAN), budget=Budget(max_cost=3)))
+    assert [row["answer"] for row in result["answers"]] == ["cheap"] * 3
+    assert result["answer"] == "dear"
+
+
 def cheap_and_dear(**options: Any) -> dict[str, SolverOption]:
     return {
         "cheap": SolverOption(always("cheap"), cost=1, success=0.5, **options),

@@ -34,7 +34,6 @@ from .teach import Teaching
 STEP = "collect"
 EXAMPLES = "examples.jsonl"
 _PROMPTS = ("decompose", "cot", "teach_explain", "teach_solution")
-_SHOWN_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ async def _collect(
             **asking.counts(),
             "repeated": questions.repeated,
             "broken": len(broken or ()),
-            "broken_lines": (broken or [])[:_SHOWN_LINES],
+            "broken_lines": broken or [],
         }
         manifest.finish(directory, STEP, kept, inputs, counts)
     return counts

@@ -110,7 +110,9 @@ def _source(reference: str) -> str:
 
 def _refuse(message: str, broken: list[str] | None) -> None:
     if broken is None:
-        raise UserError(f"{message}; mend the row, or allow broken ones to be skipped.")
+        raise UserError(
+            f"{message}; mend the row (of a teacher's questions, skip_broken leaves it out)."
+        )
     broken.append(message)
 
 

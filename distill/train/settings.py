@@ -85,7 +85,9 @@ class TrainSettings:
     """What to train, on what, and for how long, as in a YAML file.
 
     Args:
-        stages: Mixtures of example files, one after another.
+        stages: Mixtures of example files, one after another: each a mapping with `data`, a list of
+            files or of mappings with path, weight and roles (in a recipe a source's name, or
+            source in place of path), and maybe `share`, how much of the training it lasts.
         roles: What the student learns to be; several are mixed.
         student: "scratch"; a folder or Hugging Face id of a causal language model; or "bundled" or
             gguf:PATH, a file of this project (of the bundled ones that of the roles).
