@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from argparse import Namespace
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
     with ExitStack() as stack:
         busy = f"{str(out)!r} is being written by another process."
         stack.enter_context(locked(out, "batch", busy))
-        stack.callback(lambda: lock_path(out, "batch").unlink(missing_ok=True))
+        stack.callback(_remove_lock, lock_path(out, "batch"))
         good = _earlier(out, args.retry_failed)
         with loading():  # Not in the event loop, where Ctrl-C would find things half open.
             make_graph(settings)  # A mistake is told before a file is made.
@@ -60,6 +60,12 @@ def run(args: Namespace) -> int:
         if not left:
             results.finish(rows)
     return _summary(args, rows, results, left, spent)
+
+
+def _remove_lock(file: Path) -> None:
+    """Remove a lock's file while it is held: later, another process may hold it."""
+    with suppress(PermissionError):  # Windows lets nobody remove what is open: there it stays.
+        file.unlink(missing_ok=True)
 
 
 def _check(args: Namespace, out: Path) -> None:

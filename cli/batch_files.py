@@ -143,7 +143,8 @@ class Results:
         else:
             open_private(self.part)
         with writing(self.part):
-            self._file = self.part.open("a", encoding="utf-8")
+            # Also on Windows: `_read` compares the header to the byte.
+            self._file = self.part.open("a", encoding="utf-8", newline="\n")
 
     def leave_out_others(self, rows: list[Row], good: Iterable[str]) -> int:
         """Drop results of questions that the input has no more; returns how many.
@@ -159,6 +160,7 @@ class Results:
         others = found - {row.key for row in rows if row.problem}
         if others and others == found:
             if not self.begun:
+                self._file.close()  # Windows removes no open file.
                 self.part.unlink(missing_ok=True)
             raise UserError(
                 f"{str(self.out)!r} was begun with other questions; use the same, or name "

@@ -67,7 +67,7 @@ def _edited(text: str) -> str:
         file.write(f"{text}\n\n{_HINT}")
     try:
         subprocess.run([*shlex.split(editor), file.name], check=True)  # noqa: S603
-        with open(file.name, encoding="utf-8") as edited:
+        with open(file.name, encoding="utf-8-sig") as edited:
             kept = [line for line in edited.read().splitlines() if not line.startswith(";;")]
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         reason = str(error).removesuffix(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,8 @@ def progress_shown() -> Iterator[Callable[[Any], None]]:
     def write(line: str) -> None:
         console.print(line, markup=False)
 
-    if not console.is_terminal:
+    # Not `console.is_terminal`: FORCE_COLOR, as services for tests set it, makes it true for files.
+    if not sys.stderr.isatty() or console.is_dumb_terminal:
         yield now_and_then(write)
         return
     status = console.status("")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from .collect.collect import CollectSettings
 from .collect.questions import dataset_file
+from .importers import KINDS
 from .records import read_rows
 from .screen.contamination import DEV, evaluation_file
 from .source_options import GenerateOptions
@@ -64,6 +65,9 @@ def source_inputs(source: ExampleSource, data: Path) -> list[Path]:
 
 def evaluation_reference(name: str, data: Path) -> str:
     """An evaluation set as the screen names it, `KIND:PATH`, with the data folder before it."""
-    kind, colon, path = name.rpartition(":")
-    own = kind.removeprefix(DEV) == "teacher"
-    return f"{kind}{colon}{data_path(f'teacher:{path}' if own else path, data)}"
+    part = DEV if name.startswith(DEV) else ""
+    kind, colon, path = name.removeprefix(DEV).partition(":")
+    if kind not in KINDS:  # The colon is the path's own, such as a drive's.
+        kind, colon, path = "", "", name.removeprefix(DEV)
+    own = kind == "teacher"
+    return f"{part}{kind}{colon}{data_path(f'teacher:{path}' if own else path, data)}"

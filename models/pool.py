@@ -7,7 +7,9 @@ blocking (sync) or not (async). Waiting callers hold no thread of any other pool
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 T = TypeVar("T")
+_THREADS = "gguf"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class _Worker:
         self.settings = settings
         self.holders: weakref.WeakSet[EngineHandle] = weakref.WeakSet()
         self._engine: Engine | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gguf")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=_THREADS)
 
     def submit(self, job: Callable[[Engine], T]) -> Future[T]:
         return self._thread.submit(lambda: job(self._ready()))
@@ -74,10 +77,11 @@ class _Worker:
         return self._engine
 
     def close(self, *, wait: bool = True) -> None:
-        self._thread.submit(self._free)
+        self._thread.submit(self.free)
         self._thread.shutdown(wait=wait)
 
-    def _free(self) -> None:
+    def free(self) -> None:
+        """Free the memory, on the engine's thread or after its end."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -128,4 +132,17 @@ class EngineHandle:
             self._worker.close()
 
 
+def _free_all() -> None:
+    """Free what is still loaded when the interpreter ends, after its threads have.
+
+    On a Mac's GPU llama.cpp aborts a process that exits with a model loaded: the answer would
+    be followed by a crash report.
+    """
+    if any(thread.name.startswith(_THREADS) for thread in threading.enumerate()):
+        return  # A second Ctrl-C has left one at work.
+    for worker in [*_loaded.values()]:
+        worker.free()
+
+
+atexit.register(_free_all)
 in_forks(_loaded.clear)

@@ -188,14 +188,14 @@ def _chat_gguf(source: GGUFSource) -> ResolvedModel:
 
 def _from_text(name: str, table: ModelTable) -> ResolvedModel:
     kind, _, rest = table.ref.partition(":")
-    if not kind or not rest:
-        raise _unknown(table.ref, [])
+    from .hosted import DEFAULT_TIMEOUT, hosted_chat_model, without_credentials
+
+    if len(kind) < 2 or not rest:  # A provider of one letter is a drive of Windows.
+        raise _unknown(without_credentials(table.ref), [])
     if kind == "transformers":
         from .chat_transformers import chat_transformers
 
         return ResolvedModel(name, chat_transformers(rest, table.timeout), **_local(table))
-    from .hosted import DEFAULT_TIMEOUT, hosted_chat_model, without_credentials
-
     return ResolvedModel(
         without_credentials(name),
         hosted_chat_model(table.ref, api_key_env=table.api_key_env, timeout=table.timeout),

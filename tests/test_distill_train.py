@@ -354,6 +354,15 @@ def test_without_a_compiler_training_goes_on_uncompiled(data: str, tmp_path: Pat
     assert any("no C++ compiler" in line for line in told)
 
 
+def test_where_compiling_fails_training_is_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Any) -> Any:
+        raise RuntimeError("fatal error: Python.h: No such file or directory")
+
+    monkeypatch.setattr(device.torch, "compile", broken)
+    assert not device.can_compile(torch.device("cpu"))
+    assert not device.can_compile(torch.device("cuda"))
+
+
 @pytest.mark.parametrize(
     ("flags", "has"),
     [

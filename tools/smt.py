@@ -1,8 +1,9 @@
 """Z3 for scripts that a model wrote: in a process of its own, bounded in time and memory.
 
 The script is checked first (`smt_script.py`); the process can open no file and start no
-other (`smt_process.py`), gets none of this one's environment, and is killed when its time is
-over or nobody waits for it any more. However it ends, the result says so in one sentence.
+other (`smt_process.py`; Windows has no such limits), gets none of this one's environment, and
+is killed when its time is over or nobody waits for it any more. However it ends, the result says
+so in one sentence.
 
     found = solve_smt("(declare-const x Int) (assert (= (* 2 x) 84))")
     found.status, found.values      # "sat", {"x": "42"}

@@ -107,26 +107,34 @@ def has_bfloat16_units(cpuinfo: str) -> bool:
 
 
 def can_compile(device: torch.device) -> bool:
-    """Whether `torch.compile` works there: on a CPU it needs a C++ compiler."""
-    if device.type != "cpu":
-        return True
+    """Whether `torch.compile` works there, found out by a trial.
+
+    Beside a compiler it needs Python's headers, PyTorch's own, and on a Mac OpenMP's.
+    """
     from torch._inductor.cpp_builder import get_cpp_compiler
 
     try:
-        return bool(get_cpp_compiler())
-    except Exception:  # torch has errors of its own for a compiler that is absent or broken
+        # First, since what was compiled before is found without a compiler.
+        if device.type == "cpu" and not get_cpp_compiler():
+            return False
+        torch.compile(lambda x: x + 1)(torch.ones(8, device=device))
+    except Exception:  # torch has errors of its own for each thing that is absent or broken
         return False
+    return True
 
 
 def compiles(
     settings: TrainSettings, device: torch.device, progress: Callable[[str], None]
 ) -> bool:
-    """Whether the layers are compiled: if that is wanted, and a compiler is there."""
+    """Whether the layers are compiled: if that is wanted, and works here."""
     if not settings.compile:
         return False
     found = can_compile(device)
     if not found:
-        progress("no C++ compiler (g++, clang++) was found; training is slower without")
+        progress(
+            "torch.compile doesn't work here (no C++ compiler such as g++ or clang++, or no "
+            "headers of Python's, as in python3-dev); training is slower without"
+        )
     return found
 
 

@@ -121,8 +121,8 @@ class TrainSettings:
         clip: Largest norm of the gradient.
         precision: "auto" is bfloat16 on a GPU that has it, else float32.
         device: "auto" is the GPU if there is one; "cuda" insists on it.
-        compile: Whether to use `torch.compile`; on a CPU it needs a C++ compiler, and without
-            one training goes on as it is.
+        compile: Whether to use `torch.compile`; it needs a C++ compiler and Python's headers
+            (python3-dev), and without them training goes on as it is.
         gradient_checkpointing: Less memory, more time.
         save_every: Steps between checkpoints to resume from.
         log_every: Steps between lines of the log.

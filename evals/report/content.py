@@ -148,7 +148,8 @@ def _drawn(
 
 def _file_name(task: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", task)[:60]
-    return plain if plain == task else f"{plain}-{crc32(task.encode(errors='replace')):08x}"
+    # Many disks of Macs and Windows take capitals for small letters.
+    return plain if plain == task.lower() else f"{plain}-{crc32(task.encode(errors='replace')):08x}"
 
 
 def _at_equal_tokens(
