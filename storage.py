@@ -11,6 +11,11 @@ from typing import Any
 
 from .errors import UserError
 
+ERASE_WHAT_IS_DELETED = "PRAGMA secure_delete = ON"
+"""Else SQLite, as many systems build it, leaves deleted texts in the file until it needs room."""
+EMPTY_THE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
+"""Else they stay in the file's `-wal` for as long as a process has it open."""
+
 
 class BusyError(UserError):
     """A run that another process works on."""
@@ -29,6 +34,11 @@ def writing(path: Path, advice: str = "") -> Iterator[None]:
         raise UserError(f"{str(path)!r} can't be written: {error.strerror}{advice}.") from None
 
 
+def private(path: str, flags: int) -> int:
+    """Opener for `open`: a file that it makes is its owner's alone."""
+    return os.open(path, flags, 0o600)
+
+
 def open_private(path: Path) -> None:
     """Make a file that only its owner can read, if it isn't there.
 
@@ -39,7 +49,7 @@ def open_private(path: Path) -> None:
     """
     with writing(path):
         if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(private(str(path), os.O_CREAT | os.O_RDWR))
 
 
 def write_private(path: Path, text: str) -> None:
@@ -81,6 +91,7 @@ async def open_checkpointer(path: Path) -> AsyncIterator[Any]:
     async with aiosqlite.connect(path, timeout=30) as db:
         # Safe against a killed process; a power cut may lose the last moments, no more.
         await db.execute("PRAGMA synchronous = NORMAL")
+        await db.execute(ERASE_WHAT_IS_DELETED)
         yield AsyncSqliteSaver(db)
 
 

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ..errors import UserError, is_transient
@@ -22,6 +22,10 @@ from .store import Run, RunStore
 def run(args: Namespace) -> int:
     """Answer and print; returns the exit code."""
     problem, settings = read_problem(args), settings_from(args)
+    if args.no_save:
+        if args.cache:
+            raise UserError("--no-save stores nothing, but --cache stores answers; leave one out.")
+        settings = replace(settings, cache=False)
     if not settings.save_runs or args.no_save:
         result = _answer_unsaved(problem, settings, args.review)
         return report(result, problem, args)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import UserError, describe_error
-from ..models.hosted import without_credentials
+from ..models.hosted import is_variable, without_credentials
 from ..settings import Settings, config_path, load_settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Check = dict[str, Any]
 def run(args: Namespace) -> int:
     """Run every check; 1 if the main job doesn't work here."""
     bundled = _bundled_decomposer, _bundled_solver
-    checks = [_try(check) for check in (_versions, _llama, *bundled, _config, _keys)]
+    checks = [_try(check) for check in (_versions, _llama, *bundled, _config, _keys, _tracing)]
     checks += [_optional(*package) for package in _OPTIONAL]
     if args.json:
         print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201
@@ -124,8 +124,8 @@ def _config() -> Check:
     if problem := _refused(settings):
         return {"name": "configuration", "ok": False, "detail": f"{detail}; {problem}"}
     missing = [
-        table.api_key_env
-        for table in settings.models.values()
+        table.api_key_env if is_variable(table.api_key_env) else f"the key of [models.{name}]"
+        for name, table in settings.models.items()
         if table.api_key_env and not os.environ.get(table.api_key_env)
     ]
     if missing:
@@ -156,6 +156,15 @@ def _keys() -> Check:
     names = [name for name in os.environ if name.endswith("_API_KEY") and os.environ[name]]
     detail = ", ".join(sorted(names)) or "none set; hosted models need one, local ones don't"
     return {"name": "keys in environment", "ok": bool(names) or None, "detail": detail}
+
+
+def _tracing() -> Check:
+    from langsmith.utils import tracing_is_enabled
+
+    detail = "off: LangChain tells nobody of what is asked"
+    if tracing_is_enabled():
+        detail = "LANGSMITH_TRACING is set: questions, contexts and answers go to LangSmith"
+    return {"name": "tracing", "ok": None, "detail": detail}
 
 
 def _optional(name: str, module: str, packages: str) -> Check:

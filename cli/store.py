@@ -21,7 +21,14 @@ from typing import Any
 from ..errors import UserError
 from ..nodes.problem import Problem
 from ..settings import state_folder
-from ..storage import is_locked, lock_path, open_checkpointer, open_private
+from ..storage import (
+    EMPTY_THE_LOG,
+    ERASE_WHAT_IS_DELETED,
+    is_locked,
+    lock_path,
+    open_checkpointer,
+    open_private,
+)
 
 _COLUMNS = ("id", "created", "question", "context", "settings", "status", "total", "answered")
 _WITHOUT_CONTEXT = ["''" if name == "context" else name for name in _COLUMNS]
@@ -69,6 +76,7 @@ class RunStore:
                 self.path, isolation_level=None, timeout=30, check_same_thread=False
             )
             self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(ERASE_WHAT_IS_DELETED)
             self._db.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise UserError(
@@ -116,7 +124,7 @@ class RunStore:
         raise UserError(f"{len(found)} runs begin with {name!r}; give more of the id.")
 
     def delete(self, runs: Sequence[Run]) -> None:
-        """Forget runs with their checkpoints.
+        """Forget runs with their checkpoints; no text of theirs stays in the file.
 
         Raises:
             UserError: If one of them is being worked on; nothing is forgotten then.
@@ -130,6 +138,8 @@ class RunStore:
                     self._db.execute(f"DELETE FROM {table} WHERE thread_id = ?", [run.id])  # noqa: S608
             self._db.execute("DELETE FROM runs WHERE id = ?", [run.id])
             lock_path(self.path, run.id).unlink(missing_ok=True)
+        if runs:
+            self._db.execute(EMPTY_THE_LOG)
 
     def forget_older_than(self, days: float) -> None:
         """Forget what was asked longer ago; runs that are being worked on stay."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError
+from ..storage import private
 
 REPLIES = "replies.jsonl"
 """The file of a teacher's replies: paid for, so that nobody is told to remove it."""
@@ -227,14 +228,20 @@ def names(
     return {path: name if taken[name] == 1 else str(path) for path, name in called.items()}
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, for_owner: bool = False) -> None:
     """Write a file, whole or not at all.
+
+    Args:
+        path: The file.
+        text: What it holds.
+        for_owner: Whether nobody else may read it, since it shows questions.
 
     Raises:
         UserError: If it can't be written, as on a full disk.
     """
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    whole, opener = written_whole(path), private if for_owner else None
+    with whole as new, open(new, "w", encoding="utf-8", opener=opener) as file:
+        file.write(text)
 
 
 @contextmanager

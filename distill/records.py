@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
+from ..storage import private
 from .manifest import written_whole
 
 _TEXTS = (
@@ -155,9 +156,10 @@ def read_examples(path: Path, broken: list[str] | None = None) -> Iterator[Examp
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:
-    """Write a JSONL file, whole or not at all; returns how many were written."""
+    """Write a JSONL file, its owner's alone, whole or not at all; returns how many rows it has."""
     count = 0
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    whole = written_whole(path)
+    with whole as new, open(new, "w", encoding="utf-8", opener=private) as file:
         for example in examples:
             file.write(example.to_json() + "\n")
             count += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -177,9 +178,12 @@ class _Worker:
 
     def __init__(self, replies: str, score: Score, running: Running) -> None:
         path = Path(replies)
-        if not path.parent.is_dir():  # Another machine's: what is paid for is kept here only.
+        shared = path.parent.is_dir()
+        if not shared:  # Another machine's: what is paid for is kept by this process only.
             path = Path(tempfile.mkdtemp()) / path.name
         self._asker = Asker(ReplyLog(path), score, running)
+        if not shared:  # Nobody would read the file again, nor remove it.
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     async def ready(self) -> bool:
         """Whether it runs."""

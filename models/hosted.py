@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 DEFAULT_TIMEOUT = 120.0
+DIRECTLY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+"""httpx's mounts by which this machine itself is never asked through the environment's proxy: the
+question would leave it."""
 _URL_PROVIDERS = ("openai", "ollama", "anthropic")
 _WITH_URL = re.compile(r"(?P<model>.+?)\s*@\s*(?P<url>https?://[^\s/]+\S*)", re.IGNORECASE)
 # A name may have an @ itself, as `claude-sonnet@20250514`.
@@ -28,9 +31,9 @@ def hosted_chat_model(
 ) -> BaseChatModel:
     """A chat model for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`.
 
-    With a URL the user's own OPENAI_API_KEY is never sent: the key is `api_key_env`'s, else
-    DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY and OPENAI_CUSTOM_HEADERS, too, are for OpenAI's
-    own service alone.
+    With a URL the user's own OPENAI_API_KEY (or OLLAMA_API_KEY, ANTHROPIC_AUTH_TOKEN ...) is never
+    sent: the key is `api_key_env`'s, else DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY and
+    OPENAI_CUSTOM_HEADERS, too, are for OpenAI's own service alone.
 
     Raises:
         ModelReferenceError: If the provider is unknown or the URL isn't one.
@@ -48,18 +51,15 @@ def hosted_chat_model(
         raise ModelReferenceError(
             f"{without_credentials(ref)!r} isn't PROVIDER:MODEL or PROVIDER:MODEL@http(s)://..."
         )
-    options: dict[str, Any] = {}
-    if match:
-        options["base_url"] = match["url"]
-        if provider != "ollama":
-            options["api_key"] = _key_for_own_server(api_key_env)
-    elif api_key_env:
-        options["api_key"] = _named_key(api_key_env)
+    options: dict[str, Any] = {"base_url": match["url"]} if match else {}
+    key = _key_for_own_server(api_key_env) if match else api_key_env and _named_key(api_key_env)
     seconds = timeout or DEFAULT_TIMEOUT
     if provider == "ollama":
-        options["client_kwargs"] = {"timeout": seconds}
+        # Without this header its client sends OLLAMA_API_KEY, whichever the server.
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        options["client_kwargs"] = {"timeout": seconds, "headers": headers, "mounts": DIRECTLY}
     else:
-        options |= {"timeout": seconds, "max_retries": 0}
+        options |= {"timeout": seconds, "max_retries": 0} | ({"api_key": key} if key else {})
     if provider == "openai":
         proxy = None if match else os.environ.get("OPENAI_PROXY") or None
         options |= {"stream_usage": True, **_clients(seconds, proxy)}
@@ -70,14 +70,27 @@ def hosted_chat_model(
         if match:
             options["use_responses_api"] = False
     chat_model = _init(provider, model, options)
-    if match and provider == "openai":
-        _forget_organisation(chat_model)
+    if match and provider == "anthropic":
+        _forget_account(chat_model, "_client", "_async_client")
+    elif match or provider not in ("openai", "azure_openai"):
+        # Others' models may ask by OpenAI's client, as DeepSeek's does.
+        _forget_account(chat_model, "root_client", "root_async_client")
     return chat_model
 
 
 def without_credentials(ref: str) -> str:
     """The reference without a user name and password in its URL."""
     return re.sub(r"(?<=://)[^/\s]*@", "", ref)
+
+
+def is_variable(name: str) -> bool:
+    """Whether it looks like a variable's name, not like a key that was put in its place.
+
+    Example:
+        >>> is_variable("DESK_KEY"), is_variable("sk-1f2e")
+        (True, False)
+    """
+    return bool(re.fullmatch(r"[A-Z_][A-Z0-9_]*", name))
 
 
 def _key_for_own_server(api_key_env: str | None) -> str:
@@ -88,6 +101,11 @@ def _key_for_own_server(api_key_env: str | None) -> str:
 
 def _named_key(name: str) -> str:
     key = os.environ.get(name)
+    if not key and not is_variable(name):
+        raise UserError(
+            "api_key_env names the environment variable that holds the model's key, and none is "
+            "called so; it isn't the place for the key itself."
+        )
     if not key:
         raise UserError(f"the environment variable {name} holds the model's key, but isn't set.")
     return key
@@ -135,10 +153,19 @@ def _clients(timeout: float, proxy: str | None) -> dict[str, Any]:
         ) from None
 
 
-def _forget_organisation(chat_model: Any) -> None:
-    """Keep the user's OpenAI organisation, project and further headers from another server."""
-    chat_model.openai_organization = None
-    for client in (chat_model.root_client, chat_model.root_async_client):
-        client.organization = client.project = None
-        # Of OPENAI_CUSTOM_HEADERS, which may hold a key.
-        client._custom_headers = {}
+def _forget_account(chat_model: Any, *clients: str) -> None:
+    """Keep from another server what the environment holds for OpenAI's or Anthropic's own.
+
+    That is organisation, project, token and proxy, and OPENAI_CUSTOM_HEADERS and its like, which
+    may hold a key.
+    """
+    _set_to_none(chat_model, "openai_organization", "anthropic_proxy")
+    for client in filter(None, (getattr(chat_model, name, None) for name in clients)):
+        _set_to_none(client, "organization", "project", "auth_token")
+        client._custom_headers = getattr(chat_model, "default_headers", None) or {}
+
+
+def _set_to_none(thing: Any, *names: str) -> None:
+    for name in names:
+        if getattr(thing, name, None) is not None:
+            setattr(thing, name, None)

@@ -26,6 +26,7 @@ import httpx
 
 from ..errors import CutOffReplyError, UnreadableReplyError
 from .deadline import call_deadline
+from .hosted import DIRECTLY
 
 MAX_BODY_BYTES = 20_000_000
 MAX_EVENT_BYTES = 2_000_000
@@ -51,6 +52,7 @@ def _trusted() -> ssl.SSLContext:
 def _options(timeout: Any, proxy: str | None) -> dict[str, Any]:
     return {
         "proxy": proxy,  # None takes the environment's, such as HTTPS_PROXY.
+        "mounts": None if proxy else DIRECTLY,
         "timeout": timeout,
         "headers": {"accept-encoding": "gzip, deflate"},
         "limits": _NO_POOL_LIMIT,

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..plan import Subquestion
 from ..prompts import Prompts
 from ..settings import expanded
+from ..storage import EMPTY_THE_LOG, ERASE_WHAT_IS_DELETED
 from .answers import AnswerRow
 from .problem import Problem
 from .solver import resolve
@@ -69,6 +70,7 @@ class AnswerCache:
             self._db.execute("PRAGMA busy_timeout = 10000")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(ERASE_WHAT_IS_DELETED)
             self._db.execute(_SCHEMA)
             self._db.execute(f"SELECT {_COLUMNS} FROM answers LIMIT 1")  # noqa: S608
         except (OSError, sqlite3.Error) as error:
@@ -91,6 +93,7 @@ class AnswerCache:
         """Forget everything; returns how many answers there were."""
         count = len(self)
         self._run("DELETE FROM answers")
+        self._run(EMPTY_THE_LOG)
         return count
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .calls import Call
 
 
+_HIDING = ("LANGSMITH_HIDE_INPUTS", "LANGCHAIN_HIDE_INPUTS")
 _NAMED = ("decomposer", "solver", "composer", "verifier")
 """Roles for which `--ROLE` names a model."""
 
@@ -51,6 +53,11 @@ def call_input(call: Call) -> Any:
     return text
 
 
+def _texts_are_hidden() -> bool:
+    """Whether LangSmith is to see no inputs: it hides them, but not the names of runs."""
+    return any(os.environ.get(name) == "true" for name in _HIDING)
+
+
 def call_config(call: Call, config: Any) -> Any:
     """The caller's config with the call's name, tags and metadata, for traces."""
     config = config or {}
@@ -61,6 +68,8 @@ def call_config(call: Call, config: Any) -> Any:
     about = {"decompose_role": call.role, **call.metadata}
     metadata = {**(config.get("metadata") or {}), **about}
     name = call.name or call.role
+    if name.startswith("#") and _texts_are_hidden():
+        name = name.partition(" ")[0]
     if not chat and name == metadata.get("langgraph_node"):
         # LangGraph takes a run of the node's name for the node, and shows what it returns.
         name = f"{name}: {call.model.name}"

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 from langgraph_decompose import bundled_model_path
+from langgraph_decompose.cli.doctor import _tracing
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
+from langsmith.run_helpers import tracing_context
 
 from .conftest import Finished, RecordingServer, hears_ctrl_c
 
@@ -391,6 +393,12 @@ def test_doctor_says_what_works(decompose: Decompose) -> None:
     assert broken.code == 1
     assert "FAIL" in broken.out
     assert "DECOMPOSE_CONFIG names" in broken.out
+
+
+def test_doctor_says_whether_langsmith_is_told() -> None:
+    with tracing_context(enabled=True):
+        assert "answers go to LangSmith" in _tracing()["detail"]
+    assert "off" in _tracing()["detail"]
 
 
 @pytest.mark.parametrize("command", [["doctor"], ["models", "openai:q@http://me:secret@host/v1"]])

@@ -104,6 +104,11 @@ def settings(teacher: Teacher, tmp_path: Path) -> CollectSettings:
     return CollectSettings(teacher=teacher.ref, questions=str(file))
 
 
+def test_replies_are_their_owner_s_alone(tmp_path: Path) -> None:
+    with ReplyStore(tmp_path):
+        assert (tmp_path / "replies.jsonl").stat().st_mode & 0o077 == 0
+
+
 def test_a_plan_for_every_question(
     teacher: Teacher, settings: CollectSettings, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from langgraph_decompose.evals.systems import NO_MODEL, System
 from langgraph_decompose.testing import LatencyServer
 
 pytest.importorskip("ray")
-from langgraph_decompose.evals.ray_engine import run_on_ray
+from langgraph_decompose.evals.ray_engine import _Worker, run_on_ray
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -31,6 +31,14 @@ def server() -> Iterator[LatencyServer]:
     """A solver that tells its question's number back."""
     with LatencyServer(lambda prompt, _: prompt.split()[-2], 0.2) as served:
         yield served
+
+
+def test_a_worker_on_another_machine_leaves_no_file_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    _Worker("/not/shared/samples.replies-0.jsonl", Scoring({}), Running())
+    assert list(tmp_path.iterdir()) == []
 
 
 def samples(out: Path) -> Any:

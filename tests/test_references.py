@@ -14,11 +14,14 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
+from langchain_openai import ChatOpenAI
 from langgraph_decompose import (
     ChatGGUF,
     UserError,
@@ -27,8 +30,10 @@ from langgraph_decompose import (
     create_decomposition_graph,
     resolve_model,
 )
+from langgraph_decompose.cli.doctor import _config
 from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
-from langgraph_decompose.models.http_clients import BoundedClientPerLoop
+from langgraph_decompose.models.hosted import hosted_chat_model
+from langgraph_decompose.models.http_clients import BoundedClient, BoundedClientPerLoop
 from langgraph_decompose.models.references import find_gguf
 from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.nodes.engine_calls import open_gguf
@@ -316,6 +321,100 @@ async def test_the_user_s_openai_key_never_reaches_another_server(
         sent = str(request["headers"]) + str(request["body"])
         assert "secret" not in sent
         assert request["headers"]["authorization"] == f"Bearer {own_key or 'no-key'}"
+
+
+def made_by_langchain(monkeypatch: pytest.MonkeyPatch, model: Any = None) -> dict[str, Any]:
+    """The options that LangChain is given for a provider whose package isn't here."""
+    given: dict[str, Any] = {}
+
+    def init_chat_model(_: str, **options: Any) -> Any:
+        given.update(options)
+        return model
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", init_chat_model)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("ref", "sent"),
+    [
+        ("ollama:q@http://box:11434", {"Authorization": "Bearer no-key"}),
+        ("ollama:q", {}),
+    ],
+)
+def test_ollama_s_own_key_goes_to_no_other_server(
+    ref: str, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client sends OLLAMA_API_KEY wherever there is no such header."""
+    given = made_by_langchain(monkeypatch)
+    hosted_chat_model(ref)
+    assert given["client_kwargs"]["headers"] == sent
+    assert "api_key" not in given
+
+
+def test_ollama_s_server_gets_the_key_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = made_by_langchain(monkeypatch)
+    monkeypatch.setenv("BOX_KEY", "k1")
+    hosted_chat_model("ollama:q@https://box", api_key_env="BOX_KEY")
+    assert given["client_kwargs"]["headers"] == {"Authorization": "Bearer k1"}
+
+
+@pytest.mark.parametrize(
+    ("ref", "kept"),
+    [("anthropic:c@http://box/v1", None), ("anthropic:c", "secret")],
+)
+def test_anthropic_s_own_token_goes_to_no_other_server(
+    ref: str, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client reads ANTHROPIC_AUTH_TOKEN and ANTHROPIC_CUSTOM_HEADERS by itself."""
+    clients = [
+        SimpleNamespace(auth_token="secret", _custom_headers={"x-key": "secret"}) for _ in range(2)
+    ]
+    model = SimpleNamespace(
+        _client=clients[0], _async_client=clients[1], default_headers={"a": "b"}
+    )
+    made_by_langchain(monkeypatch, model)
+    hosted_chat_model(ref)
+    assert [client.auth_token for client in clients] == [kept, kept]
+    headers = {"x-key": "secret"} if kept else {"a": "b"}
+    assert [client._custom_headers for client in clients] == [headers, headers]
+
+
+def test_what_is_for_openai_goes_to_no_other_service_by_its_client(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As DeepSeek's model is: LangChain's for OpenAI with another address."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    model = ChatOpenAI(model="m", base_url=openai_server.url, api_key="k", max_retries=0)
+    made_by_langchain(monkeypatch, model)
+    hosted_chat_model("deepseek:m").invoke("hi")
+    [request] = openai_server.requests
+    assert "secret" not in str(request["headers"])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_this_machine_is_asked_without_the_environment_s_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    for client in (BoundedClient(1), BoundedClientPerLoop(1)):
+        here = client._transport_for_url(httpx.URL(f"http://{host}:8080/v1"))
+        away = client._transport_for_url(httpx.URL("http://models.example/v1"))
+        assert here is client._transport
+        assert away is not client._transport
+
+
+def test_a_key_in_place_of_its_variable_is_not_shown(
+    tmp_path: Path, openai_server: RecordingServer
+) -> None:
+    table = f'[models.a]\nref = "openai:q@{openai_server.url}"\napi_key_env = "sk-1f2e"'
+    config(tmp_path, table)
+    with pytest.raises(UserError, match="isn't the place for the key itself") as caught:
+        resolve_model("a")
+    assert "sk-1f2e" not in str(caught.value)
+    assert "not set: the key of [models.a]" in _config()["detail"]
 
 
 def test_a_table_names_the_variable_that_holds_the_key(

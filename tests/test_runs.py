@@ -111,6 +111,47 @@ def test_nothing_is_kept_if_so_wished(world: World, capsys: Any, tmp_path: Path)
     assert not (tmp_path / "state").exists()
 
 
+def test_without_saving_no_answer_is_cached_either(
+    world: World, capsys: Any, tmp_path: Path
+) -> None:
+    config = tmp_path / "config" / "langgraph-decompose" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("cache = true\n")
+    assert main(["ask", "All?", "--no-save", *world.flags]) == 0
+    assert not (tmp_path / "cache").exists()
+    assert main(["ask", "All?", "--no-save", "--cache", *world.flags]) == 2
+    assert "--no-save stores nothing, but --cache stores answers" in capsys.readouterr().err
+
+
+def careless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite as python.org's and others' builds have it: what is deleted stays in the file."""
+    connect = sqlite3.connect
+
+    def connected(*args: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*args, **options)
+        db.execute("PRAGMA secure_delete = OFF")
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+
+
+def test_what_is_deleted_is_in_no_file_any_more(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    careless(monkeypatch)
+
+    def found() -> list[str]:
+        files = [file for file in tmp_path.rglob("*") if file.is_file()]
+        return [file.name for file in files if b"Zebulon" in file.read_bytes()]
+
+    assert main(["ask", "Is Zebulon ill?", "--cache", *world.flags]) == 0
+    assert main(["ask", "Is Zebulon well?", *world.flags]) == 0
+    assert found()
+    assert main(["cache", "--clear"]) == 0
+    assert main(["runs", "--delete", "all"]) == 0
+    assert found() == []
+
+
 def test_old_runs_are_forgotten(world: World, capsys: Any, tmp_path: Path) -> None:
     for question in ("First?", "Second?"):
         main(["ask", question, *world.flags])

@@ -101,6 +101,13 @@ def test_every_call_says_for_whom_and_for_which_line_it_is(how: str) -> None:
 
 
 @both
+def test_hidden_inputs_are_in_no_name_either(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_HIDE_INPUTS", "true")
+    names = [run.name for run in calls(traced(how, graph()))]
+    assert names == ["decomposer", "#1", "#2", "composer"]
+
+
+@both
 def test_nothing_is_hidden_from_a_tracer(how: str) -> None:
     asked = graph()
     root = traced(how, asked)

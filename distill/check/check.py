@@ -85,8 +85,9 @@ def check(
         reports[path.name] = report = _check_file(settings, path, reference, texts)
         card = model_card(read_metadata(path), report, quality, measured_on)
         manifest.write_text(directory / f"{path.stem}.md", card)
-    manifest.write_text(directory / "check.json", json.dumps(reports, indent=2) + "\n")
-    manifest.write_text(directory / "check.md", report_text(reports))
+    text = json.dumps(reports, indent=2) + "\n"
+    manifest.write_text(directory / "check.json", text, for_owner=True)
+    manifest.write_text(directory / "check.md", report_text(reports), for_owner=True)
     failures = {name: report["failures"] for name, report in reports.items() if report["failures"]}
     counts = {"passed": not failures, "failures": failures}
     manifest.finish(directory, "check", about, inputs, counts)

@@ -59,8 +59,9 @@ class Report:
             "kept_by_lines": dict(sorted(self.lines.items())),
             "examples": {f.name: f.shown for f in self.filters if f.shown},
         }
-        write_text(directory / "report.json", json.dumps(row, indent=2, ensure_ascii=False) + "\n")
-        write_text(directory / "report.md", self.to_markdown())
+        text = json.dumps(row, indent=2, ensure_ascii=False) + "\n"
+        write_text(directory / "report.json", text, for_owner=True)
+        write_text(directory / "report.md", self.to_markdown(), for_owner=True)
 
     def to_markdown(self) -> str:
         """The page."""

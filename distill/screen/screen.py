@@ -26,6 +26,7 @@ from typing import Literal, NamedTuple, TextIO, get_args
 
 from ...errors import UserError
 from ...evals.splits import split_of
+from ...storage import private
 from .. import manifest
 from ..collect.answers import same_answer
 from ..records import Example, read_examples, write_examples
@@ -156,7 +157,7 @@ class _Screening:
         """Write all files, each whole or not at all."""
         sets = read_evaluation_sets(self.settings.evaluation)
         whole = manifest.written_whole(self.directory / "dropped.jsonl", "part")
-        with whole as temporary, temporary.open("w", encoding="utf-8") as dropped:
+        with whole as new, open(new, "w", encoding="utf-8", opener=private) as dropped:
             passed = self._judge_all(sets, dropped)
             kept = self._without_duplicates(passed, dropped)
             write_examples(self.directory / "examples.jsonl", kept)
