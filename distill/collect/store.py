@@ -66,7 +66,7 @@ class ReplyStore:
             directory.mkdir(parents=True, exist_ok=True)
             busy = f"{str(directory)!r} can't be used: another process works in it."
             self._held.enter_context(locked(self._path, "collect", busy))
-            #  Windows would write two bytes for each line end, and `_size` would be wrong.
+            # Windows would write two bytes for each line end, and `_size` would be wrong.
             binary = getattr(os, "O_BINARY", 0)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | binary
             self._file = os.open(self._path, flags, 0o600)
