@@ -74,7 +74,7 @@ def score_plan(
 
     Args:
         problem: Context and question.
-        predicted: The plan that was run; None if there is none.
+        predicted: The plan that was run; None if none could be read, of which nothing is right.
         gold: The plan to compare with.
         valid: Whether it was the model's own, without repair.
 
@@ -83,24 +83,24 @@ def score_plan(
         >>> score_plan("Who directed Jaws?", Plan(), gold).split_right
         False
     """
-    plan = predicted or Plan()
+    plan, there = predicted or Plan(), predicted is not None
     texts, gold_texts = _texts(plan), _texts(gold)
     pairs = _matched(texts, gold_texts)
     longer = max(len(texts), len(gold_texts))
     asked = {word for text in texts for word in _words(text)}
     return PlanScore(
-        valid=valid and predicted is not None,
+        valid=valid and there,
         atomic=plan.atomic,
-        split_right=predicted is not None and plan.atomic == gold.atomic,
+        split_right=there and plan.atomic == gold.atomic,
         count_error=len(texts) - len(gold_texts),
-        same_needs=[s.needs for s in plan.subquestions] == [s.needs for s in gold.subquestions],
-        needs_f1=_needs_f1(plan, gold, {i: j for i, j, _ in pairs}),
-        rouge_l=rouge_l(" ".join(texts), " ".join(gold_texts)),
-        line_rouge_l=sum(f for _, _, f in pairs) / longer if longer else 1.0,
-        complete=all(word in asked for text in gold_texts for word in _named(text)),
+        same_needs=there and _needs(plan) == _needs(gold),
+        needs_f1=there * _needs_f1(plan, gold, {i: j for i, j, _ in pairs}),
+        rouge_l=there * rouge_l(" ".join(texts), " ".join(gold_texts)),
+        line_rouge_l=sum(f for _, _, f in pairs) / longer if longer else float(there),
+        complete=there and all(word in asked for text in gold_texts for word in _named(text)),
         grounded=not any(ungrounded(text, problem) for text in texts),
         distinct=len({tuple(_words(text)) for text in texts}) == len(texts),
-        alike=_alike(texts, gold_texts, pairs),
+        alike=there and _alike(texts, gold_texts, pairs),
         depth=depth(plan),
         width=width(plan),
     )
@@ -165,6 +165,10 @@ def _plain(word: str) -> str:
     """Lower case, without the 's of a possessive, the dots of U.S., the commas of 1,200."""
     plain = re.sub(r"['’]s?$", "", word.casefold())
     return plain.replace(",", "") if plain[0].isdigit() else plain.replace(".", "")
+
+
+def _needs(plan: Plan) -> list[tuple[int, ...]]:
+    return [line.needs for line in plan.subquestions]
 
 
 def _texts(plan: Plan) -> list[str]:

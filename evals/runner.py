@@ -229,6 +229,10 @@ def _plan_score(job: Job, result: Mapping[str, Any]) -> dict[str, Any] | None:
     """The plan's measures against the item's gold plan, where there are both."""
     if job.item.gold_plan is None or job.system.strategy not in (PLAN, *PLANNING):
         return None
+    source = result.get("plan_source")
     plan = Plan.from_rows(result["plan"]) if result.get("plan") else Plan()
-    valid = result.get("plan_source") == "model"
-    return asdict(score_plan(job.item.problem, plan, job.item.gold_plan, valid=valid))
+    # Where answers are asked for, too, a gate or an attempt may have left the question whole.
+    unread = source == "undivided" and job.system.strategy == PLAN
+    valid = source == "model"
+    gold = job.item.gold_plan
+    return asdict(score_plan(job.item.problem, None if unread else plan, gold, valid=valid))

@@ -69,6 +69,11 @@ def test_every_table_can_be_read_and_has_a_figure_in_every_row(name: str) -> Non
     assert systems.keys() == set(table.tasks)
 
 
+def test_step_by_step_is_self_ask() -> None:
+    systems = load_experiment("table6").systems({"large": "openai:large"})["gsm8k"]
+    assert [system.strategy for system in systems] == ["static", "dynamic"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -94,6 +94,16 @@ GSM8K = [  # prediction, gold, strict, flexible
     ("- 18 eggs", "18", 0, 1),  # a bullet
     ("18 m^2", "18", 0, 1),  # an exponent is no answer
     ("18 m2 of CO2", "18", 0, 1),
+    ("18 dollars (9 eggs at $2 each)", "18", 0, 1),  # how it came about
+    ("She earns $18 a day (9 × (4 − 2)).", "18", 0, 1),
+    ("The answer is about 18 (6 a day for 3 days)", "18", 0, 1),
+    ("That is 1.5 dozen (18 eggs)", "18", 0, 1),  # the same again
+    ("It is (20 - 2 = 18)", "18", 0, 1),
+    ("The answer is 3 times 6 = 18", "18", 0, 1),
+    ("Answer: 20 eggs minus 2 eggs = 18", "18", 0, 1),
+    ("The answer is minus 18", "-18", 0, 1),
+    ("**Answer:** minus $18", "-18", 0, 1),
+    ("20 minus 18", "18", 0, 1),
     ("9.5e3", "9500", 0, 1),
     ("118", "18", 0, 0),
     ("180", "18", 0, 0),
@@ -155,6 +165,8 @@ DROP: list[tuple[Any, list[list[str]], float, float]] = [  # prediction, gold an
     ('["Bears", "Browns"]', [["Browns", "Bears"]], 1, 1),
     ("- Bears\n- Browns", [["Browns", "Bears"]], 1, 1),
     ("The answer is: Bears; Browns", [["Browns", "Bears"]], 1, 1),
+    ("The answers are: Bears; Browns", [["Browns", "Bears"]], 1, 1),
+    ("**Answers:** Bears; Browns", [["Browns", "Bears"]], 1, 1),
     # Greedy pairing would give "Tom Brady" to "Brady" and leave "Tom" without a partner.
     (["Tom Brady", "Brady"], [["Brady", "Tom"]], 0, 0.83),
     ("Browns", [["Bears"], ["Browns"]], 1, 1),  # the best of the validated answers
@@ -248,6 +260,11 @@ def test_bamboogle(prediction: str | None, gold: str, substring: int, em: int) -
         ("Aristotle died long before, so the answer would be no.", "no", 1),
         ("There is no doubt that he did.", "no", 0),  # "no" before a noun is no answer
         ("That is not true.", "yes", 0),
+        ("No information was found on when he died.", "no", 0),  # as a composer is told to say
+        ("The answer is: no clear answer", "no", 0),
+        ("No idea.", "no", 0),
+        ("No. Information on it is rare.", "no", 1),
+        ("No president has done so.", "no", 1),
         ("Yes or no.", "yes", 0),
         ("Yesterday", "yes", 0),
         ("The answer is yes. I checked it, and the answer is correct.", "yes", 1),
@@ -282,6 +299,9 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
         ("A car needs 36 minutes, so (B) it is.", 1),
         (r"\boxed{B}", 1),
         ("A) is too small. The answer is B", 1),
+        ("The answer is B because 36 is too much for A.", 1),
+        ("The letter of the right option is B.", 1),
+        ("The right letter is **B**", 1),
         ("b", 1),
         ("(b)", 1),
         ("Answer: b", 1),

@@ -39,6 +39,13 @@ def judged(folder: Path, golds: list[Any], prediction: str) -> float:
         ([False, "Ulm"], "Yes", 0),
         (["12.5%"], "The answer is: 125%", 0),
         (["12.5 %", "Ulm"], "That is 12.5 percent.", 1),
+        (["3.5 km"], "35 km", 0.5),
+        (["3.5 km"], "The answer is: 3.5 km.", 1),
+        (["-5 °C"], "5 °C", 0.5),
+        (["-5 °C"], "−5 °C", 1),
+        (["$1,800.50 each"], "$1800.50 each", 1),
+        (["3:30 pm", "Ulm"], "330 pm", 0.5),
+        (["2004-05"], "2004-05", 1),
     ],
 )
 def test_each_gold_answer_is_judged_as_what_it_is(

@@ -11,8 +11,11 @@ import pytest
 from langgraph_decompose import Plan
 from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.end_to_end import compare, is_right, read_gsm8k, read_svamp
+from langgraph_decompose.evals.items import Item
 from langgraph_decompose.evals.plans import PlanScore, measure_plans, rouge_l, score_plan
+from langgraph_decompose.evals.runner import Job, sample_of
 from langgraph_decompose.evals.statistics import bootstrap_mean, mean, paired_difference, wilson
+from langgraph_decompose.evals.systems import System
 from langgraph_decompose.plan import parse_plan
 
 PROBLEM = "Ana has 4 bags with 6 pears each and Ben has 9 plums. How much fruit have Ana and Ben?"
@@ -65,7 +68,19 @@ def test_a_plan_with_a_fault_is_not_good(predicted: str, fault: str) -> None:
 def test_a_plan_that_could_not_be_read_is_wrong_in_every_way() -> None:
     none = score(None)
     assert (none.valid, none.split_right, none.good, none.rouge_l) == (False, False, False, 0.0)
-    assert not score(None, gold="atomic").split_right, "silence is no decision to leave it whole"
+    whole = score(None, gold="atomic")
+    assert not whole.split_right, "silence is no decision to leave it whole"
+    assert not any((whole.same_needs, whole.complete, whole.alike))
+    assert (whole.needs_f1, whole.rouge_l, whole.line_rouge_l) == (0.0, 0.0, 0.0)
+
+
+def test_of_a_task_of_plans_what_could_not_be_read_is_no_atomic_plan() -> None:
+    item = Item("1", "Who directed Jaws?", gold_plan=Plan())
+    job = Job(System("plan", "m", "-"), "plans", item)
+    for source, right in (("model", True), ("undivided", False)):
+        result = {"answer": None, "status": "ok", "plan": [], "plan_source": source}
+        scored = sample_of(job, result, lambda *_: {}, 1.0)["plan_score"]
+        assert (scored["split_right"], scored["same_needs"], scored["valid"]) == (right,) * 3
 
 
 def test_a_repaired_plan_is_not_valid() -> None:

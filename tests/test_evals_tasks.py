@@ -29,6 +29,7 @@ from langgraph_decompose.evals.task_files import (
     source_of,
     task_names,
 )
+from langgraph_decompose.plan.ending import asks_two_things
 
 from .conftest import shared
 
@@ -395,6 +396,13 @@ def test_every_task_is_whole() -> None:
     assert load_task("break").metric == "", "only plans are judged"
 
 
+def test_what_is_put_behind_a_question_hides_no_second_one() -> None:
+    assert "without units" in load_task("drop").ask, "gold numbers have none"
+    for name in task_names():
+        asked = f"Who won? And when?\n{load_task(name).ask}"
+        assert asks_two_things(asked), "of more sentences, the last alone is looked at"
+
+
 def test_missing_data_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_items(load_task("gsm8k"), tmp_path)
@@ -452,7 +460,7 @@ def test_another_seed_gives_another_subset(tmp_path: Path) -> None:
         ([18, "1,800", "$3.50", "-3", "1/2"], "numeric", "accuracy"),
         ([18, "Ulm"], "mixed", "f1"),
         ([True, "no"], "yes_no", "accuracy"),
-        ([["Ulm", "Ulm on Danube"]], "squad", "f1"),
+        ([["Ulm", "Ulm on Danube"]], "mixed", "f1"),
     ],
 )
 def test_own_answers_are_judged_as_what_they_are(

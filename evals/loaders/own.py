@@ -33,7 +33,7 @@ def own(row: Row, number: int) -> Item:
 
 
 def own_scoring(items: Sequence[Item], name: str) -> str:
-    """How own items are judged: as numbers, yes or no, or words, if all gold answers are such.
+    """How own items are judged: as numbers, or as yes or no, if all gold answers are such.
 
     Else each gold answer is judged as what it is.
 
@@ -53,7 +53,7 @@ def own_scoring(items: Sequence[Item], name: str) -> str:
             f"{name}: question {without!r} has no answer while others have; answer it too."
         )
     kinds = {kind_of(text) for text in golds}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
+    return kinds.pop() if len(kinds) == 1 and kinds != {"squad"} else "mixed"
 
 
 def _gold(value: Any) -> list[str]:

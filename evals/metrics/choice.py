@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from .text import MAX_CHARS, after_mark, final_answer
 
 _YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+# "No information is given." is no answer.
 _BEGINS = re.compile(
-    r"\W{0,10}(yes|true|no|false)\b(\W{1,3}(?:and|or) (?:yes|true|no|false)\b)?", re.IGNORECASE
+    r"\W{0,10}(yes|true|no(?! (?:[\w-]+ )?(?:answers?|clue|idea|info|information)\b)|false)\b"
+    r"(\W{1,3}(?:and|or) (?:yes|true|no|false)\b)?",
+    re.IGNORECASE,
 )
 # A word of its own at the end of something said: "no" before a noun is none.
 _SAID = re.compile(
@@ -18,7 +21,7 @@ _SAID = re.compile(
 _LETTERS = "ABCDE"
 _LETTER = re.compile(
     r"\W{0,10}(?:(?:option|choice)\W{1,3})?([A-E])"
-    r"(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+is\b)(?!\.g)",
+    r"(?=[).:,;\]}*_\"]|\s*$|\s*\n|\s+[-–—]|\s+(?:is|because|since)\b)(?!\.g)",
     re.IGNORECASE,
 )
 # Behind a mark alone: "A 36 km ride" begins a sentence.
@@ -27,7 +30,7 @@ _SEVERAL = re.compile(r"\W{0,10}[A-E](?:\W{1,4}(?:(?:and|or)\W{1,3})?[A-E]){1,4}
 _NAMED, _NAMED_SMALL = (
     re.compile(
         rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)"
-        rf"|\b(?:[Oo]ption|[Cc]hoice)(?: is)?:? [*_\"']{{0,3}}({b})(?![^\W_])"
+        rf"|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter)(?: is)?:? [*_\"']{{0,3}}({b})(?![^\W_])"
     )
     for a, b in (("[A-E]", "[A-E]"), ("[a-e]", "[b-e]"))  # "Option a" begins a sentence.
 )
@@ -38,7 +41,7 @@ def yes_no(prediction: str, gold: Sequence[str]) -> dict[str, float]:
 
     The answer is the yes or no (or true or false) with which the text, or what follows its
     last answer mark, begins; else the only one of the two that it says at the end of a clause.
-    Anything else is wrong.
+    Anything else is wrong, also "No information", with which a model says that it can't tell.
 
     Example:
         >>> yes_no("No, she died in 1901.", ["no"]), yes_no("Yes and no.", ["no"])

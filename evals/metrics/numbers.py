@@ -23,7 +23,8 @@ _WORKED_OUT = re.compile(r"[\d\s.,$€£()%e]{1,100}[-+*/×·÷x−^][\d\s.,$€
 # Also with words: "12 pens - 3 pens = 9 pens", but not in "18, since 20 - 2 = 18", nor in
 # "18 after giving away 20 - 4 = 16", where it isn't the first number that is calculated with.
 _WORKED = re.compile(
-    r"\D{0,9}[\d.,]{1,100}(?:\D{0,60}\s[-−–+*/×·÷x]\s[$€£(]{0,2}\.?\d|(?:%|/\d{1,9})\s+of\b)"
+    r"\D{0,9}[\d.,]{1,100}(?:\D{0,60}\s(?:[-−–+*/×·÷x]|plus|minus|times|(?:divided|multiplied) by)"
+    r"\s[$€£(]{0,2}\.?\d|(?:%|/\d{1,9})\s+of\b)"
 )
 _ASIDE = re.compile(
     r"[;:([]|[.,](?!\d)|\b(?:and|as|because|but|for|if|or|since|so|when|where|which|while)\b",
@@ -45,7 +46,9 @@ _PLAINER = (
     (re.compile(r"\\(?:times|cdot|div)(?![A-Za-z])"), "×"),  # Only that it is an operator counts.
     (re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"), ""),  # spaces of thousands
     (re.compile(r"(?<![\w-])negative (?=[$€£]?\d)", re.IGNORECASE), "-"),
+    (re.compile(r"(?:^|(?<=\bis )|(?<=[:*] ))minus (?=[$€£]?\d)", re.IGNORECASE), "-"),
 )
+_BRACKETS = re.compile(r"(?<=\S)\s\((?:[^()]|\([^()]{0,200}\)){1,200}\)[\s.*_]{0,9}$")
 _UNDER = re.compile(r"/([1-9][0-9]{0,8})(?![\w/]|[.,][0-9])")  # but not in 24/12/1999
 _MIXED = re.compile(
     r"(?<![\w.,/])([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,9})[ \u00a0]{1,2}"
@@ -109,9 +112,10 @@ def answer_number(text: str) -> Fraction | None:
 
     With an answer mark: the number right behind it (of "5 + 3 = 8" or "5 pens + 3 pens = 8 pens",
     also in LaTeX, the last), else the last in that line, else the last behind the mark. Without
-    a mark: the last in the text. Currency, thousands commas, markdown and a percent sign are
-    read over, and so are words behind the number: "5 million" is 5. 3/4, 7 1/2 and 2 × 10^9 are
-    one number each, and so is their LaTeX.
+    a mark: the last in the text. To find the last, brackets at the end that hold several numbers
+    are left out: "18 dollars (9 eggs at $2)". Currency, thousands commas, markdown and a percent
+    sign are read over, and so are words behind the number: "5 million" is 5. 3/4, 7 1/2 and
+    2 × 10^9 are one number each, and so is their LaTeX.
 
     Example:
         >>> answer_number("The answer is: **$1,800** for 20 days")
@@ -195,4 +199,9 @@ def _gold(text: str) -> Fraction:
 
 
 def _last(text: str) -> Fraction | None:
-    return next(reversed(numbers_in(text)), None)
+    found, aside = numbers_in(text), _BRACKETS.search(text)
+    inside = len(numbers_in(aside[0])) if aside else 0
+    # "18 dollars (9 eggs at $2)": how it came about; "2 dozen (24 eggs)" says it again.
+    if 1 < inside < len(found):
+        found = found[:-inside]
+    return next(reversed(found), None)

@@ -24,7 +24,8 @@ _MARK = re.compile(
     r"(?:[ \t]*(?:[*_]*[.,;:!?)]|$)|[ \t]+(?:and|as|because|since|with)\b))"
     r"|####"
     r"|\banswer(?:[ \t]+[\w'’-]{1,30}){0,6}?[ \t]+is\b[ \t*_]*:?"  # the answer to this is
-    r"|\banswer[ \t*_\"']*[:=]",  # **Final answer:**
+    r"|\banswers[ \t]+are[ \t*_]*:"
+    r"|\banswers?[ \t*_\"']*[:=]",  # **Final answer:**
     re.IGNORECASE | re.MULTILINE,
 )
 _AROUND = " \t\r\n*_`"
