@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 
 from ..errors import UserError
 from ..nodes.gate import GATES
+from ..nodes.journal import KEEPS_NOTHING
 from . import (
     attempt_first,
     cot,
@@ -97,7 +98,8 @@ def create_decomposition_graph(
             model, a Runnable, a compiled graph or a function; or a dict of named ones, see
             `Options.route`. The default, "bundled", does arithmetic only.
         name: The graph's name in a parent graph.
-        checkpointer: Stores runs; needed for threads, review and resuming.
+        checkpointer: Stores runs; needed for threads, review and resuming. False stores nothing,
+            also in a parent graph that has one.
         store: Passed to `StateGraph.compile`.
         cache: Passed to `StateGraph.compile`.
         interrupt_before: Nodes to stop before.
@@ -116,7 +118,7 @@ def create_decomposition_graph(
         'ok'
     """
     graph = build_decomposition_graph(solver, **options)
-    return graph.compile(
+    compiled = graph.compile(
         checkpointer=checkpointer,
         store=store,
         cache=cache,
@@ -125,6 +127,9 @@ def create_decomposition_graph(
         debug=debug,
         name=name,
     )
+    if checkpointer is False:
+        return compiled.with_config(configurable={KEEPS_NOTHING: True})
+    return compiled
 
 
 def build_decomposition_graph(

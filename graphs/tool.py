@@ -80,14 +80,15 @@ def create_decomposition_tool(
 
     def solve(question: str) -> tuple[str, Result]:
         try:
-            result = _ended(running.invoke({"question": question}, _config_for(question)))
+            result = _ended(running.invoke({"question": question}, _config(running, question)))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
 
     async def asolve(question: str) -> tuple[str, Result]:
         try:
-            result = _ended(await running.ainvoke({"question": question}, _config_for(question)))
+            config = _config(running, question)
+            result = _ended(await running.ainvoke({"question": question}, config))
         except Exception as error:
             result = _failed(error)
         return _content(result), _artifact(result)
@@ -102,13 +103,14 @@ def create_decomposition_tool(
     )
 
 
-def _config_for(question: str) -> Any:
+def _config(graph: Any, question: str) -> Any:
     """The config to answer a question with, so that calls of one node don't share anything.
 
     LangChain's context holds the tool's own, under which traces nest; the one that it passes to
     functions is the caller's.
     """
-    return in_own_namespace(ensure_config(), hashlib.sha256(question.encode()).hexdigest())
+    key = hashlib.sha256(question.encode()).hexdigest()
+    return in_own_namespace(graph, ensure_config(), key)
 
 
 def _independent(graph: Any, options: Mapping[str, Any]) -> Any:
@@ -131,7 +133,7 @@ def _without_checkpointer(graph: Any) -> Any:
         others = [_without_checkpointer(other) for other in graph.fallbacks]
         first = _without_checkpointer(graph.runnable)
         return graph.model_copy(update={"runnable": first, "fallbacks": others})
-    if getattr(graph, "checkpointer", None) is None:
+    if getattr(graph, "checkpointer", None) in (None, False):
         return graph
     return graph.copy(update={"checkpointer": None})
 

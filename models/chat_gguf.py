@@ -170,11 +170,24 @@ class ChatGGUF(BaseChatModel):
     def _submit(self, job: Callable[[Any], T]) -> Future[T]:
         """Queue a job on the model's thread; `close` can't come between."""
         with _handles:
-            if self._handle is None or not self._handle.usable:
-                path = os.path.realpath(os.path.expanduser(self.model_path))
-                chosen = (self.n_ctx, self.n_gpu_layers, self.n_threads)
-                self._handle = EngineHandle(EngineSettings(path, *chosen, file_version(path)))
-            return self._handle.submit(job)
+            return self._opened().submit(job)
+
+    def _opened(self) -> EngineHandle:
+        if self._handle is None or not self._handle.usable:
+            path = os.path.realpath(os.path.expanduser(self.model_path))
+            chosen = (self.n_ctx, self.n_gpu_layers, self.n_threads)
+            self._handle = EngineHandle(EngineSettings(path, *chosen, file_version(path)))
+        return self._handle
+
+    async def _aopen(self) -> None:
+        """Look for the file aside: `langgraph dev` refuses whatever may block the event loop."""
+
+        def look() -> None:
+            with _handles:
+                self._opened()
+
+        if self._handle is None or not self._handle.usable:
+            await asyncio.to_thread(look)
 
     def _start(
         self,
@@ -234,6 +247,7 @@ class ChatGGUF(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        await self._aopen()
         future, cancelled = self._start(messages, stop, kwargs, lambda _: None)
         try:
             with overflow_as_langchain_knows_it():
@@ -274,6 +288,7 @@ class ChatGGUF(BaseChatModel):
         if allows_calls(kwargs.get("tools"), kwargs.get("tool_choice")):
             yield as_chunk(await self._agenerate(messages, stop, run_manager, **kwargs))
             return
+        await self._aopen()
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
         def put(piece: str | None) -> None:

@@ -62,7 +62,7 @@ class ChatTransformers(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model}
+        return {name: getattr(self, name) for name in ("model", "max_tokens", "temperature")}
 
     def __getstate__(self) -> dict[Any, Any]:
         """What a pickle takes along: the settings, not the loaded model."""

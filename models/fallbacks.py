@@ -32,18 +32,22 @@ def fall_back_on_alike(name: str, contract: Contract | None, fallbacks: list[Any
     return alike
 
 
-def refuse_trained(fallbacks: list[Any]) -> None:
-    """Refuse files trained for this project, where another model is asked before them.
+def refuse_trained(models: list[Any], why: str) -> None:
+    """Refuse files trained for this project, where they can't be asked in their own way.
+
+    Args:
+        models: Chat models and whatever else.
+        why: What is said of one: what is amiss, and what to leave out.
 
     Raises:
         ModelReferenceError: If there is one.
     """
     from .chat_gguf import ChatGGUF
 
-    for path in [other.model_path for other in fallbacks if isinstance(other, ChatGGUF)]:
+    for path in [other.model_path for other in models if isinstance(other, ChatGGUF)]:
         contract = read_contract(path)
         if contract and contract.roles:
+            name = repr(Path(path).stem)
             raise ModelReferenceError(
-                f"{Path(path).stem!r} was trained for this project and doesn't understand what the "
-                "model before it is asked: leave with_fallbacks out, or name another model."
+                f"{name} was trained for this project and {why}, or name another model."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -95,7 +96,11 @@ def _configuration(model: Any) -> str:
     from langchain_core.load import dumps
 
     try:
-        text = dumps(model, sort_keys=True) if model.is_lc_serializable() else ""
+        if not model.is_lc_serializable():
+            # What LangChain's own cache goes by.
+            settings = model._identifying_params  # pyright: ignore[reportPrivateUsage]
+            return _hash(json.dumps(settings, sort_keys=True)) if settings else ""
+        text = dumps(model, sort_keys=True)
     except Exception:
         return ""
     # What isn't serializable within is written with its address, which changes.

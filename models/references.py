@@ -15,7 +15,6 @@ or, in Python, a chat model, a Runnable, a compiled graph or a function.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -231,13 +230,15 @@ def _from_object(obj: Any) -> ResolvedModel:
 
     if isinstance(inner, ChatGGUF) and not configurable:
         contract, name = read_contract(inner.model_path), Path(inner.model_path).stem
-        settings = inner._identifying_params  # pyright: ignore[reportPrivateUsage]
-        about = f"{_version(inner.model_path)} {json.dumps(settings, sort_keys=True)}"
-        identity = f"{identity} {about}"
+        identity = f"{identity} {_version(inner.model_path)}"
         if fall_back_on_alike(name, contract, fallbacks):
             options: Any = {"accepts_grammar": True, **_local(ModelTable(name))}
             return ResolvedModel(name, obj, contract, identity=identity, **options)
-    refuse_trained(fallbacks)
+    why = "doesn't understand what the model before it is asked: leave with_fallbacks out"
+    refuse_trained(fallbacks, why)
+    if configurable:
+        why = "can't be another one for each call: leave configurable_fields and its like out"
+        refuse_trained([inner], why)
     return ResolvedModel(object_name(obj), obj, identity=identity, configurable=configurable)
 
 

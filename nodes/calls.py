@@ -25,7 +25,13 @@ from .replies import (
     recorded_error,
     reply_value,
 )
-from .requests import call_config, call_input, naming_who_is_asked, streams
+from .requests import (
+    call_config,
+    call_input,
+    is_invoked_for_tokens,
+    naming_who_is_asked,
+    streams,
+)
 from .session import Session
 from .waiting import await_within, wait_within
 
@@ -81,6 +87,9 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
         if not streams(call):
             what, how = apart(runnable, config, call.key, again=attempts.made > 1)
             return what.invoke(asked, how, **options)
+        if is_invoked_for_tokens(call, config):
+            heard.add(runnable.invoke(asked, config, **options))
+            return heard.message()
         for chunk in runnable.stream(asked, config, **options):
             heard.add(chunk)
         return heard.message()
@@ -122,6 +131,9 @@ async def aask(call: Call, config: Any = None, session: Session | None = None) -
             what, how = apart(runnable, config, call.key, again=attempts.made > 1)
             return await what.ainvoke(asked, how, **options)
         heard = Heard(call.on_text)
+        if is_invoked_for_tokens(call, config):
+            heard.add(await runnable.ainvoke(asked, config, **options))
+            return heard.message()
         # Closed at once, whatever ends it: only then is the server free.
         async with aclosing(runnable.astream(asked, config, **options)) as chunks:
             async for chunk in chunks:

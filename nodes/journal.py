@@ -27,6 +27,9 @@ PASSING = "passing-"
 """Keys of what calls took whose failure may pass: they are asked again."""
 _CUT_OFF_IN_VAIN = ("solver", "composer")
 """Roles whose answers fail if they are cut off; what others wrote is repaired, or done without."""
+KEEPS_NOTHING = "decompose_keeps_nothing"
+"""Set under `configurable` of a graph that is compiled with `checkpointer=False`: LangGraph lends
+its nodes the checkpointer of a parent all the same."""
 RETRY_FAILED = "decompose_retry_failed"
 """Set under `configurable`, it makes a resumed run ask again what failed for good."""
 
@@ -78,7 +81,7 @@ class Journal:
         """
         configurable = (config or {}).get("configurable") or {}
         saver, thread = configurable.get(CHECKPOINTER), configurable.get("thread_id")
-        if saver is None or thread is None:
+        if saver is None or thread is None or configurable.get(KEEPS_NOTHING):
             return None
         retry = bool(configurable.get(RETRY_FAILED))
         namespace = run_id or configurable.get("checkpoint_ns", "")

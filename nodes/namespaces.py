@@ -17,8 +17,8 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from ..models.objects import innermost, is_chosen_later
-from .journal import CHECKPOINTER
+from ..models.objects import innermost, innermost_of_all, is_chosen_later
+from .journal import CHECKPOINTER, KEEPS_NOTHING
 from .waiting import not_cancelled_within
 
 # LangGraph has no public names for these keys of its config.
@@ -55,6 +55,11 @@ def is_graph(runnable: Any) -> bool:
     return isinstance(innermost(runnable), _kinds()[2])
 
 
+def _is_remote(runnable: Any) -> bool:
+    """Whether it is a graph on a server; by name, since whoever has one has imported it."""
+    return all(type(inner).__name__ == "RemoteGraph" for inner in innermost_of_all(runnable))
+
+
 def apart(runnable: Any, config: Any, key: str, *, again: bool = False) -> tuple[Any, Any]:
     """What to call, and with which config, so that the call is apart from a node's others.
 
@@ -66,22 +71,34 @@ def apart(runnable: Any, config: Any, key: str, *, again: bool = False) -> tuple
     """
     if is_language_model(runnable):
         return runnable, config
-    if is_graph(runnable):
-        return runnable, in_own_namespace(config, key, again=again)
-    if ((config or {}).get("configurable") or {}).get(CHECKPOINTER) is None:
-        return runnable, config
-    return _OneNode(runnable), in_own_namespace(config, key, again=again)
-
-
-def in_own_namespace(config: Any, key: str, *, again: bool = False) -> Any:
-    """The config for a graph that is called from a node; as it is where there is no node."""
     configurable = (config or {}).get("configurable") or {}
+    if configurable.get(KEEPS_NOTHING):
+        configurable = {**configurable, CHECKPOINTER: None}
+        config = {**config, "configurable": configurable}
+    if is_graph(runnable):
+        return runnable, in_own_namespace(runnable, config, key, again=again)
+    if configurable.get(CHECKPOINTER) is None:
+        return runnable, config
+    return _OneNode(runnable), in_own_namespace(runnable, config, key, again=again)
+
+
+def in_own_namespace(runnable: Any, config: Any, key: str, *, again: bool = False) -> Any:
+    """The config for a graph that is called from a node; as it is where there is no node.
+
+    A server is told of no namespace, and on the run's thread all calls would go on from each
+    other: a remote graph is called without a thread, unless it has its own (`with_config`).
+    """
+    configurable = (config or {}).get("configurable") or {}
+    if _is_remote(runnable):
+        own = {name: value for name, value in configurable.items() if name != "thread_id"}
+        return {**(config or {}), "configurable": own}
     scratchpad, namespace = configurable.get(_SCRATCHPAD), configurable.get(_NAMESPACE)
     if scratchpad is None or not namespace:
         return config
     own = {
         **configurable,
-        _NAMESPACE: f"{namespace}|subquestion:{key[:32]}",
+        # Without a colon: what follows one, graphs with `checkpointer=True` take for a task's id.
+        _NAMESPACE: f"{namespace}|subquestion-{key[:32]}",
         _SCRATCHPAD: replace(scratchpad, subgraph_counter=count().__next__),
     }
     if again:

@@ -116,7 +116,7 @@ def _text_of(output: Any, name: str) -> tuple[str | None, list[Any]]:
     if isinstance(output, BaseMessage):
         return str(output.text), [output]
     if isinstance(output, Mapping):
-        every = list(output.get("messages") or [])
+        every = [_as_message(message) for message in output.get("messages") or ()]
         messages = [m for m in every if isinstance(m, AIMessage)]
         for key in ("answer", "output", "text"):
             if key in output and isinstance(output[key], str | None):
@@ -131,6 +131,23 @@ def _text_of(output: Any, name: str) -> tuple[str | None, list[Any]]:
     raise TypeError(
         f"{name} returned {type(output).__name__}, not a text, a message or a state with messages"
     )
+
+
+def _as_message(message: Any) -> Any:
+    """A message; one of a graph on a server, or of a state without a reducer, is JSON."""
+    from langchain_core.messages import AIMessage, ToolMessage
+
+    if not isinstance(message, Mapping):
+        return message
+    kinds: dict[str, Any] = {"ai": AIMessage, "assistant": AIMessage, "tool": ToolMessage}
+    kind = kinds.get(str(message.get("type") or message.get("role")))
+    if kind is None:
+        return message
+    fields = {name: value for name, value in message.items() if name not in ("type", "role")}
+    try:
+        return kind.model_validate(fields)
+    except (TypeError, ValueError):
+        return message
 
 
 def _sources_of(output: Any) -> tuple[Any, ...]:

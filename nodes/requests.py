@@ -42,6 +42,20 @@ def streams(call: Call) -> bool:
     return call.on_text is not None and is_chat_model(call.model.runnable)
 
 
+def is_invoked_for_tokens(call: Call, config: Any) -> bool:
+    """Whether somebody reads `stream_events(version="v3")`, and so the final answer, as it comes.
+
+    LangGraph tells the tokens of models that are invoked there, and of one that is streamed
+    not even the message.
+    """
+    if not call.last:
+        return False
+    callbacks = (config or {}).get("callbacks")
+    handlers = getattr(callbacks, "handlers", callbacks) or ()
+    classes = {cls.__name__ for handler in handlers for cls in type(handler).__mro__}
+    return "_V2StreamingCallbackHandler" in classes  # It has no public name.
+
+
 def call_input(call: Call) -> Any:
     """Messages for a chat model, a messages state for a graph, one text for the rest."""
     rows = [dict(row) for row in call.messages]

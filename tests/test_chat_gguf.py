@@ -388,6 +388,25 @@ async def test_32_concurrent_calls_are_right_and_leave_the_event_loop_alone(
     assert beats == [True] * 32, "during each call the event loop goes on"
 
 
+async def test_the_event_loop_looks_for_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`langgraph dev` raises at what may block it, as does the library `blockbuster`."""
+    file = tmp_path / "model.gguf"
+    file.symlink_to(bundled_model_path())  # As those in the cache of the Hugging Face hub are.
+    readlink, loop = os.readlink, threading.get_ident()
+
+    def guarded(*args: Any, **options: Any) -> Any:
+        assert threading.get_ident() != loop, "a blocking call"
+        return readlink(*args, **options)
+
+    monkeypatch.setattr(os, "readlink", guarded)
+    with ChatGGUF(model_path=str(file)) as model:
+        assert (await model.ainvoke(ask(QUESTION))).text
+    with ChatGGUF(model_path=str(file)) as model:
+        assert [chunk async for chunk in model.astream(ask(QUESTION))]
+
+
 def test_threads_and_tasks_at_once_do_not_cross(bundled: ChatGGUF) -> None:
     expected = {q: bundled.invoke(ask(q)).content for q in QUESTIONS}
 

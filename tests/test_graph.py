@@ -18,6 +18,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import Command
 from langgraph_decompose import (
     Budget,
@@ -33,6 +34,7 @@ from langgraph_decompose.errors import PromptTooLongError
 from langgraph_decompose.graphs.state import DecompositionState
 from langgraph_decompose.nodes.retry import ATTEMPTS
 from langgraph_decompose.testing import ScriptedChatModel
+from langgraph_sdk.schema import StreamPart
 from pydantic import BaseModel
 
 from .conftest import RecordingServer
@@ -461,6 +463,76 @@ def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
         result = anyhow(create_decomposition_graph(solver), {"question": SPOUSE})
         assert result["answer"] == answer
         assert len(result["answers"]) == 2
+
+
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+
+
+@both
+def test_an_agent_with_a_memory_of_its_own_has_one_for_each_subquestion(anyhow: Any) -> None:
+    inner = StateGraph(MessagesState)
+    inner.add_node("reply", lambda state: {"messages": [AIMessage(str(len(state["messages"])))]})
+    inner.add_edge(START, "reply")
+    models: Any = {"decomposer": scripted("#1 A?\n#2 B?\n#3 C?"), "composer": scripted("end")}
+    agent = inner.compile(checkpointer=True)
+    options: Any = {"strategy": "sequential", "checkpointer": InMemorySaver()}
+    graph = create_decomposition_graph(agent, **models, **options)
+    first, again = (anyhow(graph, {"question": "All?"}, THREAD)["answers"] for _ in range(2))
+    assert [row["answer"] for row in first] == ["1", "1", "1"]
+    assert again[0]["answer"] == "3", "what was asked before it remembers"
+
+
+class Server:
+    """Stands in for the client of a LangGraph server, whose replies are JSON."""
+
+    def __init__(self, data: dict[str, Any], *, is_async: bool) -> None:
+        self.threads: list[Any] = []
+        self._part = StreamPart(event="values", data=data)
+        self.runs: Any = self
+        self.stream: Any = self._awaited if is_async else self._blocking
+
+    def _blocking(self, *, thread_id: Any, **_: Any) -> Any:
+        self.threads.append(thread_id)
+        yield self._part
+
+    async def _awaited(self, *, thread_id: Any, **_: Any) -> Any:
+        self.threads.append(thread_id)
+        yield self._part
+
+
+@both
+def test_a_graph_on_a_server_can_be_the_solver(anyhow: Any) -> None:
+    took = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    said = {"type": "ai", "id": "1", "content": "from afar", "usage_metadata": took}
+    for last in (said, {"role": "assistant", "content": "from afar"}):
+        messages = {"messages": [{"type": "human", "content": "A?"}, last]}
+        client: Any = Server(messages, is_async=False)
+        aclient: Any = Server(messages, is_async=True)
+        remote = RemoteGraph("afar", client=aclient, sync_client=client)
+        options: Any = {"decomposer": scripted("#1 A?\n#2 B?"), "composer": scripted("end")}
+        graph = create_decomposition_graph(remote, **options, checkpointer=InMemorySaver())
+        result = anyhow(graph, {"question": SPOUSE}, THREAD)
+        assert [row["answer"] for row in result["answers"]] == ["from afar"] * 2
+        assert client.threads + aclient.threads == [None, None], "on one they would mix"
+        [tokens] = [u["input_tokens"] for u in result["usage"] if u["role"] == "solver"]
+        assert tokens == (6 if last is said else None)
+
+
+@both
+def test_a_graph_without_checkpoints_leaves_none_in_its_parent_s(anyhow: Any) -> None:
+    models: Any = {"decomposer": scripted(PLAN), "composer": scripted("end"), "checkpointer": False}
+    asked = {"messages": [("user", "Both?")]}
+    for solver in (lambda prompt: "secret", create_agent(scripted("secret"), tools=[])):
+        saver = InMemorySaver()
+        parent = StateGraph(MessagesState).add_edge(START, "think")
+        parent.add_node("think", create_decomposition_graph(solver, **models))
+        result = anyhow(parent.compile(checkpointer=saver), asked, THREAD)
+        assert result["messages"][-1].text == "end"
+        assert "secret" not in str(saver.writes) + str(saver.blobs)
+    reviewed = create_decomposition_graph(scripted("x"), **models, review=True)
+    parent = StateGraph(MessagesState).add_node("think", reviewed).add_edge(START, "think")
+    with pytest.raises(UserError, match="review needs a checkpointer"):
+        anyhow(parent.compile(checkpointer=saver), asked, THREAD)
 
 
 @both

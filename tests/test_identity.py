@@ -25,6 +25,7 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.evals.about import identity_of
+from langgraph_decompose.models.chat_transformers import ChatTransformers
 from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
@@ -97,6 +98,14 @@ def test_a_file_that_was_replaced_or_set_otherwise_is_another_model(tmp_path: Pa
     after = resolve_model(one).identity, resolve_model(f"gguf:{files[0]}").identity
     assert not set(before) & set(after)
     assert identity_of(f"gguf:{files[0]}") == about, "measured runs look into the file itself"
+
+
+def test_settings_tell_models_apart_that_langchain_can_t_write_down() -> None:
+    models = [ChatTransformers(model="m", max_tokens=n) for n in (2, 100, 2)]
+    one, other, again = (resolve_model(model).identity for model in models)
+    assert one == again != other
+    one, other, again = (model._get_llm_string() for model in models)  # LangChain's cache.
+    assert one == again != other
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
@@ -22,6 +23,7 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.nodes.session import Limits
 from langgraph_decompose.testing import ScriptedChatModel
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 PLAN = "#1 A?\n#2 B?"
@@ -211,3 +213,32 @@ def test_a_row_of_one_s_own_need_not_say_of_what_type_its_error_is() -> None:
     state = {"question": "Q?", "plan": PARTS, "final": "last", "answers": rows}
     [message] = composer_node(always("x")).invoke(state)["messages"]
     assert message.content == "No answer; it is down"
+
+
+class Model(BaseModel):
+    """A state that LangGraph gives to nodes as an object, and not as a dict."""
+
+    question: str
+    plan: list[Any] | None = None
+    answers: list[Any] | None = None
+    answer: str | None = None
+    warnings: list[str] | None = None
+
+
+@dataclass
+class Fields:
+    """The same as a dataclass."""
+
+    question: str
+    plan: list[Any] | None = None
+    answers: list[Any] | None = None
+    answer: str | None = None
+    warnings: list[str] | None = None
+
+
+@both
+@pytest.mark.parametrize("state", [Model, Fields])
+def test_a_state_may_be_a_model_or_a_dataclass(how: str, state: Any) -> None:
+    result = run(how, chain(state, **nodes()), state(question="Both?"))
+    assert [row["answer"] for row in result["answers"]] == ["solved", "solved"]
+    assert result["answer"] == "composed"

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_openai import ChatOpenAI
 from langgraph_decompose import (
     ChatGGUF,
@@ -94,6 +94,14 @@ def test_what_a_gguf_falls_back_on_must_understand_what_it_is_asked(
             resolve_model(trained.with_fallbacks([other]))
         with pytest.raises(ModelReferenceError, match="model before it is asked: leave with_fallb"):
             resolve_model(other.with_fallbacks([other, trained]))
+
+
+def test_a_file_trained_here_is_asked_in_its_own_way_or_not_at_all() -> None:
+    """Asked as a general model, the bundled decomposer can't even read the prompt."""
+    warm = ConfigurableField(id="temperature")
+    trained = ChatGGUF(model_path=bundled_model_path()).configurable_fields(temperature=warm)
+    with pytest.raises(ModelReferenceError, match="'decompose' was trained .* leave configurable_"):
+        resolve_model(trained)
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,20 @@ def test_only_the_composer_s_tokens_reach_a_chat_and_only_once(how: str, kind: s
 
 
 @both
+@pytest.mark.filterwarnings("ignore:.*experimental")
+def test_the_composer_s_tokens_reach_a_chat_of_version_3(how: str) -> None:
+    async def told() -> list[list[str]]:
+        run = await decomposition().astream_events(MESSAGES, version="v3")
+        return [[token async for token in message.text] async for message in run.messages]
+
+    if how == "sync":
+        run = decomposition().stream_events(MESSAGES, version="v3")
+        assert [list(message.text) for message in run.messages] == [TOKENS]
+    else:
+        assert asyncio.run(told()) == [TOKENS]
+
+
+@both
 def test_what_a_retriever_s_own_model_writes_is_not_shown(how: str) -> None:
     finder = RunnableLambda(str) | always("other words") | RunnableLambda(lambda said: [said.text])
     parts = stream(how, decomposition(retriever=finder), "messages")
@@ -194,7 +208,7 @@ def test_what_a_solver_s_graph_says_is_told_from_the_answer(how: str) -> None:
     said: dict[str, list[Any]] = {"secret work": [], "the end": []}
     for place, (part, about) in stream(how, graph, "messages", subgraphs=True):
         text = part.content if part.content in said else "the end"
-        below = [step for step in place if step.startswith("subquestion:")]
+        below = [step for step in place if step.startswith("subquestion-")]
         said[text].append((len(below), about["decompose_role"], about.get("decompose_id")))
     assert sorted(said["secret work"]) == [(1, "solver", n) for n in (1, 2, 3, 4)]
     assert set(said["the end"]) == {(0, "composer", None)}
