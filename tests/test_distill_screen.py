@@ -40,7 +40,7 @@ def test_what_shows_questions_is_its_owner_s_alone(tmp_path):
     screened(tmp_path, [example(), example("b")])
     files = [tmp_path / "in.jsonl", *(tmp_path / "out").iterdir()]
     open_to_all = [file.name for file in files if file.stat().st_mode & 0o077]
-    assert open_to_all == ["manifest.json"]
+    assert {*open_to_all} <= {"manifest.json"}  # Not even that, where the umask is strict.
 
 
 def test_without_a_method_plans_are_kept_whatever_they_lead_to(tmp_path):

@@ -135,6 +135,10 @@ def test_a_broken_question_is_refused_or_left_out_and_counted(
     row = taught(teacher, file)
     with pytest.raises(UserError, match=r'jsonl:3: it has no "question"; .*skip_broken'):
         make(row, tmp_path / "refused")
+    no_json = questions(tmp_path / "no_json.jsonl", 2)
+    no_json.write_text(no_json.read_text() + "{\n")
+    with pytest.raises(UserError, match=r"no_json.jsonl:3: .*skip_broken"):
+        make(taught(teacher, no_json), tmp_path / "no_json")
     row["collect"]["skip_broken"] = True
     out = tmp_path / "out"
     make_source(ExampleSource.of("mine", row), tmp_path, out, told.append)

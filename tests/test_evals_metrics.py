@@ -99,6 +99,9 @@ GSM8K = [  # prediction, gold, strict, flexible
     ("The answer is about 18 (6 a day for 3 days)", "18", 0, 1),
     ("That is 1.5 dozen (18 eggs)", "18", 0, 1),  # the same again
     ("It is (20 - 2 = 18)", "18", 0, 1),
+    ("He has 20 of 2 kinds. All but two are left (20 - 2 = 18).", "18", 0, 1),
+    ("That is 1.5 dozen (1.5 × 12 = 18 eggs)", "18", 0, 1),
+    ("18 dollars (9 × 2 = 18, with 3 eggs eaten)", "18", 0, 1),
     ("The answer is 3 times 6 = 18", "18", 0, 1),
     ("Answer: 20 eggs minus 2 eggs = 18", "18", 0, 1),
     ("The answer is minus 18", "-18", 0, 1),
@@ -302,6 +305,7 @@ def test_yes_and_no(prediction: str | None, gold: str, right: int) -> None:
         ("The answer is B because 36 is too much for A.", 1),
         ("The letter of the right option is B.", 1),
         ("The right letter is **B**", 1),
+        ("With the letter E last there are 36. So it is (B).", 1),
         ("b", 1),
         ("(b)", 1),
         ("Answer: b", 1),

@@ -46,6 +46,9 @@ def judged(folder: Path, golds: list[Any], prediction: str) -> float:
         (["$1,800.50 each"], "$1800.50 each", 1),
         (["3:30 pm", "Ulm"], "330 pm", 0.5),
         (["2004-05"], "2004-05", 1),
+        (["24.12.1999"], "24/12/1999", 1),
+        (["1,800,000 km"], "1.800.000 km", 1),
+        (["3.5 km"], "Answer:3.5 km", 1),
     ],
 )
 def test_each_gold_answer_is_judged_as_what_it_is(

@@ -71,6 +71,7 @@ def test_a_plan_that_could_not_be_read_is_wrong_in_every_way() -> None:
     whole = score(None, gold="atomic")
     assert not whole.split_right, "silence is no decision to leave it whole"
     assert not any((whole.same_needs, whole.complete, whole.alike))
+    assert not any((none.grounded, none.distinct))
     assert (whole.needs_f1, whole.rouge_l, whole.line_rouge_l) == (0.0, 0.0, 0.0)
 
 

@@ -100,7 +100,20 @@ def _rows(reference: str, broken: list[str] | None) -> Iterator[tuple[int, Any]]
         raise UserError(
             f"{reference!r} is no JSONL; write its questions as JSON objects, one a line."
         )
-    return read_rows(file, broken) if file else dataset_rows(reference)
+    if not file:
+        return dataset_rows(reference)
+    return _refusing(file) if broken is None else read_rows(file, broken)
+
+
+def _refusing(file: Path) -> Iterator[tuple[int, Any]]:
+    """The rows of a file; a line that is no JSON is refused in the words of other broken rows."""
+    noted: list[str] = []
+    for row in read_rows(file, noted):
+        if noted:
+            break
+        yield row
+    if noted:
+        _refuse(noted[0], None)
 
 
 def _source(reference: str) -> str:

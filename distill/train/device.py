@@ -132,8 +132,8 @@ def compiles(
     found = can_compile(device)
     if not found:
         progress(
-            "torch.compile doesn't work here (no C++ compiler such as g++ or clang++, or no "
-            "headers of Python's, as in python3-dev); training is slower without"
+            "torch.compile doesn't work here (it needs a C++ compiler such as g++ or clang++, and "
+            "Python's headers, as in python3-dev); training is slower without"
         )
     return found
 

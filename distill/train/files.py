@@ -39,12 +39,21 @@ def write_student(
         save_model(model, tokenizer, temporary)
         text = json.dumps(contract(settings, data, before), indent=2, ensure_ascii=False) + "\n"
         manifest.write_text(temporary / "decompose.json", text)
+        _keep(temporary)
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise cannot_write(target, error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _keep(folder: Path) -> None:
+    """Put its files on the disk: the checkpoint goes next, and a power cut mustn't take both."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
 
 
 def contract(settings: TrainSettings, data: Data, before: dict[str, Any]) -> dict[str, Any]:

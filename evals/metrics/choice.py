@@ -30,7 +30,7 @@ _SEVERAL = re.compile(r"\W{0,10}[A-E](?:\W{1,4}(?:(?:and|or)\W{1,3})?[A-E]){1,4}
 _NAMED, _NAMED_SMALL = (
     re.compile(
         rf"(?<!\w)\(({a})\)|(?<![\w'’(])({a})\)"
-        rf"|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter)(?: is)?:? [*_\"']{{0,3}}({b})(?![^\W_])"
+        rf"|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter(?= is|:))(?: is)?:? [*_\"']{{0,3}}({b})(?![^\W_])"
     )
     for a, b in (("[A-E]", "[A-E]"), ("[a-e]", "[b-e]"))  # "Option a" begins a sentence.
 )

@@ -11,7 +11,8 @@ from .spans import squad
 
 # SQuAD's rule drops all punctuation, and with it what tells 3.5 km from 35 km, and -5 °C from 5 °C.
 _SIGN = re.compile(r"(?<![\w)\]%.])[-−–](?=[$€£]?\.?\d)")
-_POINT = re.compile(r"(?<=\d)[.:](?=\d)")
+# One alone: dates and thousands are written with other marks as well, "24/12/1999", "1,800,000".
+_POINT = re.compile(r"(?<!\d)(?<!\d[.:])(\d+)[.:](?=\d)(?!\d+[.:]\d)")
 
 
 def kind_of(answer: str) -> str:
@@ -51,4 +52,4 @@ def _marks(prediction: str, answer: str) -> dict[str, float]:
 
 def _kept(text: str) -> str:
     """A text whose numbers keep their signs and points when punctuation is dropped."""
-    return _POINT.sub("·", _SIGN.sub("−", text))
+    return _POINT.sub(r"\1·", _SIGN.sub("−", text))

@@ -113,9 +113,9 @@ def answer_number(text: str) -> Fraction | None:
     With an answer mark: the number right behind it (of "5 + 3 = 8" or "5 pens + 3 pens = 8 pens",
     also in LaTeX, the last), else the last in that line, else the last behind the mark. Without
     a mark: the last in the text. To find the last, brackets at the end that hold several numbers
-    are left out: "18 dollars (9 eggs at $2)". Currency, thousands commas, markdown and a percent
-    sign are read over, and so are words behind the number: "5 million" is 5. 3/4, 7 1/2 and
-    2 × 10^9 are one number each, and so is their LaTeX.
+    are left out: "18 dollars (9 eggs at $2)", but not "(5 - 3 = 2)". Currency, thousands commas,
+    markdown and a percent sign are read over, and so are words behind the number: "5 million" is
+    5. 3/4, 7 1/2 and 2 × 10^9 are one number each, and so is their LaTeX.
 
     Example:
         >>> answer_number("The answer is: **$1,800** for 20 days")
@@ -201,7 +201,14 @@ def _gold(text: str) -> Fraction:
 def _last(text: str) -> Fraction | None:
     found, aside = numbers_in(text), _BRACKETS.search(text)
     inside = len(numbers_in(aside[0])) if aside else 0
-    # "18 dollars (9 eggs at $2)": how it came about; "2 dozen (24 eggs)" says it again.
-    if 1 < inside < len(found):
+    # "18 dollars (9 eggs at $2)": how it came about; "2 dozen (24 eggs)" says it again, and in
+    # "two more (5 - 3 = 2)" it is what comes out.
+    if aside and 1 < inside < len(found) and not _comes_to_one(aside[0]):
         found = found[:-inside]
     return next(reversed(found), None)
+
+
+def _comes_to_one(aside: str) -> bool:
+    """Whether brackets end with a result: a number behind an equals sign, and numbers before."""
+    before, _, after = aside.rpartition("=")
+    return bool(numbers_in(before)) and len(numbers_in(after)) == 1
