@@ -70,10 +70,14 @@ def hosted_chat_model(
         if match:
             options["use_responses_api"] = False
     chat_model = _init(provider, model, options)
+    # Others' models may ask by OpenAI's client, as DeepSeek's does.
+    others = provider not in ("openai", "azure_openai")
+    if others and getattr(chat_model, "openai_proxy", None):
+        chat_model = _init(provider, model, options | {"openai_proxy": None})
     if match and provider == "anthropic":
+        _set_to_none(chat_model, "anthropic_proxy")  # Its clients are made on first use.
         _forget_account(chat_model, "_client", "_async_client")
-    elif match or provider not in ("openai", "azure_openai"):
-        # Others' models may ask by OpenAI's client, as DeepSeek's does.
+    elif match or others:
         _forget_account(chat_model, "root_client", "root_async_client")
     return chat_model
 
@@ -156,10 +160,10 @@ def _clients(timeout: float, proxy: str | None) -> dict[str, Any]:
 def _forget_account(chat_model: Any, *clients: str) -> None:
     """Keep from another server what the environment holds for OpenAI's or Anthropic's own.
 
-    That is organisation, project, token and proxy, and OPENAI_CUSTOM_HEADERS and its like, which
-    may hold a key.
+    That is organisation, project and token, and OPENAI_CUSTOM_HEADERS and its like, which may
+    hold a key.
     """
-    _set_to_none(chat_model, "openai_organization", "anthropic_proxy")
+    _set_to_none(chat_model, "openai_organization")
     for client in filter(None, (getattr(chat_model, name, None) for name in clients)):
         _set_to_none(client, "organization", "project", "auth_token")
         client._custom_headers = getattr(chat_model, "default_headers", None) or {}

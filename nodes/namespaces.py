@@ -86,22 +86,27 @@ def in_own_namespace(runnable: Any, config: Any, key: str, *, again: bool = Fals
     """The config for a graph that is called from a node; as it is where there is no node.
 
     A server is told of no namespace, and on the run's thread all calls would go on from each
-    other: a remote graph is called without a thread, unless it has its own (`with_config`).
+    other: a remote graph is called without a thread, unless it has its own (`with_config`). Its
+    namespace is for the streams of the run around it.
     """
     configurable = (config or {}).get("configurable") or {}
-    if _is_remote(runnable):
-        own = {name: value for name, value in configurable.items() if name != "thread_id"}
-        return {**(config or {}), "configurable": own}
+    remote = _is_remote(runnable)
+    if remote:
+        ours = ("thread_id", KEEPS_NOTHING)
+        configurable = {name: value for name, value in configurable.items() if name not in ours}
+        config = {**(config or {}), "configurable": configurable}
     scratchpad, namespace = configurable.get(_SCRATCHPAD), configurable.get(_NAMESPACE)
     if scratchpad is None or not namespace:
         return config
+    asked = key[:32]
     own = {
         **configurable,
-        # Without a colon: what follows one, graphs with `checkpointer=True` take for a task's id.
-        _NAMESPACE: f"{namespace}|subquestion-{key[:32]}",
+        # What follows a colon is a task's id: graphs with `checkpointer=True` leave it out, and
+        # streams of version 3 tell of no graph without one.
+        _NAMESPACE: f"{namespace}|subquestion-{asked}:{asked}",
         _SCRATCHPAD: replace(scratchpad, subgraph_counter=count().__next__),
     }
-    if again:
+    if again and not remote:
         # As LangGraph has it when it retries a node; but what a person said is kept by now, and
         # named again it would be taken for the answer to what is asked next.
         own |= {_RESUMING: True, _RESUME_MAP: None}

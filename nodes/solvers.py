@@ -130,15 +130,19 @@ class Solvers:
 
         Under a rule of the user's it is the first that writes in words.
         """
-        if not self.allocates:
-            return _writing(self.models.values())
-        fixed = {n: o.success for n, o in self._options.items() if not callable(o.success)}
-        return self.models[max(fixed or self.models, key=lambda n: fixed.get(n, 0.0))]
+        return self._by_success[0] if self.allocates else _writing(self.models.values())
 
     @property
     def writer(self) -> ResolvedModel:
         """Who composes, judges and rewrites if nobody is named for it: one that writes in words."""
-        return _writing([self.first, *self.models.values()])
+        return _writing(self._by_success)
+
+    @property
+    def _by_success(self) -> list[ResolvedModel]:
+        """The likeliest to be right first, then those without a fixed chance."""
+        options = self._options if self.allocates else {}
+        fixed = {n: o.success for n, o in options.items() if not callable(o.success)}
+        return [self.models[n] for n in sorted(self.models, key=lambda n: -fixed.get(n, -1.0))]
 
     def choose(self, line: Subquestion) -> Choice:
         """The solver for a line, or the whole question (id 0), by the user's rule; or the only one.

@@ -487,12 +487,14 @@ class Server:
 
     def __init__(self, data: dict[str, Any], *, is_async: bool) -> None:
         self.threads: list[Any] = []
+        self.configurable: Any = None
         self._part = StreamPart(event="values", data=data)
         self.runs: Any = self
         self.stream: Any = self._awaited if is_async else self._blocking
 
-    def _blocking(self, *, thread_id: Any, **_: Any) -> Any:
+    def _blocking(self, *, thread_id: Any, config: Any, **_: Any) -> Any:
         self.threads.append(thread_id)
+        self.configurable = config["configurable"]
         yield self._part
 
     async def _awaited(self, *, thread_id: Any, **_: Any) -> Any:
@@ -516,6 +518,26 @@ def test_a_graph_on_a_server_can_be_the_solver(anyhow: Any) -> None:
         assert client.threads + aclient.threads == [None, None], "on one they would mix"
         [tokens] = [u["input_tokens"] for u in result["usage"] if u["role"] == "solver"]
         assert tokens == (6 if last is said else None)
+
+
+def test_what_a_graph_on_a_server_says_is_told_apart() -> None:
+    said = {"messages": [{"type": "ai", "content": "from afar"}]}
+    client: Any = Server(said, is_async=False)
+    options: Any = {"decomposer": scripted("#1 A?\n#2 B?"), "composer": scripted("end")}
+    graph = create_decomposition_graph(RemoteGraph("afar", sync_client=client), **options)
+    parts: Any = graph.stream({"question": SPOUSE}, stream_mode="values", subgraphs=True)
+    places = [place[-1] for place, part in parts if part == said]
+    assert len(set(places)) == 2
+    assert all(place.startswith("subquestion-") for place in places)
+
+
+def test_a_server_isn_t_told_that_nothing_is_to_be_kept_here() -> None:
+    client: Any = Server({"messages": [{"type": "ai", "content": "x"}]}, is_async=False)
+    options: Any = {"decomposer": scripted("#1 A?"), "composer": scripted("end")}
+    remote = RemoteGraph("afar", sync_client=client)
+    graph = create_decomposition_graph(remote, **options, checkpointer=False)
+    assert graph.invoke({"question": SPOUSE})["answers"][0]["answer"] == "x"
+    assert not any("keeps_nothing" in name for name in client.configurable)
 
 
 @both

@@ -379,10 +379,14 @@ def test_anthropic_s_own_token_goes_to_no_other_server(
         SimpleNamespace(auth_token="secret", _custom_headers={"x-key": "secret"}) for _ in range(2)
     ]
     model = SimpleNamespace(
-        _client=clients[0], _async_client=clients[1], default_headers={"a": "b"}
+        _client=clients[0],
+        _async_client=clients[1],
+        default_headers={"a": "b"},
+        anthropic_proxy="secret",
     )
     made_by_langchain(monkeypatch, model)
     hosted_chat_model(ref)
+    assert model.anthropic_proxy == kept, "ANTHROPIC_PROXY is for its own service, and for that"
     assert [client.auth_token for client in clients] == [kept, kept]
     headers = {"x-key": "secret"} if kept else {"a": "b"}
     assert [client._custom_headers for client in clients] == [headers, headers]
@@ -399,6 +403,15 @@ def test_what_is_for_openai_goes_to_no_other_service_by_its_client(
     hosted_chat_model("deepseek:m").invoke("hi")
     [request] = openai_server.requests
     assert "secret" not in str(request["headers"])
+
+
+def test_openai_s_proxy_is_for_no_other_service_by_its_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LangChain's model for OpenAI reads OPENAI_PROXY by itself, whatever its address."""
+    given = made_by_langchain(monkeypatch, SimpleNamespace(openai_proxy="http://proxy:3128"))
+    hosted_chat_model("deepseek:m")
+    assert given["openai_proxy"] is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

@@ -10,6 +10,7 @@ import pytest
 from langgraph_decompose import Budget, SolverOption, Subquestion, UserError, solver_node
 from langgraph_decompose import create_decomposition_graph as create
 from langgraph_decompose.graphs.factory import STRATEGIES
+from langgraph_decompose.nodes.solvers import Solvers
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
 from .symbolic_puzzles import formalised
@@ -182,6 +183,19 @@ def test_without_a_composer_the_likeliest_to_be_right_composes(how: str) -> None
     result = run(how, create(cheap_and_dear(), decomposer=always(PLAN), budget=Budget(max_cost=3)))
     assert [row["answer"] for row in result["answers"]] == ["cheap"] * 3
     assert result["answer"] == "dear"
+
+
+def test_of_those_that_write_the_likeliest_to_be_right_composes() -> None:
+    options: Any = {
+        "sums": SolverOption("bundled", cost=0, success=0.99),
+        "weak": SolverOption(always("weak"), cost=1, success=0.3),
+        "sometimes": SolverOption(always("sometimes"), cost=1, success=lambda _: 0.9),
+        "strong": SolverOption(always("strong"), cost=1, success=0.8),
+    }
+    solvers = Solvers(options)
+    assert (solvers.first, solvers.writer) == (solvers.models["sums"], solvers.models["strong"])
+    routed = Solvers(options, route=lambda line: "weak")
+    assert routed.writer is routed.first is routed.models["weak"], "the first that writes"
 
 
 def cheap_and_dear(**options: Any) -> dict[str, SolverOption]:

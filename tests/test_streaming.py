@@ -215,6 +215,23 @@ def test_what_a_solver_s_graph_says_is_told_from_the_answer(how: str) -> None:
 
 
 @both
+@pytest.mark.filterwarnings("ignore:.*experimental")
+def test_version_3_tells_when_a_solver_s_graph_begins_and_ends(how: str) -> None:
+    graph = decomposition(solver=ROLES["agent"]("secret work"))
+
+    async def told() -> list[Any]:
+        run = await graph.astream_events(MESSAGES, version="v3")
+        return [event async for event in run.lifecycle]
+
+    if how == "sync":
+        events = list(graph.stream_events(MESSAGES, version="v3").lifecycle)
+    else:
+        events = asyncio.run(told())
+    below = [event for event in events if event["namespace"][-1].startswith("subquestion-")]
+    assert Counter(event["event"] for event in below) == {"started": 4, "completed": 4}
+
+
+@both
 @pytest.mark.parametrize("mode", ["updates", "tasks", "messages"])
 def test_a_checkpointer_adds_nothing_to_the_stream_of_a_function(how: str, mode: str) -> None:
     def parts(saver: Any) -> int:
