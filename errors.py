@@ -89,21 +89,30 @@ def waits_for_a_person(error: BaseException) -> bool:
     return any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__)
 
 
-_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_TRANSIENT_STATUS = {408, 409, 425, 429, 498, 500, 502, 503, 504, *range(520, 531)}
+"""Groq's 498 and Anthropic's 529 tell of no capacity; the other 52x are Cloudflare's, which stands
+before many services."""
 _REFUSED_STATUS = {401, 402, 403}
 _TRANSIENT_NAMES = (
     "Timeout", "RateLimit", "Throttl", "Connect", "Disconnect", "ServiceUnavailable",
     "InternalServer", "ReadError", "WriteError", "CloseError", "RemoteProtocolError",
 )  # fmt: skip
 _TRANSIENT_CODES = {
-    "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error",
+    "server_error", "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "api_error",
+    "timeout_error",
     *map(str, _TRANSIENT_STATUS),
 }  # fmt: skip
 _REFUSED = ("AuthenticationError", "PermissionDeniedError", "RateLimitError")
 """How clients' names for 401, 403 and 429 end; what may pass of the last is told apart before."""
 _NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
-_NO_MONEY = re.compile(r"credit balance is too low|Error code: 402\b", re.IGNORECASE)
-"""In the message of an empty account: Anthropic's 400, and what means nothing else."""
+_TOLD_CODE = re.compile(r"\bcode['\"]?[:=] ?['\"]?(\w+)|\A(\w+):")
+"""In the `ValueError` that LangChain makes of an error that came with status 200."""
+_NO_ACCOUNT = re.compile(
+    r"credit balance is too low|Error code: 402\b|API key not valid|Incorrect API key",
+    re.IGNORECASE,
+)
+"""In the message of what is refused with 400: an empty account by Anthropic, a wrong key by Google
+and xAI; and what means nothing else."""
 _MAX_MESSAGE = 500
 _VERSIONED = re.compile(r"/(?:v\d|openai/)")
 """Of the paths below which services are found: `/v1/`, `/api/paas/v4/`, `/v1beta/openai/`."""
@@ -132,18 +141,25 @@ def _may_pass(error: BaseException) -> bool | None:
     if codes & _NO_MONEY_CODES:
         return False  # OpenAI's 429 for an empty account: waiting doesn't fill it.
     status = _status(error)
-    if isinstance(status, int):
+    if isinstance(status, int) and status >= 400:
         return status in _TRANSIENT_STATUS
     if isinstance(error, TimeoutError | ConnectionError):
         return True
-    # An error told in the middle of a stream has no status: that was 200.
+    # An error told in the middle of a stream has no status, or that of the stream: 200.
     if codes & _TRANSIENT_CODES:
         return True
     return any(name in type(error).__name__ for name in _TRANSIENT_NAMES) or None
 
 
 def _codes(error: BaseException) -> set[str]:
-    return {str(getattr(error, name, None)) for name in ("code", "type")}
+    """The codes that an error tells of, wherever its client puts them."""
+    told = {str(getattr(error, name, None)) for name in ("code", "type")}
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping) and isinstance(inner := body.get("error"), Mapping):
+        told.add(str(inner.get("type")))  # Anthropic's, in the middle of a stream.
+    if type(error) is ValueError:
+        told.update(code for found in _TOLD_CODE.findall(str(error)) for code in found if code)
+    return told
 
 
 def _status(error: BaseException) -> Any:
@@ -186,7 +202,7 @@ def is_from_outside(failure: Mapping[str, Any]) -> bool:
         >>> is_from_outside({"type": "AuthenticationError", "message": "", "transient": False})
         True
     """
-    refused = failure["type"].endswith(_REFUSED) or bool(_NO_MONEY.search(failure["message"]))
+    refused = failure["type"].endswith(_REFUSED) or bool(_NO_ACCOUNT.search(failure["message"]))
     return failure["transient"] or refused
 
 
@@ -199,7 +215,7 @@ def refuses_account(error: BaseException) -> bool:
     """
     error = _first_of_group(error)
     # A spent quota looks like a rate limit, or like a question that can't be asked, but for this.
-    if _codes(error) & _NO_MONEY_CODES or _NO_MONEY.search(str(error)):
+    if _codes(error) & _NO_MONEY_CODES or _NO_ACCOUNT.search(describe_error(error)["message"]):
         return True
     return any(_status(each) in _REFUSED_STATUS for each in (error, error.__cause__) if each)
 

@@ -30,7 +30,7 @@ class ModelTable:
 
     Attributes:
         ref: The model reference that NAME stands for.
-        n_ctx: Context in tokens, for GGUF files.
+        n_ctx: Context in tokens, for GGUF files and Ollama.
         max_concurrency: Most calls at once.
         timeout: Seconds for one call.
         price_in: Price of a million input tokens.

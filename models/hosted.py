@@ -27,13 +27,19 @@ _HOST = re.compile(
 
 
 def hosted_chat_model(
-    ref: str, *, api_key_env: str | None = None, timeout: float | None = None
+    ref: str,
+    *,
+    api_key_env: str | None = None,
+    timeout: float | None = None,
+    n_ctx: int | None = None,
 ) -> BaseChatModel:
     """A chat model for `PROVIDER:MODEL` or `PROVIDER:MODEL@URL`.
 
     With a URL the user's own OPENAI_API_KEY (or OLLAMA_API_KEY, ANTHROPIC_AUTH_TOKEN ...) is never
     sent: the key is `api_key_env`'s, else DECOMPOSE_API_KEY, else a dummy. OPENAI_PROXY and
     OPENAI_CUSTOM_HEADERS, too, are for OpenAI's own service alone.
+
+    `n_ctx` is for Ollama, which cuts a text that is longer than its context without a word.
 
     Raises:
         ModelReferenceError: If the provider is unknown or the URL isn't one.
@@ -58,8 +64,14 @@ def hosted_chat_model(
         # Without this header its client sends OLLAMA_API_KEY, whichever the server.
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         options["client_kwargs"] = {"timeout": seconds, "headers": headers, "mounts": DIRECTLY}
+        options |= {"num_ctx": n_ctx} if n_ctx else {}
     else:
         options |= {"timeout": seconds, "max_retries": 0} | ({"api_key": key} if key else {})
+    if provider == "google_genai":
+        options["max_retries"] = 1  # It counts attempts, and takes 0 for its default of five.
+    if provider == "openrouter":
+        # By its version it takes milliseconds or seconds; whoever calls it keeps the time.
+        del options["timeout"]
     if provider == "openai":
         proxy = None if match else os.environ.get("OPENAI_PROXY") or None
         options |= {"stream_usage": True, **_clients(seconds, proxy)}
@@ -74,6 +86,8 @@ def hosted_chat_model(
     others = provider not in ("openai", "azure_openai")
     if others and getattr(chat_model, "openai_proxy", None):
         chat_model = _init(provider, model, options | {"openai_proxy": None})
+    # Its own bound on each chunk, of 120 s, whatever the time that a call has.
+    _set_to_none(chat_model, "stream_chunk_timeout")
     if match and provider == "anthropic":
         _set_to_none(chat_model, "anthropic_proxy")  # Its clients are made on first use.
         _forget_account(chat_model, "_client", "_async_client")
@@ -129,8 +143,11 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
     except Exception as error:
         text = str(error).strip()
         if "api_key" in text or "API_KEY" in text:
+            # Google's is GOOGLE_API_KEY, its provider's name google_genai.
+            named = re.search(r"\b[A-Z][A-Z0-9_]*_API_KEY\b", text)
+            variable = named[0] if named else f"{provider.upper()}_API_KEY"
             raise UserError(
-                f"{provider} needs a key: set {provider.upper()}_API_KEY, or choose another model."
+                f"{provider} needs a key: set {variable}, or choose another model."
             ) from None
         reason = first_line(error)
         if "Unsupported provider" in text or "Unable to infer" in text:

@@ -19,9 +19,12 @@ _CUT_OFF = {
 }  # fmt: skip
 _FILTERED = {
     "content_filter", "content_filtered", "guardrail_intervened", "safety", "refusal",
-    "recitation", "blocklist", "prohibited_content", "spii",
+    "recitation", "blocklist", "prohibited_content", "spii", "sensitive",
 }  # fmt: skip
-_BROKEN_OFF = {"error", "abort", "insufficient_system_resource"}
+_BROKEN_OFF = {
+    "error", "abort", "insufficient_system_resource", "network_error",
+    "other", "language", "malformed_response", "malformed_model_output",
+}  # fmt: skip
 MAX_REPLY_CHARS = 1_000_000
 
 
@@ -74,6 +77,9 @@ def read_output(output: Any, name: str) -> Output:
         problem = CutOffReplyError(f"{name} replied with {len(text):,} characters")
     elif not (text := whole_characters(without_thinking(text)).strip()):
         problem = EmptyReplyError(f"{name} gave an empty reply")
+        if endings & _CUT_OFF:  # It was still thinking.
+            why = f"{name}'s reply was cut off at its token limit, before any answer"
+            problem = CutOffReplyError(why)
     return Output(
         text=text or "",
         messages=messages,
@@ -210,10 +216,13 @@ class Heard:
             raise TypeError(f"a model's reply is a text or a message, not {type(chunk).__name__}")
         self._id = self._id or chunk.id
         self._metadata.update(chunk.response_metadata)
-        if chunk.usage_metadata:
+        if took := chunk.usage_metadata:
             from langchain_core.messages.ai import add_usage
 
-            self._usage = add_usage(self._usage, chunk.usage_metadata)
+            before = (self._usage or {}).get("input_tokens") or 0
+            # Some servers tell with each chunk what all has taken so far: Gemini's, xAI's, vLLM.
+            tells_all = 0 < before <= (took.get("input_tokens") or 0)
+            self._usage = took if tells_all else add_usage(self._usage, took)
         parts = getattr(chunk, "tool_call_chunks", None) or chunk.tool_calls
         # Who was called is told once; how, in pieces that nobody needs.
         names = [part["name"] for part in parts if part["name"]]

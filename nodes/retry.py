@@ -6,6 +6,7 @@ Clients' own hidden retries are switched off (`models/hosted.py`), so this is th
 from __future__ import annotations
 
 import random
+import re
 from email.utils import parsedate_to_datetime
 from time import time
 
@@ -14,13 +15,19 @@ from ..errors import is_transient
 ATTEMPTS = 3
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 60.0
+_IN_WORDS = re.compile(
+    r"(?:try (?:again )?(?:in|after) |retryDelay\W{1,8})"
+    r"(?:(\d{1,3})m)?(\d{1,6}(?:\.\d{1,12})?) ?(m?s)",
+    re.IGNORECASE,
+)
+"""As Google writes it, who sends no header: "Please retry in 34.07s.", "retryDelay": "39s"."""
 
 
 def pause_before_retry(error: BaseException, attempt: int) -> float | None:
     """Seconds to wait before asking again; None if that is pointless.
 
-    A server's Retry-After is followed, up to a minute. Otherwise pauses double, with jitter,
-    so that callers who failed together don't come back together.
+    What a server asks for is followed, by Retry-After or in words, up to a minute. Otherwise
+    pauses double, with jitter, so that callers who failed together don't come back together.
 
     Args:
         error: What the call raised.
@@ -42,7 +49,7 @@ def _retry_after(error: BaseException) -> float | None:
     headers = getattr(getattr(error, "response", None), "headers", None)
     value = headers.get("retry-after") if headers is not None else None
     if not value:
-        return None
+        return _in_words(error)
     try:
         return max(0.0, float(value))
     except ValueError:
@@ -51,3 +58,11 @@ def _retry_after(error: BaseException) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _in_words(error: BaseException) -> float | None:
+    found = _IN_WORDS.search(f"{error} {getattr(error, 'body', '')}")
+    if not found:
+        return None
+    minutes, count, unit = found.groups()
+    return 60.0 * int(minutes or 0) + float(count) / (1000 if unit.lower() == "ms" else 1)

@@ -69,8 +69,16 @@ def known_sum(*values: Any) -> Any:
 
 def tokens_used(messages: Sequence[Any]) -> dict[str, int | None]:
     """Tokens that AI messages report, None if any of them reports none."""
-    found = [getattr(message, "usage_metadata", None) or {} for message in messages]
+    found = [_with_thinking(getattr(message, "usage_metadata", None) or {}) for message in messages]
     return {key: _sum_told(found, key) for key in ("input_tokens", "output_tokens")}
+
+
+def _with_thinking(usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Usage whose output counts the thinking, which Gemini and Grok tell only in the total."""
+    read, written, total = (usage.get(f"{name}_tokens") for name in ("input", "output", "total"))
+    if read is None or written is None or total is None:
+        return usage
+    return {**usage, "output_tokens": max(written, total - max(read, 0))}
 
 
 def _sum_told(found: Sequence[Mapping[str, Any]], key: str) -> int | None:

@@ -41,6 +41,7 @@ FILTERED: dict[str, dict[str, Any]] = {
     "Google, of a text that it knows": {"finish_reason": "RECITATION"},
     "Google, of a word": {"finish_reason": "PROHIBITED_CONTENT"},
     "Bedrock's guardrail": {"stopReason": "guardrail_intervened"},
+    "Z.ai": {"finish_reason": "sensitive"},
 }
 both = pytest.mark.parametrize("how", ["sync", "async"])
 
@@ -81,12 +82,21 @@ def test_what_a_filter_stopped_says_that(how: str, provider: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource"])
+@pytest.mark.parametrize(
+    "reason", ["error", "abort", "insufficient_system_resource", "network_error", "other"]
+)
 def test_what_a_server_broke_off_is_no_answer(how: str, reason: str) -> None:
     first, _ = run(how, says("Steven Spi", finish_reason=reason))["answers"]
     assert (first["answer"], first["status"]) == (None, "failed")
     assert first["error"]["message"] == f"ScriptedChatModel's reply broke off: {reason}"
     assert first["usage"][0]["calls"] == 1, "it was paid for"
+
+
+@both
+def test_a_model_that_thought_up_to_its_limit_is_said_to_be_cut_off(how: str) -> None:
+    first, _ = run(how, says("<think>Well, ", finish_reason="length"))["answers"]
+    assert first["error"]["type"] == "CutOffReplyError"
+    assert "was cut off at its token limit, before any answer" in first["error"]["message"]
 
 
 @both

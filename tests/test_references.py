@@ -510,6 +510,50 @@ def test_hidden_retries_are_off(openai_server: RecordingServer) -> None:
     assert len(openai_server.requests) == 1
 
 
+def test_hidden_retries_are_off_at_google_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = made_by_langchain(monkeypatch)
+    hosted_chat_model("google_genai:gemini-2.5-flash")
+    assert given["max_retries"] == 1, "its client takes 0 for five attempts"
+
+
+def test_openrouter_s_client_is_given_no_seconds_for_milliseconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = made_by_langchain(monkeypatch)
+    hosted_chat_model("openrouter:qwen/qwen3-8b", timeout=60)
+    assert "timeout" not in given
+    assert given["max_retries"] == 0
+
+
+def test_a_table_s_context_is_ollama_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it cuts what is longer than its default, and doesn't say so."""
+    given = made_by_langchain(monkeypatch)
+    config(tmp_path, '[models.own]\nref = "ollama:qwen3"\nn_ctx = 16384')
+    resolve_model("own")
+    assert given["num_ctx"] == 16384
+
+
+def test_a_key_that_is_missing_is_called_as_its_client_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def init_chat_model(*_: Any, **__: Any) -> Any:
+        raise ValueError("API key required. Provide api_key or set GOOGLE_API_KEY/GEMINI_API_KEY.")
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", init_chat_model)
+    with pytest.raises(UserError, match="google_genai needs a key: set GOOGLE_API_KEY, or choose"):
+        resolve_model("google_genai:gemini-2.5-flash")
+
+
+async def test_a_slow_stream_has_the_time_that_its_call_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LangChain's own bound on the time to the next chunk is 120 s, whatever a table says."""
+    monkeypatch.setenv("LANGCHAIN_OPENAI_STREAM_CHUNK_TIMEOUT_S", "0.1")
+    with LatencyServer(lambda *_: "at\nlast", line_latency=0.5) as server:
+        model = resolve_model(f"openai:m@{server.url}").runnable
+        assert "".join([part.text async for part in model.astream("hi")]) == "at\nlast"
+
+
 def test_a_password_in_a_url_is_not_shown(openai_server: RecordingServer) -> None:
     host = openai_server.url.removeprefix("http://")
     for password in ("pass", "p@ss"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
@@ -314,6 +317,41 @@ def test_usage_that_tells_not_all_is_unknown_and_no_failure(how: str) -> None:
     result = run(how, create_decomposition_graph(solver, strategy="direct"))
     [row] = result["usage"]
     assert (result["status"], row["input_tokens"], row["output_tokens"]) == ("ok", None, 3)
+
+
+@both
+def test_what_was_thought_counts_where_only_the_total_tells_it(how: str) -> None:
+    """As Gemini, through OpenAI's interface, and Grok report it."""
+    usage = UsageMetadata(input_tokens=20, output_tokens=5, total_tokens=425)
+    solver = ScriptedChatModel(replies=[AIMessage("x", usage_metadata=usage)])
+    [row] = run(how, create_decomposition_graph(solver, strategy="direct"))["usage"]
+    assert (row["input_tokens"], row["output_tokens"]) == (20, 405)
+
+
+class TellsAgain(ScriptedChatModel):
+    """Tells with each line what all have taken, as Gemini does through OpenAI's interface."""
+
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        for number, line in enumerate(["#1 A?\n", "#2 B?\n", "#3 C?"], 1):
+            usage = UsageMetadata(
+                input_tokens=100, output_tokens=5 * number, total_tokens=100 + 5 * number
+            )
+            yield ChatGenerationChunk(message=AIMessageChunk(line, usage_metadata=usage))
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for chunk in self._stream():
+            yield chunk
+
+
+@both
+def test_usage_that_is_told_again_with_each_chunk_counts_once(how: str) -> None:
+    models: Any = {"decomposer": TellsAgain(replies=[])}
+    models["composer"] = ScriptedChatModel(replies=[], default="end")
+    solver = ScriptedChatModel(replies=[], default="x")
+    result = run(how, create_decomposition_graph(solver, **models))
+    assert len(result["plan"]) == 3
+    [row] = [row for row in result["usage"] if row["role"] == "decomposer"]
+    assert (row["input_tokens"], row["output_tokens"]) == (100, 15)
 
 
 @both
