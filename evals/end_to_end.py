@@ -118,7 +118,8 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
     if answer is None:
         return False
     try:
-        return calculate(answer) == gold
+        # "20%" is 20, as in `stated_number`.
+        return (leading_number if "%" in answer else calculate)(answer) == gold
     except CalculatorError:
         return leading_number(answer) == gold
 

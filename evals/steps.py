@@ -109,6 +109,7 @@ def same_answer(answer: str | None, gold: str) -> bool:
 
 def _value(answer: str) -> Fraction | None:
     try:
-        return calculate(answer)
+        # "20%" is 20, as in `stated_number`.
+        return leading_number(answer) if "%" in answer else calculate(answer)
     except CalculatorError:
         return leading_number(answer)

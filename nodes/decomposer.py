@@ -17,6 +17,7 @@ from ..plan import (
     ending,
     parse_partial,
     parse_plan,
+    references,
 )
 from ..prompts import Prompts, load_prompts
 from .events import Event
@@ -103,11 +104,21 @@ def decompose(
             warnings.append(f"the decomposer's reply can't be used: {error}")
             call = asked.again(text, str(error))
         else:
-            warnings += plan.warnings
+            warnings += [*plan.warnings, *_taken_for_answers(problem.question, plan)]
             return Decomposition(plan, source, tuple(warnings), usage)
     warnings.append("the question is answered undivided")
     undivided = Plan(final=final)
     return Decomposition(undivided, "undivided", tuple(warnings), usage, problem=fault)
+
+
+def _taken_for_answers(question: str, plan: Plan) -> list[str]:
+    """Warnings of each `#1` that may be the question's own, as in "issue #1"."""
+    used = {k for line in plan.subquestions for k in references(line.text, line.id)}
+    return [
+        f"the question says #{k} itself, which its plan takes for the answer of line {k}"
+        for k in references(question, MAX_SUBQUESTIONS + 1)
+        if k in used
+    ]
 
 
 def _can_be_repaired(error: Exception) -> bool:

@@ -19,7 +19,13 @@ from ..errors import ReplyError, UnsupportedQuestionError
 from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
-from ..tools.calculator import CalculatorError, calculate, format_number, numbers
+from ..tools.calculator import (
+    CalculatorError,
+    NoValueError,
+    calculate,
+    format_number,
+    numbers,
+)
 from .answers import AnswerRow
 from .calls import SAMPLES_APART, Call
 from .given_numbers import (
@@ -72,7 +78,14 @@ def solve_expression(
     model = call.model
     asked = target[1] if target else problem
     texts = [problem, *(answer for _, _, answer in lines)]
-    if not lines and (value := stated_value(asked)) is not None:
+    try:
+        value = None if lines else stated_value(asked)
+    except NoValueError as error:
+        # The solver would write some other expression.
+        raise UnsupportedQuestionError(
+            f"{asked[:120]!r} can't be calculated: {error}; name a general model with --solver."
+        ) from None
+    if value is not None:
         return _answer(value, _no_call(call))
     if not asks_for_arithmetic(asked, texts):
         raise UnsupportedQuestionError(

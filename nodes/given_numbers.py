@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from ..plan.choice import asking_sentence
-from ..tools.calculator import NUMBER, CalculatorError, calculate, numbers
+from ..tools.calculator import NUMBER, CalculatorError, NoValueError, calculate, numbers
 
 _ONES = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -71,10 +71,20 @@ _AMOUNT = re.compile(
 )
 _BEGINS = r"\W{0,5}\d"
 _LARGE = re.compile(rf"[ -]?({'|'.join(_SCALE)})\b", re.IGNORECASE)
-_GOES_ON = re.compile(
-    r"\s?[-+*/^:×÷·−–]\s?[$€£]?\d|[,;]?\s?\d|[eE][-+]?\d|\s?(?:k|K|M|bn)\b|\s?[½⅓⅔¼¾]"
-    r"|\s?(?:to|or|and)\s[$€£]?\d|\s?(?:h|hrs?|min|ft|lbs?|['′])\.?\s?\d"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b"
 )
+_GOES_ON = re.compile(
+    r"%?\s?[-+*/^:×÷·−–x]\s?[$€£]?\d|[,;]?\s?\d|[eE][-+]?\d|\s?(?:k|K|M|bn)\b|\s?[½⅓⅔¼¾]"
+    r"|%?\s?(?:to|or|and)\s[-−–]?[$€£]?\d|\s?(?:h|hrs?|min|ft|lbs?|['′])\.?\s?\d"
+    rf"|\s(?:dozen|lakh|crore)s?\b|(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}"
+    r"|\s(?:plus|minus|times|by)\s[$€£]?\d"
+    # "4 bags * 6 pears = 24 pears"
+    r"|(?:\s[^\W\d_]+){1,4}\s(?:[-+*/×÷·−–x]|plus|minus|times)\s[$€£]?\d[^(]{0,200}="
+)
+# A dash with a space behind it is a bullet or parts two things, unless money follows it.
+_MINUS = re.compile(r"\D*(?<![\w.])(?:[-−–](?:[$€£]\s?)?|(?<![\w)\]%.]\s)[-−–]\s[$€£]\s?)\.?\d")
 _NEXT_UNIT = re.compile(r"\s?([a-z]+)\.?,?(?: and)? \d[\d.,]*\s?([a-z]+)")
 _CLOCK = re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE)
 _FACT = re.compile(
@@ -99,6 +109,9 @@ _BEFORE = re.compile(
 def stated_value(question: str) -> Fraction | None:
     """The value of a question that is nothing but an expression, None for any other.
 
+    Raises:
+        NoValueError: If it is one, but has no value here.
+
     Example:
         >>> stated_value("What is 1,200 + 300?"), stated_value("15% of 80?")
         (Fraction(1500, 1), Fraction(12, 1))
@@ -112,6 +125,8 @@ def stated_value(question: str) -> Fraction | None:
         return None  # A date or a range of years.
     try:
         return calculate(text)
+    except NoValueError:
+        raise
     except CalculatorError:
         return None
 
@@ -152,8 +167,8 @@ def stated_number(answer: str) -> Fraction | None:
 
     It is the only one, or that with which the answer begins; answers are graded by
     `leading_number`. Fractions and words such as "million" are read, and 20 % is 20, as in
-    lines that ask for a percentage. Not clear is what goes on, in its line, as a time, a range,
-    a power or in smaller units.
+    lines that ask for a percentage. Not clear is what goes on, in its line, as a time, a date, a
+    range, a power, a calculation or in smaller units.
 
     Example:
         >>> stated_number("$1,200"), stated_number("about -3 degrees"), stated_number("12 of 50")
@@ -192,7 +207,7 @@ def leading_number(answer: str) -> Fraction | None:
 
 
 def _sign(answer: str) -> int:
-    return -1 if re.match(r"\D*(?<![\w.])[-−][$€£ ]{0,2}\.?\d", answer) else 1
+    return -1 if _MINUS.match(answer) else 1
 
 
 def _size(amount: re.Match[str]) -> Fraction | None:

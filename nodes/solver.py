@@ -31,6 +31,7 @@ _STATED = re.compile(
     r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
 )
 _TAG = re.compile(r"</?\w{1,40}>")
+_BOLD = re.compile(r"(?<![\w)])\*\*(?=\S)|(?<=\S)\*\*(?=[\s.,;:!?)]|$)")  # 2**10 is a power.
 _REPLY = "the solver's reply"
 
 
@@ -250,12 +251,12 @@ def final_answer(text: str) -> str:
         ('42', '42')
     """
     marked = list(_FINAL_ANSWER.finditer(text))
-    if marked and (said := _out_of_formula(marked[-1][1].strip(" *_"))):
+    if marked and (said := _out_of_formula(_BOLD.sub("", marked[-1][1]).strip(" *_"))):
         return said
     if _BOXED.search(text):
         return _out_of_formula(text)
     said = _lines_with_words(text) or [line.strip() for line in text.strip().splitlines()]
-    stated = [match[1].replace("**", "") for line in said[-2:] if (match := _STATED.match(line))]
+    stated = [_BOLD.sub("", found[1]) for line in said[-2:] if (found := _STATED.match(line))]
     if stated:
         return stated[-1]
     # Without thinking before it, it is the heading of all.

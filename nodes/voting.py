@@ -12,12 +12,16 @@ from decimal import Decimal
 _NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)")
 _AROUND_A_NUMBER = re.compile(r"[\s$€£¥%*_.]*")
 _SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\.?\d)")
+# Also the vowels of Hindi, Thai and their like, which aren't letters to `\w`.
+_LETTER = r"[\w\u0300-\u036f\u0900-\u0963\u0966-\u1049\u1050-\u109f\u1780-\u17d3]"
 # Signs that tell answers apart: 1/2 from 1-2, A+ from A, 5 > 3 from 5 < 3, x + 1 from x - 1.
 _WORD = re.compile(
-    r"(?:(?<![\w.])-)?(?:\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|√|\w+(?:[+#]{1,2}(?!\w))?)"
-    r"|(?:(?<=[\w)])|(?<=[\w)]\s))[<>≤≥≠+^]|±"
+    r"(?:(?<![\w.])-)?(?:\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|√|"
+    + _LETTER
+    + r"+(?:[+#♯♭]{1,2}(?!\w))?)|(?:(?<=[\w)])|(?<=[\w)]\s))[<>≤≥≠+^]|±"
 )
 _ARTICLES = {"a", "an", "the"}
+_AMOUNT = re.compile(r"(-?[\d./]+) \D+")
 
 
 def normalise(answer: str) -> str:
@@ -27,7 +31,8 @@ def normalise(answer: str) -> str:
         >>> normalise("$1,800.00") == normalise("1800"), normalise("The Hague.")
         (True, 'hague')
     """
-    text = unicodedata.normalize("NFKC", answer).replace("−", "-").casefold().strip()
+    text = unicodedata.normalize("NFKC", answer).casefold().strip()
+    text = re.sub("[−–]", "-", text)
     text = _SIGNED_MONEY.sub(r"\1", text)
     numbers = list(_NUMBER.finditer(text))
     if len(numbers) == 1:
@@ -49,15 +54,25 @@ def _value(number: re.Match[str]) -> str:
 def majority(answers: Sequence[str]) -> tuple[str, int]:
     """The answer that most agree on, in its first wording, and how many do; ties: the first.
 
+    A number alone agrees with the commonest answer that adds only a unit or other words to it.
+
     Raises:
         ValueError: If there is none.
 
     Example:
-        >>> majority(["42", "7", "42.0"])
-        ('42', 2)
+        >>> majority(["42", "7", "42.0"]), majority(["24 pears", "7", "7", "24", "$24"])
+        (('42', 2), ('24 pears', 3))
     """
     if not answers:
         raise ValueError("there are no answers to vote on")
-    keys = [normalise(answer) for answer in answers]
+    keys = _with_units([normalise(answer) for answer in answers])
     best, votes = Counter(keys).most_common(1)[0]
     return answers[keys.index(best)], votes
+
+
+def _with_units(keys: Sequence[str]) -> list[str]:
+    worded: dict[str, str] = {}
+    for key, _ in Counter(keys).most_common():
+        if found := _AMOUNT.fullmatch(key):
+            worded.setdefault(found[1], key)
+    return [worded.get(key, key) for key in keys]

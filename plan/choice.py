@@ -12,9 +12,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .types import Plan
+from .types import QUESTION_MARKS, Plan
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[A-Z0-9\"'(#])")
+# A sentence begins with a capital of any script that has them; Chinese puts no space before it.
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?؟])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[^\Wa-z_]|[\"'(#])"
+    r"|(?<=[。！？])\s*(?=[^\s」』”’）)])"
+)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TOKEN = re.compile(r"#?\w+")
 _NAME = re.compile(r"(?<![.?!:;\"“”] )(?<!^)\b[A-Z][^\W\d_]+")
@@ -115,7 +119,7 @@ def asking_sentence(text: str) -> str:
         'How many is that in U.S. dozens?'
     """
     sentences = _SENTENCE_END.split(text.strip())
-    asking = [sentence for sentence in sentences if sentence.rstrip(" \"')").endswith("?")]
+    asking = [each for each in sentences if each.rstrip(" \"')」』”’）").endswith(QUESTION_MARKS)]
     return (asking or sentences)[-1]
 
 

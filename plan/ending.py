@@ -7,11 +7,15 @@ import re
 from .types import Final, Plan
 
 _WORD = r"(?:who|whom|whose|what|when|where|which|why|how)\b"
-_ASKING = re.compile(rf"\b{_WORD}", re.IGNORECASE)
+_VERB = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b"
+_AT = r"(?:(?:at|by|for|from|in|of|on|to|with)\s+)?"
+_ASKING = re.compile(rf"^\W*{_VERB}|\b{_WORD}", re.IGNORECASE)
 # "the man who wrote it and who directed it" asks one thing, so some words need a comma.
 _AND = re.compile(
-    rf"(?:, and|\?(?: and)?)\s+(?:also\s+)?(?:(?:at|by|for|from|in|of|on|to|with)\s+)?{_WORD}"
-    r"|\sand\s+(?:how|what|why)\b",
+    rf"(?:, and|\?(?: and)?)\s+(?:also,?\s+)?{_AT}{_WORD}"
+    rf"|\?(?: and)?\s+(?:also,?\s+)?{_VERB}|, and\s+{_VERB}\s+(?:it|he|she|they|this|that)\b"
+    rf"|\sand\s+(?:(?:how|what|why)\b|(?:when|where)\s+{_VERB})"
+    rf"|\sand\s+{_AT}{_WORD}\W*$",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Mr|Dr|St|Ms|Jr))(?<!\bMrs)[.!]\s")
@@ -39,12 +43,17 @@ def ending(question: str, plan: Plan) -> Final:
 
 
 def asks_two_things(question: str) -> bool:
-    """Whether a question's last sentence asks twice: "Who wrote it, and when?".
+    """Whether a question asks twice at its end: "Who wrote it, and when?". Thanks don't count.
 
     Example:
         >>> asks_two_things("Who wrote it? And when?"), asks_two_things("Who wrote it?")
         (True, False)
     """
-    *_, asked = _SENTENCE_END.split(question[-_LONGEST:].rstrip())
-    first = _ASKING.search(asked)
-    return first is not None and _AND.search(asked, first.end()) is not None
+    sentences = _SENTENCE_END.split(question[-_LONGEST:].rstrip())
+    asking = [sentence for sentence in sentences if "?" in sentence]
+    return any(map(_asks_twice, [*asking[-1:], sentences[-1]]))
+
+
+def _asks_twice(sentence: str) -> bool:
+    first = _ASKING.search(sentence)
+    return first is not None and _AND.search(sentence, first.end()) is not None

@@ -76,7 +76,8 @@ def names_and_numbers(problem: str) -> list[str]:
     if problem == problem.lower():
         problem = f"{problem} {problem.title()}"
     for raw in problem.split():
-        word = raw.strip(_OPENING + _CLOSING + "#")
+        # Of "#1" it is the 1, but C# is a name.
+        word = raw.lstrip(_OPENING + _CLOSING + "#").rstrip(_OPENING + _CLOSING)
         if word.lower() in _NUMBER_WORDS:
             found[str(_NUMBER_WORDS.index(word.lower()) + 1)] = None
         if not word.isprintable() or "<" in word or not _SPECIAL.search(word):

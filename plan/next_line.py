@@ -6,7 +6,7 @@ import re
 from itertools import zip_longest
 
 from .parse import MAX_REPLY_CHARS, without_thinking
-from .types import PlanError, Subquestion
+from .types import QUESTION_MARKS, PlanError, Subquestion
 
 _DONE = re.compile(
     r"[\W_]{0,10}(?:\d{1,4}[\W_]{1,5})?(?:done|none|n/a|finished|atomic"
@@ -51,12 +51,12 @@ def parse_next(text: str, number: int) -> Subquestion | None:
     done = next((n for n, row in enumerate(rows) if _DONE.fullmatch(row)), None)
     # Some write all the lines that are left, and then that they are done.
     left = _unanswered(rows[:done], number)
-    if done is not None and not any("?" in row for row in left):
+    if done is not None and not any(map(_asks, left)):
         return None
     # Some say first what they are about to do.
     asking = left or [row for row in rows if _is_new(row, number)]
     asking = asking or [row for row in rows if _label(row, number)]
-    asking = asking or [row for row in rows if "?" in row]
+    asking = asking or [row for row in rows if _asks(row)]
     if not asking:
         raise PlanError("the reply holds no subquestion")
     line = asking[0]
@@ -66,6 +66,10 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         return Subquestion(number, line)
     needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
     return Subquestion(number, line[: len(line) - len(marked[0])], needs)
+
+
+def _asks(row: str) -> bool:
+    return any(mark in row for mark in QUESTION_MARKS)
 
 
 def _unanswered(rows: list[str], number: int) -> list[str]:
@@ -96,6 +100,7 @@ def _label(row: str, number: int) -> int:
     label = _LABEL.match(row)
     if not label or int(label["ordinal"] or 0) > number:
         return 0
-    goes_on = row[label.end() :][:1].islower()
+    first = row[label.end() :][:1]  # Of a script without capitals, any letter may go on.
+    goes_on = first.isalpha() and first == first.lower()
     is_answer = label["bare"] and int(label["bare"]) < number and goes_on
     return 0 if is_answer else label.end()

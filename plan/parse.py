@@ -12,7 +12,16 @@ import re
 from collections.abc import Iterable
 from typing import cast
 
-from .types import MAX_SUBQUESTIONS, Final, Plan, PlanError, Subquestion, references
+from .types import (
+    MAX_SUBQUESTIONS,
+    QUESTION_MARKS,
+    Final,
+    Plan,
+    PlanError,
+    Subquestion,
+    reference_pattern,
+    references,
+)
 
 MAX_REPLY_CHARS = 50_000
 """Longest reply that is read at all; it bounds the time for garbage."""
@@ -28,8 +37,8 @@ _ATOMIC = re.compile(
 _CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
 _BOLD = re.compile(r"\*\*(#\d{1,4})(?:[.:)]?\*\*[.:)]?(\s.*)|[.:)]?(\s.*)\*\*(\s*<-.*)?)")
 _NUMBERED = re.compile(
-    r"(?:\*\*)?\(?(?:(?:(?:sub-?)?question|step)\s*#?|q)?(\d{1,4})\s*[.:)\]](?!\d)(?:\*\*)?"
-    r"\s*(\S.*)",
+    r"(?:\*\*)?[(（]?(?:(?:(?:sub-?)?question|step)\s*#?|q)?(\d{1,4})\s*[.:)\]、．：）](?!\d)"
+    r"(?:\*\*)?\s*(\S.*)",
     re.I,
 )
 _JSON_START = re.compile(
@@ -174,7 +183,9 @@ def _listed(stripped: list[str]) -> list[_Line]:
         return _unlabelled([(int(m[1]), _plain(m[2])) for m in numbered])
     bullets = [match[1] for line in stripped if (match := _BULLET.fullmatch(line))]
     asked = bullets or [
-        line for line in stripped if line.endswith("?") and "main question" not in line.lower()
+        line
+        for line in stripped
+        if line.endswith(QUESTION_MARKS) and "main question" not in line.lower()
     ]
     return _unlabelled([(n, _plain(line)) for n, line in enumerate(asked, 1)])
 
@@ -271,4 +282,4 @@ def _move_references(text: str, new_ids: dict[int, int]) -> str:
     def moved(match: re.Match[str]) -> str:
         return f"#{new_ids.get(int(match[1]), int(match[1]))}"
 
-    return re.sub(r"(?<!\w)#(\d{1,4})(?!\w)", moved, text)
+    return re.sub(reference_pattern(r"\d{1,4}"), moved, text)

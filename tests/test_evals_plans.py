@@ -165,6 +165,7 @@ def test_ten_alike_pairs_are_not_certain() -> None:
         ("3", "-3", False),
         ("12.75", "12", False),
         ("18 dollars", "18", True),
+        ("18%", "18", True),
         ("18\n3 * 6 = 18", "18", True),
         ("18: 6 per bag", "18", True),
         ("-18, 6 less than before", "-18", True),

@@ -165,6 +165,23 @@ def test_an_expression_that_cannot_be_trusted_is_no_answer(
     assert result["usage"][0]["calls"] == 1, "the reply was paid for"
 
 
+@pytest.mark.parametrize(
+    ("question", "written", "message"),
+    [
+        ("What is 6/0?", "6*0", "division by zero"),
+        ("What is 2^0.5?", "2*0.5", "a power is a whole number"),
+        ("What is 10^2000?", "10*2000", "a power is a whole number"),
+    ],
+)
+def test_an_expression_without_a_value_is_not_made_another_one(
+    question: str, written: str, message: str
+) -> None:
+    graph = create_decomposition_graph(solver_that_writes(written), strategy="direct")
+    result = graph.invoke({"question": question})
+    assert result["answer"] is None
+    assert message in result["answers"][0]["error"]["message"]
+
+
 APPLES = "Ana has 4 bags with 6 pears each and eats 3. How many pears are left?"
 PLAN = "#1 How many pears are in the bags?\n#2 How many pears are left? <- #1"
 
@@ -235,6 +252,12 @@ def test_an_undivided_question_has_no_earlier_lines() -> None:
         ("It has about 8 billion people.", "8000000000"),
         ("24 (4 * 6)", "24"),
         ("24\n4 * 6 = 24", "24"),
+        ("24 because 4 * 6 = 24", "24"),
+        ("- 24 pears", "24"),
+        ("Pears left - 24", "24"),
+        ("–3 °C", "-3"),
+        ("- $4", "-4"),
+        ("3 Mars bars", "3"),
     ],
 )
 def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:
@@ -246,7 +269,9 @@ def test_the_number_of_an_answer_is_put_in(answer: str, number: str) -> None:
     "answer",
     ["", "many", "Ana has 3 and Ben 5", "#", "3 to 5", "$3-$5", "3, 4 and 5", "12:30", "1,5",
      "2 hours 30 minutes", "2 hours and 30 minutes", "1e6", "1.2 × 10^6", "10^6", "5k", "$1.2M",
-     "3½", "1/0", "4 * 6 = 24", "1/2/2020", "1 million to 2 million", "9" * 600],
+     "3½", "1/0", "4 * 6 = 24", "1/2/2020", "1 million to 2 million", "9" * 600,
+     "4 x 6 = 24", "4 bags * 6 pears = 24 pears", "4 times 6 is 24", "1.2 x 10^6", "2 dozen",
+     "23 December 1815", "1st of May 1990", "-5 to -3", "20%-30%"],
 )  # fmt: skip
 def test_an_answer_without_one_clear_number_is_refused(answer: str) -> None:
     with pytest.raises(CalculatorError, match="#1 isn't one number"):

@@ -263,6 +263,8 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
         ("#2 who is it?", "who is it?"),
         ("#1 was born in which year?", "#1 was born in which year?"),
         ("#2 #1 was born in which year?", "#1 was born in which year?"),
+        ("#1 的妻子是谁？", "#1 的妻子是谁？"),
+        ("#2 谁是#1的妻子？\ndone", "谁是#1的妻子？"),
         ("no more info about Jaws?", "no more info about Jaws?"),
         ("2. March brought how much rain?", "March brought how much rain?"),
         ("12. March 1990 was which day?", "12. March 1990 was which day?"),

@@ -96,6 +96,7 @@ def test_what_it_accepts_is_a_plan(engine: Engine, question: str, plan: str) -> 
         ("What is x^2-5 if x=3?", "#1 What is x^2-5?"),
         ('Who said "A\\B[1]" in Saint-Denis?', '#1 Who said "A\\B[1]"?'),
         ("Who is Bo\x00Li?", "atomic"),
+        ("Who designed C# (2000)?", "#1 Who designed C#?"),
     ],
 )
 def test_odd_characters_of_a_question_do_no_harm(

@@ -145,6 +145,8 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ("Who was?\nMain question: what?\nWhen was it?", "#1 Who was?\n#2 When was it? <- #1"),
         ("#2 Who?\n#5 When was #2 born? <- #2", "#1 Who?\n#2 When was #1 born? <- #1"),
         ('1. Which of: ["a", "b"]?\n2. And?', '#1 Which of: ["a", "b"]?\n#2 And? <- #1'),
+        ("1、谁导演了它？\n2、谁是#1的配偶？", "#1 谁导演了它？\n#2 谁是#1的配偶？ <- #1"),
+        ("谁导演了它？\n何时？", "#1 谁导演了它？\n#2 何时？ <- #1"),
     ],
 )  # fmt: skip
 def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> None:
@@ -200,6 +202,13 @@ def test_a_reference_counts_only_for_an_earlier_line() -> None:
     assert references("Who directed #1, the #1st film after #12?", own_id=2) == (1,)
     assert references("the #1 song of 1985", own_id=1) == ()
     assert Subquestion(2, "Who directed #1?").needs == (1,)
+
+
+def test_a_script_without_spaces_goes_on_right_behind_a_reference() -> None:
+    line = Subquestion(3, "谁是#1的配偶，#2의 C#2?")
+    assert line.needs == (1, 2)
+    assert line.resolve({1: "Ann", 2: "Bob"}) == "谁是Ann的配偶，Bob의 C#2?"
+    assert str(parse_plan("#1 谁？\n#3 #1的配偶？\n#4 #3的年龄？")).endswith("#3 #2的年龄？ <- #2")
 
 
 def test_answers_are_put_in_place_of_references_only() -> None:
@@ -264,6 +273,14 @@ def test_a_decimal_number_is_no_list_marker() -> None:
         ("What did Ann L. Li write, and when did she?", ["What?", "When did #1?"], "compose"),
         ("What did Mr. Li write, and when did he?", ["What?", "When did #1?"], "compose"),
         ("Who broke it and how can it be mended", ["Who?", "How?"], "compose"),
+        ("Who wrote Emma and when was it published?", ["Who?", "When was #1?"], "compose"),
+        ("When and where was he born?", ["When?", "Where?"], "compose"),
+        ("Who broke it and when?", ["Who?", "When did #1?"], "compose"),
+        ("Who broke it? Also, when?", ["Who?", "When did #1?"], "compose"),
+        ("Who broke it? Is it mended?", ["Who?", "Is #1 mended?"], "compose"),
+        ("Is Ulm older than Bern, and by how much?", ["Is it?", "By how much?"], "compose"),
+        ("Who broke it, and when? Be brief. Thank you.", ["Who?", "When did #1?"], "compose"),
+        ("Which town is it where he lived and where Ann died?", ["Where?", "#1?"], "last"),
         ("Mr. Li has 3 hens. How many eggs, and at what price?", ["Eggs?", "For #1?"], "compose"),
         ("Who broke it, and when?", ["Who?", "When?", "Who, and when, by #1 and #2?"], "last"),
         ("When did he die, and of what?", ["Who?", "When did #1 die, and of what?"], "last"),

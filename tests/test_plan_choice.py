@@ -77,6 +77,18 @@ def test_a_title_ends_no_sentence(title: str) -> None:
     assert asking_sentence(f"She was a nurse. {asked}") == asked
 
 
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ("小明有5个苹果，吃了2个。", "还剩多少个？"),
+        ("У Ани 5 ручек. ", "Сколько осталось?"),
+        ("Das Haus ist alt. ", "Älter als 5 Jahre?"),
+    ],
+)
+def test_the_sentence_that_asks_is_found_in_other_languages(told: str, asked: str) -> None:
+    assert asking_sentence(told + asked) == asked
+
+
 @given(st.text(max_size=200), st.lists(st.text("abc #1?", min_size=1, max_size=30), max_size=8))
 def test_any_question_and_plan_have_a_value_of_at_most_one(question: str, texts: Any) -> None:
     rows = [{"id": k, "text": t} for k, t in enumerate((t for t in texts if t.strip()), 1)]

@@ -158,6 +158,27 @@ def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> No
     assert run("async", sampled(drawn(reply, "Answer: 42", "Answer: 7"), 3))["answer"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("Answer: **$24** per day", "$24 per day"),
+        ("Answer: 2**10", "2**10"),
+        ("So the answer is **2**, or 2**1.", "2, or 2**1."),
+    ],
+)
+def test_bold_print_is_taken_off_and_powers_stay(reply: str, answer: str) -> None:
+    assert run("sync", sampled(drawn(f"Well.\n{reply}"), 1))["answer"] == answer
+
+
+def test_a_reference_that_the_question_itself_holds_is_warned_of() -> None:
+    graph = planned(always("Ann"), "#1 Who opened issue #1?\n#2 Who closed issue #1?", "dag")
+    result = run("sync", graph, {"question": "Who opened issue #1, and who closed it?"})
+    assert result["answers"][1]["resolved"] == "Who closed issue Ann?"
+    assert "the question says #1 itself" in result["warnings"][0]
+    asked = run("sync", planned(always("Ann"), "#1 Who?\n#2 Who married #1?", "dag"))
+    assert asked["warnings"] == []
+
+
 def test_a_list_below_its_heading_is_the_answer() -> None:
     result = run("sync", sampled(drawn("Two.\nAnswer:\n- Paris\n- Rome\n\nThat's all."), 1))
     assert result["answer"] == "- Paris\n- Rome"
@@ -223,11 +244,19 @@ def test_both_work_with_the_bundled_models(
         (".5", "0.50"),
         ("-$.5", "-0.5"),
         ("x+1", "X + 1"),
+        ("–5", "-5"),
     ],
 )
 def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
     assert normalise(one) == normalise(other)
     assert majority(["something else", one, other]) == (one, 2)
+
+
+def test_a_number_alone_agrees_with_the_one_that_has_a_unit() -> None:
+    assert majority(["7", "24 pears", "24.0", "7", "24"]) == ("24 pears", 3)
+    assert majority(["5 km", "5 miles", "5 miles", "5"]) == ("5 miles", 3)
+    assert majority(["5 km", "5 miles", "50%", "50"])[1] == 1
+    assert majority(["24 of 50", "24", "7", "7"]) == ("7", 2)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +285,10 @@ def test_wordings_of_one_answer_are_one_answer(one: str, other: str) -> None:
         ("-√2", "√2"),
         ("±2", "2"),
         ("-x", "x"),
+        ("–5", "5"),
+        ("राम", "रीमा"),
+        ("หมู", "หมี"),
+        ("B♭ major", "B major"),
     ],
 )
 def test_different_answers_stay_different(one: str, other: str) -> None:

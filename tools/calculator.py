@@ -25,6 +25,10 @@ class CalculatorError(ValueError):
     """An expression that can't be calculated; the message says why."""
 
 
+class NoValueError(CalculatorError):
+    """An expression that has no value, or none that is calculated here, such as 1/0 or 2^0.5."""
+
+
 def calculate(expression: str) -> Fraction:
     """The exact value of an arithmetic expression.
 
@@ -127,7 +131,7 @@ class _Parser:
                 continue
             divisor = self._signed(depth)
             if divisor == 0:
-                raise CalculatorError("division by zero")
+                raise NoValueError("division by zero")
             value = _bounded(value / divisor)
         return value
 
@@ -169,16 +173,16 @@ class _Parser:
 
 def _raise(base: Fraction, exponent: Fraction) -> Fraction:
     if exponent.denominator != 1 or abs(exponent) > _MAX_EXPONENT:
-        raise CalculatorError(f"a power is a whole number up to {_MAX_EXPONENT}")
+        raise NoValueError(f"a power is a whole number up to {_MAX_EXPONENT}")
     if base == 0 and exponent < 0:
-        raise CalculatorError("division by zero")
+        raise NoValueError("division by zero")
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
     if bits * abs(exponent) > MAX_BITS:
-        raise CalculatorError("a number is too large")
+        raise NoValueError("a number is too large")
     return base ** int(exponent)
 
 
 def _bounded(value: Fraction) -> Fraction:
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
-        raise CalculatorError("a number is too large")
+        raise NoValueError("a number is too large")
     return value
