@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Row:
     error: str = ""
     earlier: int = 0
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What the row's result is found by: what is asked, wherever the row stands."""
         asked = [self.earlier, self.problem.question, self.problem.context] if self.problem else []

@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ class RunStore:
                 self.path, isolation_level=None, timeout=30, check_same_thread=False
             )
             self._db.execute("PRAGMA journal_mode = WAL")
+            # As for the checkpoints beside it: else each of many deletions waits for the disk.
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(ERASE_WHAT_IS_DELETED)
             self._db.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
@@ -86,15 +88,17 @@ class RunStore:
 
     def begin(self, problem: Problem, settings: dict[str, Any]) -> Run:
         """Note a new run."""
-        run = Run(
-            secrets.token_hex(4), time.time(), problem.question, problem.context, settings,
-            "running", None, 0,
-        )  # fmt: skip
-        values = {**run.__dict__, "settings": json.dumps(settings)}
         marks = ", ".join("?" for _ in _COLUMNS)
-        sql = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608
-        self._db.execute(sql, [values[name] for name in _COLUMNS])
-        return run
+        sql = f"INSERT OR IGNORE INTO runs ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608
+        while True:
+            run = Run(
+                secrets.token_hex(4), time.time(), problem.question, problem.context, settings,
+                "running", None, 0,
+            )  # fmt: skip
+            values = {**run.__dict__, "settings": json.dumps(settings)}
+            # Ids are short: among 100,000 runs, one in 40,000 is another run's already.
+            if self._db.execute(sql, [values[name] for name in _COLUMNS]).rowcount:
+                return run
 
     def update(self, run: Run, **values: Any) -> None:
         """Change columns of a run."""
@@ -139,7 +143,14 @@ class RunStore:
             self._db.execute("DELETE FROM runs WHERE id = ?", [run.id])
             lock_path(self.path, run.id).unlink(missing_ok=True)
         if runs:
+            self._give_room_back()
             self._db.execute(EMPTY_THE_LOG)
+
+    def _give_room_back(self) -> None:
+        """Make the file small again if no run is left; else the next runs fill it."""
+        if self._db.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None:
+            with suppress(sqlite3.Error):  # As on a full disk: what was to go is gone.
+                self._db.execute("VACUUM")
 
     def forget_older_than(self, days: float) -> None:
         """Forget what was asked longer ago; runs that are being worked on stay."""

@@ -33,11 +33,14 @@ def fingerprint(settings: Mapping[str, Any], inputs: Iterable[Path]) -> str:
     A setting that names an input, or the folder of inputs, counts by what is in there: the same
     file may be named in another way.
     """
-    hashes = {path: file_hash(path) for path in inputs}
+    return _fingerprint(settings, {path: file_hash(path) for path in inputs})
+
+
+def _fingerprint(settings: Mapping[str, Any], hashes: Mapping[Path, str]) -> str:
     contents = {path.parent: "" for path in hashes}
     for path, found in hashes.items():
         contents[path.parent] += found
-    what = json.dumps(_deciding(settings, contents | hashes), sort_keys=True, default=str)
+    what = json.dumps(_deciding(settings, {**contents, **hashes}), sort_keys=True, default=str)
     return hashlib.sha256("".join([what, *hashes.values()]).encode()).hexdigest()
 
 
@@ -198,13 +201,14 @@ def _write(
     finished: bool,
     counts: Mapping[str, Any],
 ) -> None:
+    hashes = {path: file_hash(path) for path in inputs}
     row = {
         "step": step,
         "version": __version__,
         "finished": finished,
         "settings": settings,
-        "inputs": {name: file_hash(path) for path, name in names(inputs).items()},
-        "fingerprint": fingerprint(settings, inputs),
+        "inputs": {name: hashes[path] for path, name in names(inputs).items()},
+        "fingerprint": _fingerprint(settings, hashes),
         "counts": counts,
     }
     write_text(directory / _NAME, json.dumps(row, indent=2, default=str) + "\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from ..nodes.given_numbers import given_numbers
 from ..plan import Plan
@@ -39,9 +40,16 @@ def ungrounded(text: str, problem: str) -> list[str]:
         >>> ungrounded("How much do 7 pens cost?", "Ann buys five pens at $2.")
         ['7']
     """
-    text, problem = (_INNER_DOT.sub("", t) for t in (text, problem))
-    text = _REFERENCE.sub(" ", text)
-    return _unknown_names(text, problem) + _unknown_numbers(text, problem)
+    stems, given = _given(problem)
+    text = _REFERENCE.sub(" ", _INNER_DOT.sub("", text))
+    return _unknown_names(text, stems) + _unknown_numbers(text, given)
+
+
+@lru_cache(maxsize=8)
+def _given(problem: str) -> tuple[frozenset[str], frozenset[Fraction]]:
+    """The words of a problem, as `_stem` has them, and its numbers: for all lines of a plan."""
+    problem = _INNER_DOT.sub("", problem)
+    return frozenset(map(_stem, _WORD.findall(problem))), frozenset(given_numbers([problem]))
 
 
 def ungrounded_lines(plan: Plan, problem: str) -> list[str]:
@@ -49,8 +57,7 @@ def ungrounded_lines(plan: Plan, problem: str) -> list[str]:
     return [line.text for line in plan.subquestions if ungrounded(line.text, problem)]
 
 
-def _unknown_names(text: str, problem: str) -> list[str]:
-    given = {_stem(word) for word in _WORD.findall(problem)}
+def _unknown_names(text: str, given: frozenset[str]) -> list[str]:
     unknown: list[str] = []
     for match in _WORD.finditer(text):
         word = match[0]
@@ -62,7 +69,7 @@ def _unknown_names(text: str, problem: str) -> list[str]:
     return unknown
 
 
-def _is_given(stem: str, given: set[str]) -> bool:
+def _is_given(stem: str, given: frozenset[str]) -> bool:
     """Also "Italian" by "Italy" and "Canadian" by "Canada"."""
     return stem in given or any(_is_adjective(stem, noun) for noun in given)
 
@@ -73,8 +80,7 @@ def _is_adjective(word: str, noun: str) -> bool:
     return common >= max(_MIN_STEM, len(noun) - 2) and word[common:] in _ENDINGS
 
 
-def _unknown_numbers(text: str, problem: str) -> list[str]:
-    given = given_numbers([problem])
+def _unknown_numbers(text: str, given: frozenset[Fraction]) -> list[str]:
     years = {value for value in given if value > 100}
     return [
         str(value) if value.denominator == 1 else str(float(value))

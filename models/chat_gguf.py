@@ -21,6 +21,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
 from .call_options import call_options, reject_unknown_settings
+from .control_tokens import SPLIT, split_long_runs
 from .deadline import call_deadline, seconds_within
 from .forks import ForkedLock
 from .messages import to_template_messages
@@ -165,7 +166,12 @@ class ChatGGUF(BaseChatModel):
 
     def get_token_ids(self, text: str) -> list[int]:
         """The model's own token ids (the inherited method would load GPT-2's)."""
-        return self._submit(lambda e: e.tokenize(text, special=False)).result()
+        parts = split_long_runs(text.replace(SPLIT, "\ufffd")).split(SPLIT)
+
+        def job(engine: Any) -> list[int]:
+            return [token for part in parts for token in engine.tokenize(part, special=False)]
+
+        return self._submit(job).result()
 
     def _submit(self, job: Callable[[Any], T]) -> Future[T]:
         """Queue a job on the model's thread; `close` can't come between."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from .answers import AnswerRow
 from .problem import Problem
 from .solver import resolve
 from .solvers import Choice
+from .waiting import aside
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -93,6 +93,8 @@ class AnswerCache:
         """Forget everything; returns how many answers there were."""
         count = len(self)
         self._run("DELETE FROM answers")
+        with suppress(sqlite3.Error):  # As on a full disk: then the file stays large.
+            self._execute("VACUUM")
         self._run(EMPTY_THE_LOG)
         return count
 
@@ -112,7 +114,7 @@ class AnswerCache:
 
     async def aget(self, key: str) -> AnswerRow | None:
         """`get` without blocking the event loop."""
-        return await asyncio.to_thread(self.get, key)
+        return await aside(lambda: self.get(key))
 
     def put(self, key: str, row: AnswerRow) -> None:
         """Keep a result; one that can't be kept is asked again another time."""
@@ -126,7 +128,7 @@ class AnswerCache:
 
     async def aput(self, key: str, row: AnswerRow) -> None:
         """`put` without blocking the event loop."""
-        await asyncio.to_thread(self.put, key, row)
+        await aside(lambda: self.put(key, row))
 
     def _run(self, sql: str, *values: Any) -> list[Any]:
         try:

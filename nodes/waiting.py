@@ -27,17 +27,9 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
     """
     if seconds is None:
         return work()
-    done: Future[T] = Future()
     context = contextvars.copy_context()
     context.run(call_deadline.set, _end_after(seconds))
-
-    def work_aside() -> None:
-        try:
-            done.set_result(context.run(work))
-        except BaseException as error:
-            done.set_exception(error)
-
-    threading.Thread(target=work_aside, daemon=True).start()
+    done = _begun_aside(lambda: context.run(work))
     try:
         return done.result(seconds)
     except TimeoutError:
@@ -48,6 +40,29 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
         if done.done() and not done.exception():
             return done.result()
         raise TimeoutError(f"no reply within {seconds:.3g} s") from None
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Await short blocking work in a thread of its own.
+
+    `asyncio.to_thread` has few threads, and the user's functions run in the same ones: where such
+    hang, what comes after them would never begin.
+    """
+    return await asyncio.wrap_future(_begun_aside(work))
+
+
+def _begun_aside(work: Callable[[], T]) -> Future[T]:
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # Who is cancelled while waiting lets it end by itself.
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
 
 
 async def await_within(seconds: float | None, work: Callable[[], Awaitable[T]]) -> T:

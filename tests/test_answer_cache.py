@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,6 +148,13 @@ def test_entries_can_be_listed_and_forgotten(server: LatencyServer) -> None:
     assert (len(cache), cache.clear(), len(cache), cache.entries()) == (2, 2, 0, [])
 
 
+def test_a_cleared_file_is_small(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    cache.put("key", {**ROW, "answer": "long " * 200_000})
+    assert cache.clear() == 1
+    assert (tmp_path / "answers.sqlite").stat().st_size < 100_000
+
+
 def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "answers.sqlite")
     cache.put("key", ROW)
@@ -225,6 +233,24 @@ path, name, row = sys.argv[1:]
 for number in range(100):
     AnswerCache(path).put(f"{name}-{number}", json.loads(row))
 """
+
+
+def test_functions_that_hang_keep_nobody_from_the_cache(tmp_path: Path) -> None:
+    """Those that aren't async take the few threads that asyncio has."""
+    cache, end = AnswerCache(tmp_path / "answers.sqlite"), threading.Event()
+
+    async def looked_up() -> Any:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        hanging = loop.run_in_executor(None, end.wait)
+        try:
+            await asyncio.wait_for(cache.aput("key", ROW), 5)
+            return await asyncio.wait_for(cache.aget("key"), 5)
+        finally:
+            end.set()
+            await hanging
+
+    assert asyncio.run(looked_up()) == ROW
 
 
 def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_decompose.cli.batch_files import read_rows
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
@@ -167,3 +168,10 @@ def test_beyond_a_budget_nothing_is_composed_to_be_thrown_away(
     calls = [call.body["model"] for call in batch.server.calls]
     assert calls == ["decomposer", "solver", "solver", "composer"]
     assert sum(row["calls"] for row in batch.results()[0]["usage"]) == len(calls)
+
+
+def test_a_row_s_key_is_worked_out_once(batch: Batch) -> None:
+    """It is asked for a dozen times, and is a hash of the whole context."""
+    batch.source.write_text(json.dumps(where("Ulm")) + "\n")
+    [row] = read_rows(str(batch.source))
+    assert row.key is row.key

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +20,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
 from langgraph_decompose.models import pool
-from langgraph_decompose.models.control_tokens import SPLIT, control_pattern, split_control_tokens
+from langgraph_decompose.models.control_tokens import (
+    SPLIT,
+    control_pattern,
+    split_control_tokens,
+    split_long_runs,
+)
 from langgraph_decompose.models.deadline import call_deadline
 from langgraph_decompose.models.engine import Engine
 
@@ -121,6 +129,39 @@ def test_a_file_whose_token_holds_the_mark_of_a_split_hangs_nothing() -> None:
     assert control_pattern([f"{SPLIT}x"]) is None, "where it is split, it comes about again"
     pattern = control_pattern(["<x", f"{SPLIT}x"])
     assert split_control_tokens("a <x", pattern).split(SPLIT) == ["a <", "x"]
+
+
+@pytest.mark.parametrize("run", ["x", ".", " ", "\n", "\u65e5"])
+def test_a_long_run_is_cut_and_nothing_of_it_lost(bundled: ChatGGUF, run: str) -> None:
+    text = f"Is {run * 9_000} a word?"
+    parts = split_long_runs(text).split(SPLIT)
+    assert "".join(parts) == text
+    assert [len(part) > 4_003 for part in parts] == [False] * 3
+    assert split_long_runs("word " * 9_000) == "word " * 9_000
+    ids = bundled._submit(lambda e: [e.tokenize(part, special=False) for part in parts]).result()
+    assert bundled.get_token_ids(text) == [token for part in ids for token in part]
+
+
+def test_a_long_run_does_not_end_the_process(tmp_path: Path) -> None:
+    """With a tokenizer whose words llama.cpp finds by C++'s `std::regex`."""
+    said = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, 5)
+    data, file = Path(bundled_model_path()).read_bytes(), tmp_path / "bloom.gguf"
+    assert said + b"qwen2" in data
+    file.write_bytes(data.replace(said + b"qwen2", said + b"bloom"))
+    code = (
+        "from langgraph_decompose import ChatGGUF\n"
+        "from langgraph_decompose.errors import PromptTooLongError\n"
+        f"with ChatGGUF(model_path={str(file)!r}) as model:\n"
+        "    assert model.get_token_ids('A' * 300_000)\n"
+        "    try:\n"
+        "        model.invoke('A' * 300_000)\n"
+        "    except PromptTooLongError:\n"
+        "        print('too long')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "too long\n"), done.stderr
 
 
 def test_the_thinking_of_earlier_replies_is_left_out(bundled: ChatGGUF) -> None:

@@ -301,6 +301,18 @@ def test_a_manifest_names_every_input(tmp_path: Path) -> None:
     assert named["old/examples.jsonl"] == manifest.file_hash(files[1])
 
 
+def test_a_manifest_is_written_with_one_reading_of_the_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read = tmp_path / "examples.jsonl", []
+    file.write_text("an example")
+    file_hash = manifest.file_hash
+    monkeypatch.setattr(manifest, "file_hash", lambda path: read.append(path) or file_hash(path))
+    manifest.finish(tmp_path, "train", {}, [file])
+    assert read == [file]
+    assert manifest.is_finished(tmp_path, "train", {}, [file])
+
+
 def test_a_step_that_failed_before_it_wrote_anything_may_begin_with_other_settings(
     tmp_path: Path,
 ) -> None:

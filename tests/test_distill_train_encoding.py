@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,30 @@ def test_processes_encode_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(samples) + first.too_long == 40
     assert all(len(ids) <= 110 and 0 < prompt < len(ids) for ids, prompt in samples)
     assert tokenizer.decode(samples[0][0][samples[0][1] :]).startswith("#1 ")
+
+
+def test_few_examples_are_in_memory_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.jsonl"
+    write_examples(file, generate(40, 1, {"compare": 1, "chain": 1}))
+    keys = [(str(file), ("decomposer",))]
+    tokenizer = train_tokenizer([e.problem for e in generate(200, 3, None)], 600, tmp_path / "t")
+    [whole] = encode_files(keys, tokenizer, 110).values()
+    encode, held = encoding.encode_samples, []
+
+    def encode_some(tokenizer: Any, samples: Any) -> Any:
+        held.append(len(samples))
+        return encode(tokenizer, samples)
+
+    monkeypatch.setattr(encoding, "encode_samples", encode_some)
+    monkeypatch.setattr(encoding, "_AT_ONCE", 7)
+    [parts] = encode_files(keys, tokenizer, 110).values()
+    assert held == [7, 7, 7, 7, 7, 5]
+    assert np.array_equal(parts.ids, whole.ids)
+    assert np.array_equal(parts.sizes, whole.sizes)
+    assert (parts.described, parts.too_long) == (whole.described, whole.too_long)
+    assert parts.has_plans
 
 
 def test_a_file_with_nothing_to_learn_is_named(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from langgraph_decompose.evals import grounding
 from langgraph_decompose.evals.grounding import ungrounded, ungrounded_lines
+from langgraph_decompose.nodes.given_numbers import given_numbers
 from langgraph_decompose.plan import parse_plan
 
 from .conftest import shared
@@ -51,6 +54,20 @@ def test_what_the_question_doesn_t_give_is_named(
 def test_lines_are_counted_not_names() -> None:
     plan = parse_plan("#1 Who are Ann and Bob?\n#2 When was #1 born? <- #1")
     assert ungrounded_lines(plan, "When were they born?") == ["Who are Ann and Bob?"]
+
+
+def test_a_context_is_read_once_for_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[list[str]] = []
+
+    def given(texts: list[str]) -> Any:
+        read.append(texts)
+        return given_numbers(texts)
+
+    monkeypatch.setattr(grounding, "given_numbers", given)
+    plan = parse_plan("#1 Who are Ann and Bob?\n#2 When was #1 born?\n#3 Was #2 before 1900?")
+    problem = "Ann and Bob are of 1900, as only this test says.\n\nWho are they, and when?"
+    assert ungrounded_lines(plan, problem) == []
+    assert read == [[problem]]
 
 
 def test_a_person_s_plans_are_almost_all_grounded() -> None:

@@ -152,6 +152,32 @@ def test_what_is_deleted_is_in_no_file_any_more(
     assert found() == []
 
 
+def test_an_id_that_is_taken_is_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["aaaaaaaa", "aaaaaaaa", "bbbbbbbb"])
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(drawn))
+    store = RunStore(tmp_path / "runs.sqlite")
+    ids = [store.begin(Problem(question), {}).id for question in ("First?", "Second?")]
+    assert ids == ["aaaaaaaa", "bbbbbbbb"]
+    assert [run.question for run in store.list()] == ["Second?", "First?"]
+
+
+def test_a_file_from_which_all_is_deleted_is_small(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs.sqlite")
+    first, second = (store.begin(Problem("Long?", "long " * 200_000), {}) for _ in range(2))
+    store.delete([first])
+    assert store.path.stat().st_size > 1_000_000, "there is another run in it"
+    store.delete([second])
+    assert store.path.stat().st_size < 100_000
+
+
+def test_forgetting_many_runs_does_not_wait_for_the_disk_at_each(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs.sqlite")
+    normal = 1
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (normal,)
+
+
 def test_old_runs_are_forgotten(world: World, capsys: Any, tmp_path: Path) -> None:
     for question in ("First?", "Second?"):
         main(["ask", question, *world.flags])

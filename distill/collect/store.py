@@ -24,6 +24,7 @@ from ...errors import UserError
 from ...nodes.journal import PASSING
 from ...nodes.replies import read_value, recorded_error
 from ...nodes.usage import UsageRow, add_usage, known_sum
+from ...nodes.waiting import aside
 from ...storage import locked, whole_lines
 from ..manifest import REPLIES
 
@@ -116,7 +117,7 @@ class ReplyStore:
         async with self._syncing:
             if self._synced < end:
                 size = self._size
-                await asyncio.to_thread(self._sync)
+                await aside(self._sync)
                 self._synced = size
 
     def _keep(self, key: str, value: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ Key = tuple[str, tuple[Role, ...]]
 
 _LARGE = 5_000_000
 """Bytes from which on a file is worth a process, which takes some seconds to start."""
+_AT_ONCE = 1_000
+"""Examples that are held as text and lists, which take ten times as much as their ids."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +83,34 @@ def _is_large(path: str) -> bool:
 
 def encode_file(path: str, roles: tuple[Role, ...], tokenizer: Any, max_tokens: int) -> EncodedFile:
     """Read and encode one file; see `encode_files`."""
-    examples = list(read_examples(Path(path)))
-    encoded = encode_samples(tokenizer, [s for e in examples for r in roles for s in samples(e, r)])
-    kept = [sample for sample in encoded if sum(map(len, sample)) <= max_tokens]
-    if not kept:
+    examples = read_examples(Path(path))
+    ids: list[np.ndarray] = []
+    sizes: list[np.ndarray] = []
+    origins: Counter[tuple[str, str]] = Counter()
+    too_long, has_plans = 0, False
+    while some := list(islice(examples, _AT_ONCE)):
+        encoded = encode_samples(tokenizer, [s for e in some for r in roles for s in samples(e, r)])
+        kept = [sample for sample in encoded if sum(map(len, sample)) <= max_tokens]
+        too_long += len(encoded) - len(kept)
+        has_plans = has_plans or any(len(example.plan) > 1 for example in some)
+        origins.update((e.source, e.licence) for e in some)
+        if kept:
+            tokens = [token for parts in kept for part in parts for token in part]
+            ids.append(np.array(tokens, dtype=np.int32))
+            lengths = [(len(prompt) + len(reply), len(prompt)) for prompt, reply in kept]
+            sizes.append(np.array(lengths))
+    if not ids:
         raise UserError(
             f"{path!r} has nothing to learn for {', '.join(roles)} within {max_tokens} tokens; "
             "name other data or roles."
         )
-    origins = Counter((e.source, e.licence) for e in examples)
     return EncodedFile(
-        np.array([token for parts in kept for part in parts for token in part], dtype=np.int32),
-        np.array([(len(prompt) + len(reply), len(prompt)) for prompt, reply in kept]),
+        np.concatenate(ids),
+        np.concatenate(sizes),
         [
             {"file": set_name(Path(path)), "source": name, "licence": licence, "examples": n}
             for (name, licence), n in sorted(origins.items())
         ],
-        len(encoded) - len(kept),
-        any(len(example.plan) > 1 for example in examples),
+        too_long,
+        has_plans,
     )

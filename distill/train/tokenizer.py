@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...models.control_tokens import SPLIT, control_pattern, split_control_tokens
+from ...models.control_tokens import SPLIT, control_pattern, split_control_tokens, split_long_runs
 from ..export.gguf_tokenizer import ONE_DIGIT
 from ..export.hf_model import save_tokenizer
 
@@ -157,7 +157,10 @@ def render(tokenizer: Any, messages: list[dict[str, str]], pattern: Any) -> str:
     Raises:
         UserError: If the tokenizer's chat template refuses the messages.
     """
-    safe = [{**m, "content": split_control_tokens(m["content"], pattern)} for m in messages]
+    safe = [
+        {**m, "content": split_long_runs(split_control_tokens(m["content"], pattern))}
+        for m in messages
+    ]
     try:
         return tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
     except Exception as error:
