@@ -26,6 +26,7 @@ from .check.settings import CheckSettings
 from .export.export import ExportSettings, check_exportable, export
 from .export.gguf_tensors import architecture_of
 from .make_sources import make_sources
+from .processes import rank_and_world
 from .records import read_examples
 from .screen.contamination import repeated_questions
 from .sources import ExampleSource
@@ -149,9 +150,7 @@ def run_recipe(
     Raises:
         UserError: If data, machine or disk aren't fit for it; what is done stays done.
     """
-    if until not in STEPS:
-        raise UserError(f"there is no step {until!r}; the steps are {', '.join(STEPS)}.")
-    steps = STEPS[: STEPS.index(until) + 1]
+    steps = _steps(until)
     unmade = {name: Path(name) for name in recipe.sources}
     settings = recipe.training(unmade)
     trained = manifest.read_manifest(out / "train").get("finished")
@@ -175,6 +174,22 @@ def run_recipe(
     if "check" in steps:
         done["check"] = _check(recipe, files, out, say)
     return done
+
+
+def _steps(until: str) -> tuple[str, ...]:
+    """The steps up to one.
+
+    Raises:
+        UserError: If there is no such step, or several processes would do each of them at once.
+    """
+    if until not in STEPS:
+        raise UserError(f"there is no step {until!r}; the steps are {', '.join(STEPS)}.")
+    if rank_and_world()[1] > 1:
+        raise UserError(
+            "a recipe is run by one process; for several GPUs make its sources with "
+            "`--until sources`, and start `decompose distill train` by torchrun."
+        )
+    return STEPS[: STEPS.index(until) + 1]
 
 
 def _left_out(files: Mapping[str, Path]) -> dict[str, int]:

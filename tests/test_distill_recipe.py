@@ -307,6 +307,16 @@ def test_a_machine_without_gpu_is_enough_once_training_is_finished(
     assert run_recipe(recipe, tmp_path, tmp_path, until="train")["train"] == {"steps": 1}
 
 
+def test_a_recipe_is_run_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several that torchrun starts would write the same sources and files at once."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    sources = {"comparisons": {"generate": {"count": 3}}}
+    recipe = Recipe.of({"name": "x", "sources": sources, "train": PLAIN})
+    with pytest.raises(UserError, match="by one process"):
+        run_recipe(recipe, tmp_path / "out", tmp_path, until="sources")
+    assert not (tmp_path / "out").exists()
+
+
 def test_held_out_questions_that_are_trained_on_are_told(tmp_path: Path) -> None:
     def told(screen: dict[str, Any], out: Path) -> list[str]:
         said: list[str] = []

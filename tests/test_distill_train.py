@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ transformers = pytest.importorskip("transformers")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("matplotlib")
 device = pytest.importorskip("langgraph_decompose.distill.train.device")
+training = pytest.importorskip("langgraph_decompose.distill.train.training")
 
 TINY = {
     "width": 64,
@@ -322,6 +324,26 @@ def test_epochs_and_minutes_end_the_training_too(
     assert 1.8 <= timed["seconds"] < 3
 
 
+def test_compiling_is_no_time_of_the_training(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first stage of a few per cent would be over before its second batch."""
+    now, update = [0.0], training.Training._update
+
+    def slow(run: Any, done: float) -> None:
+        update(run, done)
+        now[0] += 60.0 if run.state.step == 1 else 1.0
+
+    monkeypatch.setattr(training, "compiles", lambda *_: True)
+    monkeypatch.setattr(torch, "compile", lambda body: body)
+    monkeypatch.setattr(training.Training, "_update", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    given = settings(data, compile=True, max_steps=0, max_minutes=0.5)
+    counts = train(given, tmp_path / "out")
+    assert (counts["steps"], counts["seconds"]) == (31, 30.0)
+    assert log(tmp_path / "out")[0]["seconds"] == 4.0
+
+
 def test_every_role_can_be_mixed(tmp_path: Path) -> None:
     rows: Any = (
         {"id": 1, "text": "How many?", "needs": [], "expr": "1+2", "answer": "3"},
@@ -398,6 +420,46 @@ def test_bfloat16_on_a_cpu_without_its_units_is_told(
     )
     expected = Path("/proc/cpuinfo").exists()
     assert any("no bfloat16 units" in line for line in told) is expected
+
+
+def test_too_little_memory_of_a_gpu_is_told(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(training.Training, "_update", full)
+    with pytest.raises(UserError, match="'micro_tokens' below 512"):
+        train(settings(data), tmp_path / "out")
+    with pytest.raises(UserError, match="'micro_tokens' below 256"):
+        train(settings(data, micro_tokens=256), tmp_path / "out")
+
+
+def test_bfloat16_is_used_on_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A T4, of the seventh generation, would emulate it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    place = device.Place(0, 1, torch.device("cuda", 0), "auto")
+    for generation, has in ((7, False), (8, True)):
+        found = SimpleNamespace(major=generation)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_, found=found: found)
+        assert place.bfloat16 is has
+
+
+def test_float32_stays_float32_on_a_gpu(monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+    """The release gate asks the checkpoint in the same process: what it compares with is exact."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("highest")
+        place = device.place(settings(data, device="cuda"))
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert place.device.type == "cuda"
 
 
 def test_broken_data_is_named(data: str, tmp_path: Path) -> None:

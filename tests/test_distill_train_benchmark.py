@@ -28,4 +28,4 @@ def test_it_compares_the_train_step_with_a_bare_loop() -> None:
     assert found["train_tokens_per_second"] > 0
     assert found["ratio"] > 0
     assert found["vocabulary"] == 512
-    assert set(found["seconds"]) == {"pack", "forward", "backward", "optimizer"}
+    assert set(found["seconds"]) == {"data", "forward", "backward", "optimizer"}

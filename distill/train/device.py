@@ -30,7 +30,9 @@ class Place:
     @property
     def bfloat16(self) -> bool:
         """Whether matrix products are made in bfloat16: where it is wanted, or a GPU has it."""
-        can = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        can = self.device.type == "cuda" and torch.cuda.is_bf16_supported(
+            including_emulation=False  # A T4 would emulate it, which is slow.
+        )
         return self.precision == "bf16" or (self.precision == "auto" and can)
 
     @property
@@ -86,11 +88,10 @@ def place(settings: TrainSettings) -> Place:
     rank, world = rank_and_world()
     local = int(os.environ.get("LOCAL_RANK") or 0) if world > 1 else 0
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
-    if not cuda:
-        _keep_freed_memory()
     if cuda:
         torch.cuda.set_device(device)
-        torch.set_float32_matmul_precision("high")
+    else:
+        _keep_freed_memory()
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return Place(rank, world, device, settings.precision)

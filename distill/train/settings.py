@@ -101,7 +101,8 @@ class TrainSettings:
         patience: Evaluations without progress before training stops early; 0 is never.
         max_steps: Updates to make; one of the three limits is needed.
         epochs: Passes over the last stage's mixture.
-        max_minutes: Time to train, evaluations and checkpoints included.
+        max_minutes: Time to train, evaluations and checkpoints included; not the first update if
+            it compiles the layers.
         batch_tokens: Tokens of one update.
         micro_tokens: Tokens on the device at once, padding included; changes only memory and
             time. 0 is twice `batch_tokens`.

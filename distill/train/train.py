@@ -57,9 +57,24 @@ def train(
                     "any more; put it back, or remove that directory to train again."
                 )
             return manifest.read_manifest(directory)["counts"]
-        from .training import Training
+        return _trained(settings, directory, progress)
 
+
+def _trained(
+    settings: TrainSettings, directory: Path, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    import torch
+
+    from .training import Training
+
+    try:
         return Training(settings, directory, progress).run()
+    except torch.OutOfMemoryError:  # Of a GPU only.
+        most = settings.micro_tokens or settings.batch_tokens
+        raise UserError(
+            f"the GPU's memory doesn't suffice; set 'micro_tokens' below {most:,}, which changes "
+            "only memory and time, and start the same command again."
+        ) from None
 
 
 @contextmanager

@@ -57,16 +57,16 @@ class Training:
             self.progress(f"no row of {path} has a plan: it teaches a decomposer never to split")
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
         self.model.to(self.place.device).train()
-        self.loss = CompletionLoss(self.model, compiles(settings, self.place.device, self.progress))
+        self._compiles = compiles(settings, self.place.device, self.progress)
+        self.loss = CompletionLoss(self.model, self._compiles)
         self.optimizers = optimizers_for(settings, self.model, self.place.bfloat16)
         self.state = State()
         self._resume()
         self.curriculum = Curriculum(settings, self.data, self.state.drawn)
         self._goal = self.curriculum.tokens_of(settings.epochs)
         self._before = self.state.seconds
-        self._started = time.monotonic()
+        self._start_clock()
         self._recent: list[torch.Tensor] = []
-        self._mark = (self._started, self.state.tokens)
         self._drawn = self._started
 
     def run(self) -> dict[str, Any]:
@@ -80,6 +80,9 @@ class Training:
         with interruptible() as interrupted:
             while (done := self._done()) < 1 and not self._stale():
                 self._update(done)
+                if self._compiles:
+                    self._compiles = False
+                    self._start_clock()
                 if state.step % settings.log_every == 0:
                     self._log()
                 if state.step % settings.eval_every == 0:
@@ -94,6 +97,15 @@ class Training:
             self._evaluate()
         self._save()
         return self._finish()
+
+    def _start_clock(self) -> None:
+        """Count the time from now on.
+
+        A second time after the first update, if that has compiled the layers: by the clock a short
+        first stage would be over before its second batch.
+        """
+        self._started = time.monotonic()
+        self._mark = (self._started, self.state.tokens)
 
     # One update
 
