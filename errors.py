@@ -108,7 +108,8 @@ _NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_lim
 _TOLD_CODE = re.compile(r"\bcode['\"]?[:=] ?['\"]?(\w+)|\A(\w+):")
 """In the `ValueError` that LangChain makes of an error that came with status 200."""
 _NO_ACCOUNT = re.compile(
-    r"credit balance is too low|Error code: 402\b|API key not valid|Incorrect API key",
+    r"credit balance is too low|Error code: 402\b|API key not valid|Incorrect API key"
+    r"|\binsufficient_quota\b|\bbilling_not_active\b|\bbilling_hard_limit_reached\b",
     re.IGNORECASE,
 )
 """In the message of what is refused with 400: an empty account by Anthropic, a wrong key by Google

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PromptTooLongError
-from ..nodes.given_numbers import leading_number
-from ..tools.calculator import CalculatorError, calculate
+from ..nodes.given_numbers import graded_numbers
 from .loaders import read_items
 from .rows import located_rows
 from .statistics import Interval, paired_difference, wilson
@@ -117,11 +116,7 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
     """
     if answer is None:
         return False
-    try:
-        # "20%" is 20, as in `stated_number`.
-        return (leading_number if "%" in answer else calculate)(answer) == gold
-    except CalculatorError:
-        return leading_number(answer) == gold
+    return gold in graded_numbers(answer)
 
 
 def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
-from ..nodes.given_numbers import leading_number
+from ..nodes.given_numbers import graded_numbers
 from ..plan import Plan, levels
-from ..tools.calculator import CalculatorError, calculate
 from .metrics.numbers import plain_number
 from .metrics.spans import squad
 from .metrics.text import final_answer
@@ -100,16 +99,8 @@ def same_answer(answer: str | None, gold: str) -> bool:
     if answer is None:
         return False
     if number := plain_number(gold):
-        return _value(answer) == Fraction(number)
+        return Fraction(number) in graded_numbers(answer)
     text = final_answer(answer, [gold])
     said = _SAYS.search(text)
     stated = [text[said.end() :]] if said and not _DOUBT.search(text[: said.start()]) else []
     return any(squad(part, [gold])["em"] for part in (text, *stated))
-
-
-def _value(answer: str) -> Fraction | None:
-    try:
-        # "20%" is 20, as in `stated_number`.
-        return leading_number(answer) if "%" in answer else calculate(answer)
-    except CalculatorError:
-        return leading_number(answer)

@@ -20,7 +20,7 @@ from .retrieval import retrieve, with_passages
 from .solver import Style, solve_undivided, whole_question
 from .steps import Steps, Together
 from .usage import add_usage
-from .voting import majority, normalise
+from .voting import majority, vote_keys
 
 MAX_SAMPLES = 64
 GATE_START, ATTEMPT_START = 100 * SAMPLES_APART, 200 * SAMPLES_APART
@@ -74,11 +74,11 @@ def agreement(rows: Sequence[AnswerRow]) -> Agreement:
 
 
 def voters(rows: Sequence[AnswerRow], answer: str | None) -> list[AnswerRow]:
-    """The samples that gave an answer."""
-    if answer is None:
-        return []
-    same = normalise(answer)
-    return [row for row in rows if row["answer"] is not None and normalise(row["answer"]) == same]
+    """The samples that agree on an answer, which one of them gave."""
+    told = [row for row in rows if row["answer"] is not None]
+    keys = vote_keys([row["answer"] or "" for row in told])
+    same = {key for row, key in zip(told, keys, strict=True) if row["answer"] == answer}
+    return [row for row, key in zip(told, keys, strict=True) if key in same]
 
 
 def attempts(

@@ -75,10 +75,11 @@ _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b"
 )
+_IN_LOTS = r"\s(?:dozen|lakh|crore)s?\b"
 _GOES_ON = re.compile(
     r"%?\s?[-+*/^:×÷·−–x]\s?[$€£]?\d|[,;]?\s?\d|[eE][-+]?\d|\s?(?:k|K|M|bn)\b|\s?[½⅓⅔¼¾]"
     r"|%?\s?(?:to|or|and)\s[-−–]?[$€£]?\d|\s?(?:h|hrs?|min|ft|lbs?|['′])\.?\s?\d"
-    rf"|\s(?:dozen|lakh|crore)s?\b|(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}"
+    rf"|{_IN_LOTS}|(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}"
     r"|\s(?:plus|minus|times|by)\s[$€£]?\d"
     # "4 bags * 6 pears = 24 pears"
     r"|(?:\s[^\W\d_]+){1,4}\s(?:[-+*/×÷·−–x]|plus|minus|times)\s[$€£]?\d[^(]{0,200}="
@@ -200,10 +201,25 @@ def leading_number(answer: str) -> Fraction | None:
         >>> leading_number("42, 6 per bag"), leading_number("Ana has 3 and Ben 5")
         (Fraction(42, 1), None)
     """
-    stated = stated_number(answer)
+    # "She needs 3 dozen" is right where dozens are asked for.
+    stated = stated_number(re.sub(_IN_LOTS, "", answer))
     if stated is None and re.match(_BEGINS, answer):
         return next((_sign(answer) * number for number in numbers(answer)), None)
     return stated
+
+
+def graded_numbers(answer: str) -> set[Fraction | None]:
+    """What an answer is right for: its value, or its `leading_number`; "20%" is 20 or a fifth.
+
+    Example:
+        >>> graded_numbers("3/4"), sorted(graded_numbers("20%"))
+        ({Fraction(3, 4)}, [Fraction(1, 5), Fraction(20, 1)])
+    """
+    try:
+        value = calculate(answer)
+    except CalculatorError:
+        return {leading_number(answer)}
+    return {value, leading_number(answer)} if "%" in answer else {value}
 
 
 def _sign(answer: str) -> int:

@@ -31,7 +31,8 @@ _STATED = re.compile(
     r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
 )
 _TAG = re.compile(r"</?\w{1,40}>")
-_BOLD = re.compile(r"(?<![\w)])\*\*(?=\S)|(?<=\S)\*\*(?=[\s.,;:!?)]|$)")  # 2**10 is a power.
+# 2**10, 2**-1 and 2**.5 are powers, src/**/*.py is a path.
+_BOLD = re.compile(r"(?<![\w)/])\*\*(?=[^\s/]|/\w)|(?<=[^\s/])\*\*(?![\w(]|[-+][\w.(]|\.\d|/\*)")
 _REPLY = "the solver's reply"
 
 

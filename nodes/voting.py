@@ -12,8 +12,12 @@ from decimal import Decimal
 _NUMBER = re.compile(r"(?:(?<![\w.])[-+])?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<![\w.])\.\d+)")
 _AROUND_A_NUMBER = re.compile(r"[\s$€£¥%*_.]*")
 _SIGNED_MONEY = re.compile(r"([-+])[$€£¥]\s?(?=\.?\d)")
-# Also the vowels of Hindi, Thai and their like, which aren't letters to `\w`.
-_LETTER = r"[\w\u0300-\u036f\u0900-\u0963\u0966-\u1049\u1050-\u109f\u1780-\u17d3]"
+# Also the vowels of Hindi, Thai and their like, which aren't letters to `\w`, without their signs
+# of money, such as the baht's.
+_LETTER = (
+    r"[\w\u0300-\u036f\u0900-\u0963\u0966-\u09f1\u09f4-\u0af0\u0af2-\u0bf8\u0bfa-\u0e3e"
+    r"\u0e40-\u1049\u1050-\u109f\u1780-\u17d3]"
+)
 # Signs that tell answers apart: 1/2 from 1-2, A+ from A, 5 > 3 from 5 < 3, x + 1 from x - 1.
 _WORD = re.compile(
     r"(?:(?<![\w.])-)?(?:\d+(?:\.\d+)?(?:/\d+(?:\.\d+)?)?|√|"
@@ -21,7 +25,11 @@ _WORD = re.compile(
     + r"+(?:[+#♯♭]{1,2}(?!\w))?)|(?:(?<=[\w)])|(?<=[\w)]\s))[<>≤≥≠+^]|±"
 )
 _ARTICLES = {"a", "an", "the"}
-_AMOUNT = re.compile(r"(-?[\d./]+) \D+")
+# Without what makes another value of the number: 8 billion isn't 8, nor is 5 + x or 5x 5.
+_AMOUNT = re.compile(
+    r"(-?[\d./]+) (?!(?:dozen|hundred|thousand|[mb]illion|trillion|lakh|crore)s?\b"
+    r"|(?:per ?cent|pi|bn|[kinxyz])\b)[^\d<>≤≥≠+^±√π]+"
+)
 
 
 def normalise(answer: str) -> str:
@@ -65,12 +73,14 @@ def majority(answers: Sequence[str]) -> tuple[str, int]:
     """
     if not answers:
         raise ValueError("there are no answers to vote on")
-    keys = _with_units([normalise(answer) for answer in answers])
+    keys = vote_keys(answers)
     best, votes = Counter(keys).most_common(1)[0]
     return answers[keys.index(best)], votes
 
 
-def _with_units(keys: Sequence[str]) -> list[str]:
+def vote_keys(answers: Sequence[str]) -> list[str]:
+    """What each answer votes for; those with the same agree."""
+    keys = [normalise(answer) for answer in answers]
     worded: dict[str, str] = {}
     for key, _ in Counter(keys).most_common():
         if found := _AMOUNT.fullmatch(key):

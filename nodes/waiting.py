@@ -29,7 +29,7 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
         return work()
     context = contextvars.copy_context()
     context.run(call_deadline.set, _end_after(seconds))
-    done = _begun_aside(lambda: context.run(work))
+    done = _begun_aside(lambda: context.run(work), daemon=True)
     try:
         return done.result(seconds)
     except TimeoutError:
@@ -46,12 +46,13 @@ async def aside(work: Callable[[], T]) -> T:
     """Await short blocking work in a thread of its own.
 
     `asyncio.to_thread` has few threads, and the user's functions run in the same ones: where such
-    hang, what comes after them would never begin.
+    hang, what comes after them would never begin. As there, the process ends after it: what is
+    being written was paid for.
     """
-    return await asyncio.wrap_future(_begun_aside(work))
+    return await asyncio.wrap_future(_begun_aside(work, daemon=False))
 
 
-def _begun_aside(work: Callable[[], T]) -> Future[T]:
+def _begun_aside(work: Callable[[], T], *, daemon: bool) -> Future[T]:
     done: Future[T] = Future()
     done.set_running_or_notify_cancel()  # Who is cancelled while waiting lets it end by itself.
 
@@ -61,7 +62,7 @@ def _begun_aside(work: Callable[[], T]) -> Future[T]:
         except BaseException as error:
             done.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=daemon).start()
     return done
 
 

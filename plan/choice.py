@@ -14,9 +14,9 @@ from typing import Any
 
 from .types import QUESTION_MARKS, Plan
 
-# A sentence begins with a capital of any script that has them; Chinese puts no space before it.
+# What follows is no small letter, either (`_sentences`); Chinese puts no space before it.
 _SENTENCE_END = re.compile(
-    r"(?<=[.!?؟])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[^\Wa-z_]|[\"'(#])"
+    r"(?<=[.!?؟])(?<!\b(?:Mr|Dr|St|Ms)\.)(?<!\bMrs\.)\s+(?=[^\W_]|[\"'(#])"
     r"|(?<=[。！？])\s*(?=[^\s」』”’）)])"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -118,9 +118,17 @@ def asking_sentence(text: str) -> str:
         >>> asking_sentence("Ana has 5 pens. How many is that in U.S. dozens? Show your work.")
         'How many is that in U.S. dozens?'
     """
-    sentences = _SENTENCE_END.split(text.strip())
+    sentences = _sentences(text.strip())
     asking = [each for each in sentences if each.rstrip(" \"')」』”’）").endswith(QUESTION_MARKS)]
     return (asking or sentences)[-1]
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences of a text; after an abbreviation, a small letter of any script goes on."""
+    found = _SENTENCE_END.finditer(text)
+    ends = [e for e in found if text[e.start() - 1] in "。！？" or not text[e.end()].islower()]
+    begins = [0, *(e.end() for e in ends)]
+    return [text[a:b] for a, b in zip(begins, [*(e.start() for e in ends), None], strict=True)]
 
 
 def ends_alike(asked: str, last: str) -> bool:

@@ -10,10 +10,14 @@ _WORD = r"(?:who|whom|whose|what|when|where|which|why|how)\b"
 _VERB = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b"
 _AT = r"(?:(?:at|by|for|from|in|of|on|to|with)\s+)?"
 _ASKING = re.compile(rf"^\W*{_VERB}|\b{_WORD}", re.IGNORECASE)
-# "the man who wrote it and who directed it" asks one thing, so some words need a comma.
+_BE = r"(?:is|are|was|were|can|could|will|would|should)\b"
+# "the man who wrote it and who directed it" asks one thing, so some words need a comma. So do
+# "who sold it, and had it mended", "if he runs a mile, and does this daily" and "Who was in Are We
+# There Yet? was it ...", after whose title a small letter goes on.
 _AND = re.compile(
     rf"(?:, and|\?(?: and)?)\s+(?:also,?\s+)?{_AT}{_WORD}"
-    rf"|\?(?: and)?\s+(?:also,?\s+)?{_VERB}|, and\s+{_VERB}\s+(?:it|he|she|they|this|that)\b"
+    rf"|\?\s+(?-i:(?=[A-Z]|and\b|also\b))(?:and\s+)?(?:also,?\s+)?{_VERB}"
+    rf"|, and\s+(?:{_VERB}\s+(?:he|she|they)|{_BE}\s+(?:it|this|that))\b"
     rf"|\sand\s+(?:(?:how|what|why)\b|(?:when|where)\s+{_VERB})"
     rf"|\sand\s+{_AT}{_WORD}\W*$",
     re.IGNORECASE,

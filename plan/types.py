@@ -20,7 +20,7 @@ MAX_TEXT_CHARS = 300
 QUESTION_MARKS = ("?", "？", "؟")
 """How a question ends, also in Chinese, Japanese and Arabic."""
 
-_LATIN = r"[\d_A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]"
+_LATIN = r"[\d_A-Za-zªº\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]"  # "#1º" is Spanish for "#1st".
 
 
 def reference_pattern(ids: str) -> str:

@@ -253,6 +253,32 @@ def test_functions_that_hang_keep_nobody_from_the_cache(tmp_path: Path) -> None:
     assert asyncio.run(looked_up()) == ROW
 
 
+CANCELLED = """
+import asyncio, sys, time
+from langgraph_decompose import AnswerCache
+
+class SlowCache(AnswerCache):
+    def put(self, key, row):
+        time.sleep(1)
+        super().put(key, row)
+
+async def run():
+    row = {"answer": "Ann", "resolved": "Who?", "solver": "m"}
+    keeping = asyncio.ensure_future(SlowCache(sys.argv[1]).aput("key", row))
+    await asyncio.sleep(0.1)
+    keeping.cancel()
+
+asyncio.run(run())
+"""
+
+
+def test_an_answer_that_is_being_kept_is_kept_though_its_run_ends(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    subprocess.run([sys.executable, "-c", CANCELLED, str(path)], check=True, timeout=60)
+    found = AnswerCache(path).get("key")
+    assert found and found["answer"] == "Ann"
+
+
 def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:
     path = str(tmp_path / "answers.sqlite")
     command = [sys.executable, "-c", WRITER, path]

@@ -118,3 +118,15 @@ def test_a_reply_has_no_space_before_it_that_a_plan_may_not_begin_with() -> None
     [(prompt, reply)] = encode_samples(tokenizer, [sample])
     assert tokenizer.convert_ids_to_tokens(prompt) == ["▁W", "h", "o", "?"]
     assert tokenizer.convert_ids_to_tokens(reply) == ["#", "1", "▁W", "h", "o", "?", "</s>"]
+
+
+def test_text_is_split_also_where_a_template_knows_no_system_role() -> None:
+    tokenizer = sentencepiece()
+    refusal = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    tokenizer.chat_template = refusal + tokenizer.chat_template
+    asked = [{"role": "system", "content": "#"}, {"role": "user", "content": "</s>" + "1" * 5_000}]
+    [(prompt, _)] = encode_samples(tokenizer, [(asked, "#1 Who?")])
+    tokens = tokenizer.convert_ids_to_tokens(prompt)
+    assert "</s>" not in tokens, "it would end the prompt"
+    assert "<0xEF>" not in tokens, "where it was split, nothing stands in its place"
+    assert tokens.count("1") == 5_000

@@ -333,6 +333,7 @@ def test_a_failed_step_is_wrong_whatever_text_it_left() -> None:
         ("12.75", "12", False),
         ("42, 6 per bag", "42", True),
         ("42%", "42", True),
+        ("20%", "0.2", True),
     ],
 )
 def test_sub_answers_are_the_same_number_or_the_same_words(

@@ -400,7 +400,7 @@ def test_what_is_put_behind_a_question_hides_no_second_one() -> None:
     assert "without units" in load_task("drop").ask, "gold numbers have none"
     for name in task_names():
         asked = f"Who won? And when?\n{load_task(name).ask}"
-        assert asks_two_things(asked), "of more sentences, the last alone is looked at"
+        assert asks_two_things(asked), "the last that asks counts, whatever follows it"
 
 
 def test_missing_data_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def test_a_script_without_spaces_goes_on_right_behind_a_reference() -> None:
     line = Subquestion(3, "谁是#1的配偶，#2의 C#2?")
     assert line.needs == (1, 2)
     assert line.resolve({1: "Ann", 2: "Bob"}) == "谁是Ann的配偶，Bob의 C#2?"
+    assert Subquestion(2, "¿Quién fue el #1º, y la #1ª?").needs == ()
     assert str(parse_plan("#1 谁？\n#3 #1的配偶？\n#4 #3的年龄？")).endswith("#3 #2的年龄？ <- #2")
 
 
@@ -286,6 +287,13 @@ def test_a_decimal_number_is_no_list_marker() -> None:
         ("When did he die, and of what?", ["Who?", "When did #1 die, and of what?"], "last"),
         ("Who is the man who wrote it and who sold it?", ["Who wrote it?", "Who is #1?"], "last"),
         ("He sold it, and what follows is known.", ["Who?"], "last"),
+        ("Who broke it, and was it mended?", ["Who?", "Was it, after #1?"], "compose"),
+        ("Who broke it, and did he mend it?", ["Who?", "Did #1 mend it?"], "compose"),
+        ("Who broke it? also, is it mended?", ["Who?", "Is it, after #1?"], "compose"),
+        ("Who bought the house, and had it mended?", ["Who?", "Was it #1?"], "last"),
+        ("How far is it if he runs a mile, and does this daily?", ["Far?", "#1?"], "last"),
+        ("Who was in Are We There Yet? is he old?", ["Who?", "How old is #1?"], "last"),
+        ("Do They Know It's Christmas? was a hit of whom?", ["When?", "Whose in #1?"], "last"),
         ("Who broke it, and when?", [], "last"),
     ],
 )

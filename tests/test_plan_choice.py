@@ -83,6 +83,8 @@ def test_a_title_ends_no_sentence(title: str) -> None:
         ("小明有5个苹果，吃了2个。", "还剩多少个？"),
         ("У Ани 5 ручек. ", "Сколько осталось?"),
         ("Das Haus ist alt. ", "Älter als 5 Jahre?"),
+        ("Das Haus ist alt. ", "Ist es z.B. älter als 5 Jahre?"),
+        ("У Ани 5 ручек. ", "Сколько руб. они стоят?"),
     ],
 )
 def test_the_sentence_that_asks_is_found_in_other_languages(told: str, asked: str) -> None:

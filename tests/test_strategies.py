@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langgraph_decompose import Budget, create_decomposition_graph
+from langgraph_decompose.nodes.attempts import agreement, voters
 from langgraph_decompose.nodes.voting import majority, normalise
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
@@ -163,6 +164,13 @@ def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> No
     [
         ("Answer: **$24** per day", "$24 per day"),
         ("Answer: 2**10", "2**10"),
+        ("Answer: 2**.5", "2**.5"),
+        ("Answer: 2**-1", "2**-1"),
+        ("Answer: src/**/*.py", "src/**/*.py"),
+        ("Answer: **$24**/day", "$24/day"),
+        ("Answer: **42**%", "42%"),
+        ("The answer is **42**%.", "42%."),
+        ("The answer is **5**-**7** km.", "5-7 km."),
         ("So the answer is **2**, or 2**1.", "2, or 2**1."),
     ],
 )
@@ -244,6 +252,8 @@ def test_both_work_with_the_bundled_models(
         (".5", "0.50"),
         ("-$.5", "-0.5"),
         ("x+1", "X + 1"),
+        ("\u0e3f50", "50"),  # baht
+        ("\u09f350", "50"),  # taka
         ("–5", "-5"),
     ],
 )
@@ -257,6 +267,19 @@ def test_a_number_alone_agrees_with_the_one_that_has_a_unit() -> None:
     assert majority(["5 km", "5 miles", "5 miles", "5"]) == ("5 miles", 3)
     assert majority(["5 km", "5 miles", "50%", "50"])[1] == 1
     assert majority(["24 of 50", "24", "7", "7"]) == ("7", 2)
+
+
+@pytest.mark.parametrize("worded", ["8 billion", "8 dozen", "8 + x", "8x", "8k", "8 percent", "8π"])
+def test_a_number_alone_does_not_agree_with_a_multiple_of_it(worded: str) -> None:
+    assert majority([worded, "8"]) == (worded, 1)
+
+
+def test_those_that_agree_are_the_ones_that_were_counted() -> None:
+    rows: Any = [{"answer": answer} for answer in ("24 pears", None, "7", "24", "$24")]
+    found = agreement(rows)
+    assert (found.answer, found.votes) == ("24 pears", 3)
+    assert voters(rows, found.answer) == [rows[0], *rows[3:]]
+    assert voters(rows, None) == []
 
 
 @pytest.mark.parametrize(

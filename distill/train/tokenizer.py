@@ -166,6 +166,6 @@ def render(tokenizer: Any, messages: list[dict[str, str]], pattern: Any) -> str:
     except Exception as error:
         if len(safe) > 1 and safe[0]["role"] == "system":
             # Some templates know no system role; the runtime merges it in the same way.
-            merged = f"{safe[0]['content']}\n\n{safe[1]['content']}"
-            return render(tokenizer, [{**safe[1], "content": merged}, *safe[2:]], None)
+            merged = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+            return render(tokenizer, [{**messages[1], "content": merged}, *messages[2:]], pattern)
         raise UserError(f"the student's chat template refuses the messages: {error}") from None
