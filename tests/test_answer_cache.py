@@ -276,7 +276,8 @@ def test_an_answer_that_is_being_kept_is_kept_though_its_run_ends(tmp_path: Path
     path = tmp_path / "answers.sqlite"
     subprocess.run([sys.executable, "-c", CANCELLED, str(path)], check=True, timeout=60)
     found = AnswerCache(path).get("key")
-    assert found and found["answer"] == "Ann"
+    assert found is not None
+    assert found["answer"] == "Ann"
 
 
 def test_threads_and_processes_share_a_file(tmp_path: Path) -> None:

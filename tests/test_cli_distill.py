@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,8 @@ def test_files_are_named_as_they_are(
 def test_on_a_terminal_progress_leaves_what_else_was_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich takes any stream for a terminal then.
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich takes any stream for a terminal then,
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # and so do we.
     with progress_shown() as say:
         for line in ("[no] compiler", "step 10", "step 20", "wrote q4_0", "wrote q8_0"):
             say(line)
