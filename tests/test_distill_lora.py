@@ -221,7 +221,8 @@ def test_a_student_that_isnt_there_is_named(data: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no student '/nowhere'; check the path"):
         train(settings("/nowhere", data), tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="can't be loaded"):
+    # Transformers 5.0 takes an empty folder for a tokenizer.
+    with pytest.raises(UserError, match="can't be loaded|has no chat template"):
         train(settings(str(tmp_path / "empty"), data), tmp_path / "out2")
 
 
