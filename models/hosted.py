@@ -57,30 +57,9 @@ def hosted_chat_model(
         raise ModelReferenceError(
             f"{without_credentials(ref)!r} isn't PROVIDER:MODEL or PROVIDER:MODEL@http(s)://..."
         )
-    options: dict[str, Any] = {"base_url": match["url"]} if match else {}
-    key = _key_for_own_server(api_key_env) if match else api_key_env and _named_key(api_key_env)
-    seconds = timeout or DEFAULT_TIMEOUT
-    if provider == "ollama":
-        # Without this header its client sends OLLAMA_API_KEY, whichever the server.
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        options["client_kwargs"] = {"timeout": seconds, "headers": headers, "mounts": DIRECTLY}
-        options |= {"num_ctx": n_ctx} if n_ctx else {}
-    else:
-        options |= {"timeout": seconds, "max_retries": 0} | ({"api_key": key} if key else {})
-    if provider == "google_genai":
-        options["max_retries"] = 1  # It counts attempts, and takes 0 for its default of five.
-    if provider == "openrouter":
-        # By its version it takes milliseconds or seconds; whoever calls it keeps the time.
-        del options["timeout"]
-    if provider == "openai":
-        proxy = None if match else os.environ.get("OPENAI_PROXY") or None
-        options |= {"stream_usage": True, **_clients(seconds, proxy)}
-        # LangChain takes either clients or a proxy.
-        options["openai_proxy"] = None
-        # LangChain's own socket options switch off httpx's reading of proxy settings.
-        options["http_socket_options"] = ()
-        if match:
-            options["use_responses_api"] = False
+    url = match["url"] if match else None
+    key = _key_for_own_server(api_key_env) if url else api_key_env and _named_key(api_key_env)
+    options = _options(provider, url, key, timeout or DEFAULT_TIMEOUT, n_ctx)
     chat_model = _init(provider, model, options)
     # Others' models may ask by OpenAI's client, as DeepSeek's does.
     others = provider not in ("openai", "azure_openai")
@@ -88,12 +67,44 @@ def hosted_chat_model(
         chat_model = _init(provider, model, options | {"openai_proxy": None})
     # Its own bound on each chunk, of 120 s, whatever the time that a call has.
     _set_to_none(chat_model, "stream_chunk_timeout")
-    if match and provider == "anthropic":
+    if url and provider == "anthropic":
         _set_to_none(chat_model, "anthropic_proxy")  # Its clients are made on first use.
         _forget_account(chat_model, "_client", "_async_client")
-    elif match or others:
+    elif url or others:
         _forget_account(chat_model, "root_client", "root_async_client")
     return chat_model
+
+
+def _options(
+    provider: str, url: str | None, key: str | None, seconds: float, n_ctx: int | None
+) -> dict[str, Any]:
+    """What a provider's class of LangChain is made with: no hidden retries, no longer than that."""
+    options: dict[str, Any] = {"base_url": url} if url else {}
+    if provider == "ollama":
+        # Without this header its client sends OLLAMA_API_KEY, whichever the server.
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        options["client_kwargs"] = {"timeout": seconds, "headers": headers, "mounts": DIRECTLY}
+        return options | ({"num_ctx": n_ctx} if n_ctx else {})
+    # Google's counts attempts, and takes 0 for its default of five.
+    options["max_retries"] = 1 if provider == "google_genai" else 0
+    if provider != "openrouter":  # By its version in milliseconds or seconds; callers keep time.
+        options["timeout"] = seconds
+    if key:
+        options["api_key"] = key
+    return options | (_openai_options(url, seconds) if provider == "openai" else {})
+
+
+def _openai_options(url: str | None, seconds: float) -> dict[str, Any]:
+    proxy = None if url else os.environ.get("OPENAI_PROXY") or None
+    options = {
+        "stream_usage": True,
+        # LangChain takes either clients or a proxy.
+        "openai_proxy": None,
+        # LangChain's own socket options switch off httpx's reading of proxy settings.
+        "http_socket_options": (),
+        **_clients(seconds, proxy),
+    }
+    return options | ({"use_responses_api": False} if url else {})
 
 
 def without_credentials(ref: str) -> str:
