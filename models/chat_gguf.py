@@ -20,14 +20,13 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
-from .call_options import call_options, reject_unknown_settings
+from .call_options import reject_unknown_settings
 from .control_tokens import SPLIT, split_long_runs
-from .deadline import call_deadline, seconds_within
 from .forks import ForkedLock
-from .messages import to_template_messages
+from .generation_job import generation_job
 from .pool import EngineHandle, EngineSettings, file_version
 from .replies import as_chunk, chat_result, last_chunk, overflow_as_langchain_knows_it, text_chunk
-from .tool_calls import allows_calls, functions_of, tool_grammar, with_tools
+from .tool_calls import allows_calls, functions_of
 
 T = TypeVar("T")
 
@@ -203,33 +202,8 @@ class ChatGGUF(BaseChatModel):
         emit: Callable[[str], None],
     ) -> tuple[Future[Any], threading.Event]:
         """Queue a generation; the event cancels it."""
-        grammar = options.get("grammar")
-        tools = options.get("tools")
-        if allows_calls(tools, options.get("tool_choice")):
-            grammar = grammar or tool_grammar(tools or [], options.get("tool_choice"))
-            messages = with_tools(messages, tools or [])
-        rows = to_template_messages(messages)
         cancelled = threading.Event()
-
-        settings = call_options(self, stop, {**options, "grammar": grammar})
-        prefix_key = rows[0]["content"] if rows[0]["role"] == "system" else ""
-        deadline = call_deadline.get()  # The model's own thread has another context.
-
-        def job(engine: Any) -> Any:
-            # Imported here, on the model's thread: it pulls in llama.cpp and numpy.
-            from .plan_samples import generate_reply
-
-            seconds = seconds_within(settings.get("timeout"), deadline)
-            return generate_reply(
-                engine,
-                rows,
-                {**settings, "timeout": seconds, "plans": options.get("plans")},
-                chat_template=self.chat_template,
-                prefix_key=prefix_key,
-                emit=emit,
-                cancelled=cancelled,
-            )
-
+        job = generation_job(self, messages, stop, options, emit=emit, cancelled=cancelled)
         return self._submit(job), cancelled
 
     def _generate(

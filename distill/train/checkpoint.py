@@ -67,6 +67,19 @@ def load_state(path: Path) -> dict[str, Any] | None:
         ) from None
 
 
+def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What training changes, by name: all of a model, or LoRA's part."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def put_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Copy what `trained_weights` gave into a model; it keeps the rest."""
+    for name, p in model.named_parameters():
+        if name in weights:
+            p.copy_(weights[name])
+
+
 def cannot_write(path: Path, error: Exception) -> UserError:
     """What to tell the user; PyTorch hides the reason behind a `RuntimeError`."""
     folder = path.parent

@@ -94,6 +94,12 @@ def pack(
     return packed
 
 
+def loss_weight(sample: Encoded, prompt_weight: float) -> float:
+    """What the losses of a sample's tokens count together, as `pack` weighs them."""
+    ids, prompt = sample
+    return len(ids) - prompt + prompt_weight * (prompt - 1)
+
+
 def _rows(rows: Sequence[Sequence[Encoded]], width: int, prompt_weight: float) -> Rows:
     ids = np.zeros((len(rows), width), dtype=np.int64)
     positions = np.zeros_like(ids)

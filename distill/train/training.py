@@ -19,7 +19,16 @@ import torch
 
 from ...errors import UserError
 from .. import manifest
-from .checkpoint import State, append_line, load_state, read_log, save_state
+from .checkpoint import (
+    State,
+    append_line,
+    load_state,
+    put_weights,
+    read_log,
+    save_state,
+    trained_weights,
+)
+from .clock import Clock
 from .curriculum import Curriculum, read_data, texts
 from .curves import draw_curves
 from .device import compiles, place
@@ -27,7 +36,7 @@ from .files import inherited, write_student
 from .held_out import HeldOut
 from .interrupt import interruptible
 from .optimizer import optimizers_for, schedule
-from .packing import CompletionLoss, Encoded, Rows, pack
+from .packing import CompletionLoss, Encoded, Rows, loss_weight, pack
 from .settings import TrainSettings
 from .student import context_of, load_student, load_tokenizer
 
@@ -64,10 +73,9 @@ class Training:
         self._resume()
         self.curriculum = Curriculum(settings, self.data, self.state.drawn)
         self._goal = self.curriculum.tokens_of(settings.epochs)
-        self._before = self.state.seconds
-        self._start_clock()
+        self.clock = Clock(self.state.seconds, self.state.tokens)
         self._recent: list[torch.Tensor] = []
-        self._drawn = self._started
+        self._drawn = time.monotonic()
 
     def run(self) -> dict[str, Any]:
         """Train to the end, save the student and finish the manifest.
@@ -81,8 +89,10 @@ class Training:
             while (done := self._done()) < 1 and not self._stale():
                 self._update(done)
                 if self._compiles:
+                    # That update compiled the layers: by the clock a short first stage would be
+                    # over before its second batch.
                     self._compiles = False
-                    self._start_clock()
+                    self.clock.restart(state.tokens)
                 if state.step % settings.log_every == 0:
                     self._log()
                 if state.step % settings.eval_every == 0:
@@ -98,22 +108,13 @@ class Training:
         self._save()
         return self._finish()
 
-    def _start_clock(self) -> None:
-        """Count the time from now on.
-
-        A second time after the first update, if that has compiled the layers: by the clock a short
-        first stage would be over before its second batch.
-        """
-        self._started = time.monotonic()
-        self._mark = (self._started, self.state.tokens)
-
     # One update
 
     def _update(self, done: float) -> None:
         """Draw a batch, add up its gradients, and move the weights."""
         settings, state = self.settings, self.state
         batch = self.curriculum.batch(done)
-        weight = sum(self._weight(sample) for sample in batch)
+        weight = sum(loss_weight(sample, settings.prompt_weight) for sample in batch)
         total = torch.zeros((), device=self.place.device)
         for rows in self._packed(batch[self.place.rank :: self.place.world]):
             with self.place.autocast():
@@ -134,10 +135,6 @@ class Training:
         size = settings.micro_tokens or 2 * settings.batch_tokens
         return pack(batch, settings.row_tokens, size, settings.prompt_weight)
 
-    def _weight(self, sample: Encoded) -> float:
-        ids, prompt = sample
-        return len(ids) - prompt + self.settings.prompt_weight * (prompt - 1)
-
     # Where in the run we are
 
     def _done(self) -> float:
@@ -147,10 +144,7 @@ class Training:
             return state.step / settings.max_steps
         if settings.epochs:
             return state.tokens / self._goal
-        return self.place.agreed(self._seconds() / (60 * settings.max_minutes))
-
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
+        return self.place.agreed(self.clock.seconds() / (60 * settings.max_minutes))
 
     def _factor(self, done: float) -> float:
         settings = self.settings
@@ -174,18 +168,16 @@ class Training:
                 f"the loss is no longer a number after step {self.state.step}; "
                 "lower the learning rates and train into another directory."
             )
-        now, (then, tokens) = time.monotonic(), self._mark
-        speed = (self.state.tokens - tokens) / max(1e-9, now - then)
-        self._mark = (now, self.state.tokens)
-        self.state.loss, done = loss, self._done()
+        speed, done = self.clock.speed(self.state.tokens), self._done()
+        self.state.loss = loss
         self._write_log(
             loss=round(loss, 5),
             rate=round(self._factor(done), 4),
             tokens=self.state.tokens,
             tokens_per_second=round(speed, 1),
-            seconds=round(self._seconds(), 1),
+            seconds=round(self.clock.seconds(), 1),
         )
-        left = self._seconds() * (1 - done) / max(done, 1e-9) / 60
+        left = self.clock.seconds() * (1 - done) / max(done, 1e-9) / 60
         self.progress(
             f"step {self.state.step}: loss {loss:.3f}, {speed:,.0f} tokens/s, "
             f"{min(done, 1):.0%} done, {max(left, 0):.0f} min left"
@@ -212,7 +204,7 @@ class Training:
         if mean < state.best:
             state.best, state.best_step, state.stale = mean, state.step, 0
             if self.first:
-                save_state(self.directory / "best.pt", {"weights": self._weights()})
+                save_state(self.directory / "best.pt", {"weights": trained_weights(self.model)})
         else:
             state.stale += 1
         if time.monotonic() - self._drawn > _DRAW_SECONDS:
@@ -225,18 +217,14 @@ class Training:
 
     # Saving and going on
 
-    def _weights(self) -> dict[str, torch.Tensor]:
-        named = self.model.named_parameters()
-        return {name: p.detach() for name, p in named if p.requires_grad}
-
     def _save(self) -> None:
-        self.state.seconds = self._seconds()
+        self.state.seconds = self.clock.seconds()
         self.state.drawn = tuple(self.curriculum.drawn)
         if not self.first:
             return
         state = {
             "state": asdict(self.state),
-            "weights": self._weights(),
+            "weights": trained_weights(self.model),
             "optimizers": self.optimizers.state_dict(),
             "random": torch.get_rng_state(),
         }
@@ -251,22 +239,16 @@ class Training:
         if not found:
             return
         self.state = State(**found["state"])
-        self._put(found["weights"])
+        put_weights(self.model, found["weights"])
         self.optimizers.load_state_dict(found["optimizers"])
         torch.set_rng_state(found["random"])
         self.progress(f"going on from step {self.state.step}")
-
-    @torch.no_grad()
-    def _put(self, weights: dict[str, torch.Tensor]) -> None:
-        for name, p in self.model.named_parameters():
-            if name in weights:
-                p.copy_(weights[name])
 
     def _finish(self) -> dict[str, Any]:
         counts = self._counts()
         if self.first:
             if self.held_out and (best := load_state(self.directory / "best.pt")):
-                self._put(best["weights"])
+                put_weights(self.model, best["weights"])
             write_student(
                 self.directory / "model",
                 self.settings,
@@ -289,9 +271,9 @@ class Training:
         return {
             "steps": state.step,
             "tokens": state.tokens,
-            "seconds": round(self._seconds(), 1),
+            "seconds": round(self.clock.seconds(), 1),
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "trained_parameters": sum(w.numel() for w in self._weights().values()),
+            "trained_parameters": sum(w.numel() for w in trained_weights(self.model).values()),
             "samples": sum(len(found) for found in self.data.by_file.values()),
             "too_long": self.data.too_long,
             "train_loss": round(state.loss, 4),
