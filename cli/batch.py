@@ -17,8 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError, describe_error, must_be_raised
+from ..errors import UserError, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
+from ..nodes.replies import failure_value
 from ..nodes.waiting import all_or_none
 from ..settings import Settings, expanded
 from ..storage import lock_path, locked, open_checkpointer
@@ -166,7 +167,7 @@ class _Batch:
             if must_be_raised(error):
                 raise
             # The decomposer is down, say, or the text is too long: this row's failure.
-            result = _failure(error)
+            result = {"answer": None, "status": "failed", **failure_value(error)}
         if result["status"] == "budget_exhausted":
             return False
         self._results.add(row, result)
@@ -202,15 +203,6 @@ class _Batch:
         journal = Journal(saver, thread, run_id)
         await journal.aopen()
         self._meter.paid(journal.usage, counted=False)
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    return {
-        "answer": None,
-        "status": "failed",
-        "error": describe_error(error),
-        "usage": list(getattr(error, "usage", ())),
-    }
 
 
 def _summary(

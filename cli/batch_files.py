@@ -128,7 +128,7 @@ class Results:
         begun: Whether there was a batch to go on with, or this one has begun.
 
     Raises:
-        UserError: If `out` is there already, or a batch with other settings was begun.
+        UserError: If a batch with other settings was begun, or a file can't be read or written.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:

@@ -72,13 +72,13 @@ def _add_data_steps(steps: Any) -> None:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--kinds", metavar="KIND", nargs="+", help="only these kinds")
 
-    for name, what, do in (
-        ("import", "decompositions that exist", _import),
-        ("from-solutions", "plans from worked solutions, by rule", _from_solutions),
+    for name, what, kinds in (
+        ("import", "decompositions that exist", "strategyqa, break, musique, teacher"),
+        ("from-solutions", "plans from worked solutions, by rule", "gsm8k"),
     ):
-        step = _step(steps, name, what, do)
-        kind = "gsm8k" if do is _from_solutions else "strategyqa, break, musique, teacher"
-        step.add_argument("kind", help=f"the format, such as {kind}")
+        step = _step(steps, name, what, _read)
+        step.set_defaults(way=name.replace("-", "_"))
+        step.add_argument("kind", help=f"the format, such as {kinds}")
         step.add_argument("path", help="the file")
         step.add_argument("--data", metavar="DIR", help="where a teacher file's originals lie")
         step.add_argument("--split", choices=["train", "dev", "eval"], help="only this part")
@@ -207,18 +207,11 @@ def _generate(args: Namespace) -> Any:
     return _source(args, "generate", {"count": args.count, "seed": args.seed, "kinds": kinds})
 
 
-def _import(args: Namespace) -> Any:
-    return _source(args, "import", _file(args), args.split or "")
-
-
-def _from_solutions(args: Namespace) -> Any:
-    return _source(args, "from_solutions", _file(args), args.split or "")
-
-
-def _file(args: Namespace) -> dict[str, Any]:
+def _read(args: Namespace) -> Any:
     own = args.path.startswith("teacher:")
     path = args.path if own else str(Path(args.path).absolute())
-    return {"kind": args.kind, "path": path, "refuse_broken": args.refuse_broken}
+    options = {"kind": args.kind, "path": path, "refuse_broken": args.refuse_broken}
+    return _source(args, args.way, options, args.split or "")
 
 
 def _screen(args: Namespace) -> Any:

@@ -17,6 +17,12 @@ from .terminal import harmless
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
 Watcher = Callable[[Mapping[str, Any]], Awaitable[None]]
+_AS_SET = (
+    "composer", "strategy", "max_subquestions", "samples", "gate", "attempts", "dup", "verify",
+    "verifier", "max_depth", "verify_retries", "max_total", "ladder", "examples", "prompts",
+    "call_timeout",
+)  # fmt: skip
+"""Settings that are options of the graph of the same name."""
 
 
 def make_graph(settings: Settings, *, checkpointer: Any = None, review: bool = False) -> Any:
@@ -36,23 +42,8 @@ def graph_options(settings: Settings, *, review: bool = False) -> dict[str, Any]
     usual = settings.strategy == "dynamic" and settings.decomposer == "bundled"
     return {
         **({} if usual else {"decomposer": settings.decomposer}),
-        "composer": settings.composer,
-        "strategy": settings.strategy,
-        "max_subquestions": settings.max_subquestions,
-        "samples": settings.samples,
-        "gate": settings.gate,
-        "attempts": settings.attempts,
-        "dup": settings.dup,
-        "verify": settings.verify,
-        "verifier": settings.verifier,
-        "max_depth": settings.max_depth,
-        "verify_retries": settings.verify_retries,
-        "max_total": settings.max_total,
-        "ladder": settings.ladder,
-        "examples": settings.examples,
-        "prompts": settings.prompts,
+        **{name: getattr(settings, name) for name in _AS_SET},
         "budget": budget_of(settings),
-        "call_timeout": settings.call_timeout,
         "answer_cache": AnswerCache(cache_folder() / "answers.sqlite") if settings.cache else None,
         "review": review,
     }
@@ -79,13 +70,15 @@ def to_end(leg: Callable[[Any], Coroutine[Any, Any, dict[str, Any]]], given: Any
     Raises:
         UserError: If the graph waits for a review and nobody answers.
     """
+    from langgraph.types import Command
+
     draft: str | None = None
     while True:
         result = asyncio.run(leg(given))
         if not result.get("__interrupt__"):
             return result
         answer = ask_person(result["__interrupt__"][0].value, draft)
-        given, draft = _resumed_with(answer), answer.get("plan")
+        given, draft = Command(resume=answer), answer.get("plan")
 
 
 async def drive(
@@ -120,12 +113,6 @@ async def drive(
 def _durability(graph: Any) -> str | None:
     """A step is on disk before the next begins; without a checkpointer there's no such choice."""
     return "sync" if graph.checkpointer else None
-
-
-def _resumed_with(answer: Any) -> Any:
-    from langgraph.types import Command
-
-    return Command(resume=answer)
 
 
 def _display(problem: Problem) -> Any:

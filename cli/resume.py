@@ -81,7 +81,7 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
         return config
     rows = values["answers"]
     failed = _failed if retry_failed else _passing
-    again = [place for place, row in enumerate(rows) if any(map(failed, _whole(row)))]
+    again = [k for k, row in enumerate(rows) if any(failed(part) for _, part in with_parts([row]))]
     if again or values["status"] == "budget_exhausted" or _not_composed(values):
         return await before_solving(graph, config, min(again, default=len(rows)))
     return {"result": dict(values)}
@@ -105,11 +105,6 @@ async def before_solving(graph: Any, config: Any, answers: int = 0) -> Any:
 def _not_composed(values: dict[str, Any]) -> bool:
     """Whether there are answers, but the composer failed."""
     return values["answer"] is None and any(row["status"] == "ok" for row in values["answers"])
-
-
-def _whole(row: Any) -> list[Any]:
-    """A row and those that it was made of."""
-    return [part for _, part in with_parts([row])]
 
 
 def _failed(row: Mapping[str, Any]) -> bool:

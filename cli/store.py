@@ -12,8 +12,8 @@ import math
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,11 +165,9 @@ class RunStore:
         sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
         return self._db.execute(sql, [table]).fetchone() is not None
 
-    @asynccontextmanager
-    async def checkpointer(self) -> AsyncIterator[Any]:
+    def checkpointer(self) -> AbstractAsyncContextManager[Any]:
         """LangGraph's checkpointer on this file."""
-        async with open_checkpointer(self.path) as saver:
-            yield saver
+        return open_checkpointer(self.path)
 
 
 def _read(row: tuple[Any, ...]) -> Run:

@@ -7,15 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from .statistics import (
-    Interval,
-    holm,
-    is_share,
-    mcnemar,
-    needed,
-    paired_difference,
-    sign_flip,
-)
+from .statistics import Interval, holm, is_share, mcnemar, needed, paired_difference, sign_flip
 
 Verdict = Literal["better", "worse", "can't tell"]
 _SURE = 0.05

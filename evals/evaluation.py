@@ -122,7 +122,7 @@ class Evaluation:
         self.passing = 0
         systems = {s: None for loaded in self._loaded.values() for s in loaded.systems}
         for system in systems:
-            system.check()
+            system.graph()  # What is wrong with it is told before anything is asked.
         self._header = self._described(list(systems))
 
     def _load(self, task: Task, compared: Sequence[System]) -> _Loaded:

@@ -81,7 +81,8 @@ def json_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
         UserError: If the file can't be read, or a line is broken and `broken` is None.
     """
     listed = is_json_list(path)
-    rows = enumerate(read_json(path)) if listed else _numbered_lines(path, broken)
+    lines = ((number - 1, value) for number, value in read_rows(path, broken))
+    rows = enumerate(read_json(path)) if listed else lines
     for row, value in rows:
         if isinstance(value, dict):
             yield row, value
@@ -154,10 +155,6 @@ def refuse(place: str, why: object, broken: list[str] | None) -> None:
 def _place(path: Path, row: int, *, listed: bool) -> str:
     """Where a row, numbered from 0, stands: its line, or its place in a list, both from 1."""
     return f"{path}, row {row + 1}" if listed else f"{path}:{row + 1}"
-
-
-def _numbered_lines(path: Path, broken: list[str] | None) -> Iterator[tuple[int, Any]]:
-    return ((number - 1, value) for number, value in read_rows(path, broken))
 
 
 def is_json_list(path: Path) -> bool:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from ..errors import describe_error, is_from_outside, must_be_raised
+from ..errors import is_from_outside, must_be_raised
 from ..graphs.state import result_of
 from ..models.hosted import without_credentials
 from ..nodes.answers import with_parts
+from ..nodes.replies import failure_value
 from ..nodes.usage import known_sum
 from ..plan import Plan
 from .gold import GOLD
@@ -86,19 +86,9 @@ async def run_jobs(
         running: How.
         on_sample: Is told each new sample.
     """
-    async for sample in answers((job for job in jobs if job.key not in file), score,
-                                file.path.with_name(REPLIES), running):  # fmt: skip
-        file.add(sample)
-        on_sample(sample)
-
-
-async def answers(
-    jobs: Iterable[Job], score: Score, replies: Path, running: Running = Running()
-) -> AsyncIterator[dict[str, Any]]:
-    """Samples in the order in which they come."""
-    log = ReplyLog(replies)
+    log = ReplyLog(file.path.with_name(REPLIES))
     asker = Asker(log, score, running)
-    waiting: Iterator[Job] = iter(jobs)
+    waiting = (job for job in jobs if job.key not in file)
     asked: dict[asyncio.Task[dict[str, Any]], Job] = {}
     try:
         while True:
@@ -109,7 +99,8 @@ async def answers(
             done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 sample, job = task.result(), asked.pop(task)
-                yield sample
+                file.add(sample)
+                on_sample(sample)
                 if not sample["transient"]:
                     asker.forget(job)
     finally:
@@ -168,12 +159,7 @@ class Asker:
 
 def failure(error: Exception) -> dict[str, Any]:
     """What a question came to that failed as a whole."""
-    return {
-        "answer": None,
-        "status": "failed",
-        "error": describe_error(error),
-        "usage": list(getattr(error, "usage", ())),
-    }
+    return {"answer": None, "status": "failed", **failure_value(error)}
 
 
 def _replies(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -82,14 +82,6 @@ class System:
         """The same decomposer, with nothing solved."""
         return replace(self, strategy=PLAN, solver=NO_MODEL, options=())
 
-    def check(self) -> None:
-        """Find out what is wrong with references, files or the strategy before anything is asked.
-
-        Raises:
-            UserError: If something is.
-        """
-        self.graph()
-
     def graph(
         self, checkpointer: Any = None, gold: Mapping[str, str] | None = None, **options: Any
     ) -> Any:

@@ -173,13 +173,7 @@ def _climb(
         settings = line_settings(roles, one_at_a_time=rung.strategy == "sequential")
         try:
             plan, rows = yield from divided_samples(
-                problem,
-                count,
-                roles.planning,
-                settings,
-                roles.composer,
-                start=start,
-                found=plan,
+                problem, count, roles.planning, settings, roles.composer, start=start, found=plan
             )
         except Exception as error:
             if must_be_raised(error):

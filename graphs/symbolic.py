@@ -20,7 +20,7 @@ from ..errors import CutOffReplyError, EmptyReplyError, UserError
 from ..models.deadline import call_deadline, seconds_within
 from ..models.limiter import Limiter
 from ..nodes.answers import AnswerRow, answered
-from ..nodes.calls import Call
+from ..nodes.calls import Call, drawn
 from ..nodes.composer import undivided_outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
@@ -31,12 +31,7 @@ from ..nodes.solvers import Solvers
 from ..nodes.steps import Do, Steps, as_runnable
 from ..nodes.usage import add_usage
 from ..nodes.voting import normalise
-from ..tools.formalisation import (
-    Formalisation,
-    FormalisationError,
-    read_formalisation,
-    word_answer,
-)
+from ..tools.formalisation import Formalisation, FormalisationError, read_formalisation, word_answer
 from ..tools.smt import MEGABYTES, SECONDS, SmtResult, asolve_smt, require_z3, solve_smt
 from .about import About
 from .roles import Roles, finish, new_graph
@@ -56,14 +51,6 @@ _places = Limiter(os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
-class _Bounds:
-    """What one run of Z3 may take."""
-
-    seconds: float
-    megabytes: int
-
-
-@dataclass(frozen=True)
 class _Solution:
     """The answer, the script that it solves, and whether no other answer fits."""
 
@@ -72,15 +59,11 @@ class _Solution:
     unique: bool | None = None
 
 
-def build_symbolic(
-    roles: Roles, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
-) -> StateGraph[Any, Any, Any, Any]:
+def build_symbolic(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """One call that formalises, and up to four that repair what Z3 or an example refutes.
 
     Args:
         roles: Models and settings; of `examples` the answers are known.
-        seconds: Most time of one run of Z3.
-        megabytes: Most memory of one run of Z3.
 
     Raises:
         MissingDependencyError: If z3-solver isn't installed.
@@ -88,13 +71,12 @@ def build_symbolic(
     """
     require_z3()
     _refuse_expressions(roles)
-    bounds = _Bounds(seconds, megabytes)
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
         chosen = replace(roles, solvers=Solvers(roles.solver_of(problem)))
         _refuse_expressions(chosen)
-        steps = with_failure_as_row(_row(problem, chosen, bounds), problem, chosen.solver)
+        steps = with_failure_as_row(_row(problem, chosen), problem, chosen.solver)
         solved, row = yield from steps
         found = solved or _Solution()
         told = {**(state.get("trace") or {}), "symbolic": {"script": found.script}}
@@ -116,20 +98,18 @@ def _refuse_expressions(roles: Roles) -> None:
         )
 
 
-def _row(problem: Problem, roles: Roles, bounds: _Bounds) -> Steps[tuple[_Solution, AnswerRow]]:
+def _row(problem: Problem, roles: Roles) -> Steps[tuple[_Solution, AnswerRow]]:
     """The solution and its row."""
     sources = yield from retrieve(roles.retriever, problem.question)
     seen = with_passages(problem, sources)
-    found, replies = yield from _attempts(seen, roles, bounds)
+    found, replies = yield from _attempts(seen, roles)
     question, answer = whole_question(problem), found.answer or ""
     row = answered(question, problem.question, answer, replies, roles.solver, sources)
     row["seconds"] = sum(reply.usage["seconds"] for reply in replies)  # One after another.
     return found, row
 
 
-def _attempts(
-    problem: Problem, roles: Roles, bounds: _Bounds
-) -> Steps[tuple[_Solution, list[Reply]]]:
+def _attempts(problem: Problem, roles: Roles) -> Steps[tuple[_Solution, list[Reply]]]:
     """Formalise, and repair until an answer comes out; all replies are returned.
 
     Where what failed is asked again, the repairs go on behind those that were kept.
@@ -148,7 +128,7 @@ def _attempts(
                 left += reply.earlier
                 replies.append(reply)
                 text = reply.text
-                found = yield from _solved(reply, roles, bounds)
+                found = yield from _solved(reply, roles)
             except (FormalisationError, EmptyReplyError, CutOffReplyError) as error:
                 replies += [Reply("", cut_off=False, usage=usage) for usage in error.usage]
                 trouble = str(error)
@@ -171,10 +151,9 @@ def _call(problem: Problem, roles: Roles, number: int, text: str, trouble: str) 
     if number:
         fields |= {"reply": text[:_SHOWN_OF_A_BAD_REPLY] or "(nothing)", "error": trouble}
     name = "formalise_repair" if number else "formalise"
-    # A model in this process would repeat its mistake word for word.
-    options = {"temperature": 0.7, "seed": number} if number else {}
     messages = roles.prompts[name].messages(fields)
-    return Call("solver", roles.solver, messages, options, f"solver {name}", sample=number)
+    # A model in this process would repeat its mistake word for word.
+    return Call("solver", roles.solver, messages, drawn(number), f"solver {name}", sample=number)
 
 
 def _shown(examples: Sequence[Mapping[str, str]]) -> str:
@@ -187,7 +166,7 @@ def _shown(examples: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _solved(reply: Reply, roles: Roles, bounds: _Bounds) -> Steps[_Solution]:
+def _solved(reply: Reply, roles: Roles) -> Steps[_Solution]:
     """The answer of a formalisation that gets the given examples right.
 
     Raises:
@@ -197,20 +176,20 @@ def _solved(reply: Reply, roles: Roles, bounds: _Bounds) -> Steps[_Solution]:
         raise FormalisationError("the reply was cut off at the token limit: write less")
     formal = read_formalisation(reply.text, examples=len(roles.examples))
     for number, example in enumerate(roles.examples, 1):
-        answer = (yield from _worded(formal, f"example {number}", bounds)).answer or ""
+        answer = (yield from _worded(formal, f"example {number}")).answer or ""
         if normalise(answer) != normalise(example["answer"]):
             raise FormalisationError(
                 f"the formalisation answers example {number} with {answer[:200]!r}, "
                 f"but the right answer is {example['answer'][:200]!r}"
             )
-    return (yield from _worded(formal, "question", bounds))
+    return (yield from _worded(formal, "question"))
 
 
-def _worded(formal: Formalisation, case: str, bounds: _Bounds) -> Steps[_Solution]:
+def _worded(formal: Formalisation, case: str) -> Steps[_Solution]:
     """Z3's solution of one puzzle, put into the words of the answer section."""
     wanted = formal.wanted if case == "question" else []
     script = formal.script(case)
-    found = yield from _z3(script, wanted, bounds)
+    found = yield from _z3(script, wanted)
     if found.error:
         raise FormalisationError(f"{case}: {found.error}")
     if found.status == "unsat":
@@ -221,12 +200,12 @@ def _worded(formal: Formalisation, case: str, bounds: _Bounds) -> Steps[_Solutio
         raise FormalisationError(f"{case}: {error}") from None
 
 
-def _z3(script: str, wanted: Sequence[str] | None, bounds: _Bounds) -> Steps[SmtResult]:
+def _z3(script: str, wanted: Sequence[str] | None) -> Steps[SmtResult]:
     """Run Z3 when there is a place for it, and not beyond the budget's time."""
-    options: Any = {"megabytes": bounds.megabytes, "wanted": wanted}
+    options: Any = {"megabytes": MEGABYTES, "wanted": wanted}
 
     def seconds() -> float:
-        return seconds_within(bounds.seconds, call_deadline.get())
+        return seconds_within(SECONDS, call_deadline.get())
 
     def blocking(_: Any) -> SmtResult:
         with _places.hold():

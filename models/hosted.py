@@ -58,7 +58,8 @@ def hosted_chat_model(
             f"{without_credentials(ref)!r} isn't PROVIDER:MODEL or PROVIDER:MODEL@http(s)://..."
         )
     url = match["url"] if match else None
-    key = _key_for_own_server(api_key_env) if url else api_key_env and _named_key(api_key_env)
+    own = url and (os.environ.get("DECOMPOSE_API_KEY") or "no-key")
+    key = _named_key(api_key_env) if api_key_env else own
     options = _options(provider, url, key, timeout or DEFAULT_TIMEOUT, n_ctx)
     chat_model = _init(provider, model, options)
     # Others' models may ask by OpenAI's client, as DeepSeek's does.
@@ -120,12 +121,6 @@ def is_variable(name: str) -> bool:
         (True, False)
     """
     return bool(re.fullmatch(r"[A-Z_][A-Z0-9_]*", name))
-
-
-def _key_for_own_server(api_key_env: str | None) -> str:
-    if api_key_env:
-        return _named_key(api_key_env)
-    return os.environ.get("DECOMPOSE_API_KEY") or "no-key"
 
 
 def _named_key(name: str) -> str:

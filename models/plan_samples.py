@@ -66,11 +66,7 @@ def generate_reply(
     """
     prompt = engine.chat_template(chat_template).tokenize(rows)
     sampling = Sampling(**{name: value for name, value in options.items() if name != "plans"})
-    how: Any = {
-        "prefix_key": prefix_key,
-        "emit": emit,
-        "cancelled": cancelled or threading.Event(),
-    }
+    how: Any = {"prefix_key": prefix_key, "emit": emit, "cancelled": cancelled or threading.Event()}
     if plans := options.get("plans"):
         return generate_plan(
             engine, prompt, sampling, problem=rows[-1]["content"], plans=plans, **how

@@ -198,10 +198,7 @@ def _from_text(name: str, table: ModelTable) -> ResolvedModel:
     return ResolvedModel(
         without_credentials(name),
         hosted_chat_model(
-            table.ref,
-            api_key_env=table.api_key_env,
-            timeout=table.timeout,
-            n_ctx=table.n_ctx,
+            table.ref, api_key_env=table.api_key_env, timeout=table.timeout, n_ctx=table.n_ctx
         ),
         price_in=table.price_in,
         price_out=table.price_out,

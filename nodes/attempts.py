@@ -124,10 +124,11 @@ def attempts(
         found = yield Together([sample(start + number) for number in range(count)])
     except Exception as error:  # The retriever's.
         found, sources = [error], []
-    return [{**_row(problem, model, result), "sources": sources} for result in found]
+    return [{**sample_row(problem, model, result), "sources": sources} for result in found]
 
 
-def _row(problem: Problem, model: ResolvedModel, result: Any) -> AnswerRow:
+def sample_row(problem: Problem, model: ResolvedModel, result: Any) -> AnswerRow:
+    """What came of a sample as a row; what is the whole run's affair is raised."""
     if not isinstance(result, BaseException):
         return result
     if must_be_raised(result):

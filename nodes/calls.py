@@ -19,25 +19,20 @@ from ..models.references import ResolvedModel
 from .call_attempts import Attempts, failure_entry
 from .namespaces import apart
 from .outputs import Heard
-from .replies import (
-    Reply,
-    read_value,
-    recorded_error,
-    reply_value,
-)
-from .requests import (
-    call_config,
-    call_input,
-    is_invoked_for_tokens,
-    naming_who_is_asked,
-    streams,
-)
+from .replies import Reply, read_value, recorded_error, reply_value
+from .requests import call_config, call_input, is_invoked_for_tokens, naming_who_is_asked, streams
 from .session import Session
 from .waiting import await_within, wait_within
 
 SAMPLES_APART = 1000
 """Parts of a run that ask the same, such as the rungs of a ladder, number their samples from
 different thousands, so that a resumed run tells them apart; what is drawn depends on the rest."""
+
+
+def drawn(sample: int) -> dict[str, Any]:
+    """Options by which models in this process draw a later sample; hosted ones have their own."""
+    seed = sample % SAMPLES_APART
+    return {"temperature": 0.7, "seed": seed} if seed else {}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from .calls import Call
 from .replies import Reply
 from .requests import naming_who_is_asked
 from .session import Session
-from .usage import UsageRow, cost
+from .usage import cost, no_usage
 
 
 @contextmanager
@@ -43,15 +43,9 @@ def open_gguf(
         with naming_who_is_asked(call), bounds.in_time(bounded=True) as seconds:
             rows = [dict(row) for row in call.messages]
             generation = generate_reply(engine, rows, {**call.options, "timeout": seconds})
-        usage = UsageRow(
-            role=call.role,
-            model=source.name,
-            calls=1,
-            input_tokens=generation.input_tokens,
-            output_tokens=generation.output_tokens,
-            seconds=time.perf_counter() - begin,
-            cost=None,
-        )
+        usage = no_usage(call.role, source.name, 1, time.perf_counter() - begin)
+        usage["input_tokens"] = generation.input_tokens
+        usage["output_tokens"] = generation.output_tokens
         usage["cost"] = cost(usage, source.table.price_in or 0.0, source.table.price_out or 0.0)
         bounds.meter.paid([usage], counted=True)
         return Reply(generation.text.strip(), generation.finish_reason == "length", usage)

@@ -19,21 +19,10 @@ from ..errors import ReplyError, UnsupportedQuestionError
 from ..models.gguf_file import NO_REPEAT
 from ..models.references import ResolvedModel
 from ..plan.choice import asking_sentence
-from ..tools.calculator import (
-    CalculatorError,
-    NoValueError,
-    calculate,
-    format_number,
-    numbers,
-)
+from ..tools.calculator import CalculatorError, NoValueError, calculate, format_number, numbers
 from .answers import AnswerRow
-from .calls import SAMPLES_APART, Call
-from .given_numbers import (
-    asks_for_arithmetic,
-    given_numbers,
-    stated_number,
-    stated_value,
-)
+from .calls import Call, drawn
+from .given_numbers import asks_for_arithmetic, given_numbers, stated_number, stated_value
 from .replies import Reply, whole_text
 from .steps import Steps
 from .usage import no_usage
@@ -86,7 +75,8 @@ def solve_expression(
             f"{asked[:120]!r} can't be calculated: {error}; name a general model with --solver."
         ) from None
     if value is not None:
-        return _answer(value, _no_call(call))
+        nothing = no_usage(call.role, model.name, 0, 0.0)
+        return _answer(value, Reply("", cut_off=False, usage=nothing))
     if not asks_for_arithmetic(asked, texts):
         raise UnsupportedQuestionError(
             f"{_name(model)} does arithmetic only and can't answer "
@@ -121,11 +111,8 @@ def _answer(value: Fraction, reply: Reply) -> tuple[str, Reply]:
 
 
 def _options(sample: int) -> dict[str, Any]:
-    """The first sample is the likeliest expression, later ones are drawn."""
-    seed = sample % SAMPLES_APART
-    drawn = {"temperature": 0.7, "seed": seed} if seed else {"temperature": 0.0}
     held = {"grammar": EXPRESSION_GRAMMAR, "no_repeat": NO_REPEAT}
-    return {**held, "max_tokens": MAX_EXPRESSION_TOKENS, **drawn}
+    return {**held, "max_tokens": MAX_EXPRESSION_TOKENS, "temperature": 0.0, **drawn(sample)}
 
 
 def _value(
@@ -170,11 +157,6 @@ def _refused(model: ResolvedModel, reply: Reply, reason: str) -> UnsupportedQues
     return UnsupportedQuestionError(
         f"{_name(model)} wrote {reply.text!r}{reason}; name a general model with --solver."
     )
-
-
-def _no_call(call: Call) -> Reply:
-    """The question was an expression itself: it is calculated, and nobody is asked."""
-    return Reply("", cut_off=False, usage=no_usage(call.role, call.model.name, 0, 0.0))
 
 
 def _name(model: ResolvedModel) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import BudgetExhaustedError, ReplyError, must_be_raised
+from ..errors import BudgetExhaustedError, ReplyError
 from ..models.references import ResolvedModel
 from ..plan import Plan, Subquestion, critical_path
 from ..prompts import Prompts
-from .answers import AnswerRow, answered, failed
-from .attempts import attempts
+from .answers import AnswerRow, answered
+from .attempts import attempts, sample_row
 from .composer import compose, found_so_far, is_told_by_line
 from .decomposer import Decomposition, decompose
 from .events import Event
@@ -183,24 +183,12 @@ def divided_samples(
         undivided = attempts(problem, count, model=model, start=start, **options)
         return found, (yield from undivided)
 
-    def sample(number: int) -> Steps[AnswerRow]:
-        path = [f"sample {number}"]
-        try:
-            return (
-                yield from divided_row(
-                    problem, whole, plan, settings, composer, sample=number, within=path
-                )
-            )
-        except Exception as error:
-            if must_be_raised(error):
-                raise
-            return failed(whole, error, settings.solvers.first)
-
-    found_rows = yield Together([sample(start + number) for number in range(count)])
-    for row in found_rows:
-        if isinstance(row, BaseException):
-            raise row
-    return found, found_rows
+    steps = [
+        divided_row(problem, whole, plan, settings, composer, sample=k, within=[f"sample {k}"])
+        for k in range(start, start + count)
+    ]
+    results = yield Together(steps)
+    return found, [sample_row(problem, settings.solvers.first, each) for each in results]
 
 
 def nested_events(steps: Steps[Any], within: Sequence[Any]) -> Steps[Any]:

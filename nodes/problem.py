@@ -74,13 +74,7 @@ class Problem:
     @property
     def asked(self) -> dict[str, Any]:
         """The problem as JSON-native values, for a graph's state."""
-        return {
-            "question": self.question,
-            "context": self.context,
-            "hints": self.hints,
-            "attempt": dict(self.attempt),
-            "fallback": self.fallback,
-        }
+        return {**vars(self), "attempt": dict(self.attempt)}
 
     @property
     def with_hints(self) -> str:

@@ -12,7 +12,7 @@ from ..models.references import ResolvedModel
 from ..plan import Plan, Subquestion
 from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
-from .calls import SAMPLES_APART, Call
+from .calls import Call, drawn
 from .expression import exact_answers, solve_expression
 from .problem import Problem
 from .replies import Reply, whole_text
@@ -74,7 +74,7 @@ def solve_subquestion(
             target = subquestion.id, subquestion.text
             exact = exact_answers(known.values())
             return (yield from solve_expression(asked, str(seen), lines, target, exact))
-        reply = yield replace(asked, options=_drawn(number))
+        reply = yield replace(asked, options=drawn(number))
         return whole_text(reply, _REPLY), reply
 
     if choice.samples == 1:
@@ -163,16 +163,10 @@ def solve_undivided(
         refuse_prose(model, style)
         answer, reply = yield from solve_expression(call, str(seen), [], None)
         return answer, answered(question, problem.question, answer, [reply], model, sources)
-    reply = yield replace(call, options=_drawn(sample))
+    reply = yield replace(call, options=drawn(sample))
     text = whole_text(reply, _REPLY)
     answer = final_answer(text) if style == "cot" else text
     return answer, answered(question, problem.question, text, [reply], model, sources)
-
-
-def _drawn(sample: int) -> dict[str, Any]:
-    """Options for models in this process; hosted ones draw by their own temperature."""
-    seed = sample % SAMPLES_APART
-    return {"temperature": 0.7, "seed": seed} if seed else {}
 
 
 def undivided_row(

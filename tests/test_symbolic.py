@@ -12,10 +12,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph_decompose import Budget, UserError, create_decomposition_graph
 from langgraph_decompose.errors import MissingDependencyError
-from langgraph_decompose.graphs.roles import Roles
-from langgraph_decompose.graphs.symbolic import REPAIRS, build_symbolic
-from langgraph_decompose.nodes.solvers import Solvers
-from langgraph_decompose.prompts import load_prompts
+from langgraph_decompose.graphs import symbolic
+from langgraph_decompose.graphs.symbolic import REPAIRS
 from langgraph_decompose.testing import LatencyServer, ServerReply
 from langgraph_decompose.tools import smt
 from langgraph_decompose.tools.formalisation import (
@@ -45,13 +43,11 @@ class Asked:
         how: str,
         replies: list[Any],
         question: str = DOUBLE,
-        *,
-        z3: Any = None,
         **options: Any,
     ) -> None:
         left = list(replies)
         with LatencyServer(lambda *_: left.pop(0)) as server:
-            graph = graph_of(f"openai:m@{server.url}", z3, **options)
+            graph = graph_of(f"openai:m@{server.url}", **options)
             value = {"question": question}
             begin = time.monotonic()
             if how == "sync":
@@ -64,16 +60,9 @@ class Asked:
         self.answer, self.status = self.result["answer"], self.result["status"]
 
 
-def graph_of(solver: Any, z3: Any = None, **options: Any) -> Any:
-    """The public graph or, to set the limits of Z3, the strategy's own."""
+def graph_of(solver: Any, **options: Any) -> Any:
     saver = InMemorySaver()
-    if z3 is None:
-        return create_decomposition_graph(
-            solver, strategy="symbolic", checkpointer=saver, **options
-        )
-    solvers = Solvers(solver)
-    roles = Roles(solvers.first, solvers, solvers.first, load_prompts())
-    return build_symbolic(roles, **z3).compile(checkpointer=saver)
+    return create_decomposition_graph(solver, strategy="symbolic", checkpointer=saver, **options)
 
 
 @both
@@ -179,20 +168,25 @@ def test_what_z3_cannot_decide_ends_in_time(how: str, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(smt._Run, "__init__", patient)
     endless = formalised(CUBES, "", "{x}")
-    asked = Asked(how, [endless, RIGHT], z3={"seconds": 1.0})
+    monkeypatch.setattr(symbolic, "SECONDS", 1.0)
+    asked = Asked(how, [endless, RIGHT])
     assert (asked.answer, asked.status) == ("42", "ok")
     assert "Z3 took over 1 seconds" in asked.prompts[1]
     assert asked.seconds < 30
 
 
 @both
-def test_a_script_that_eats_memory_is_a_clear_error(how: str) -> None:
+def test_a_script_that_eats_memory_is_a_clear_error(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hungry = formalised(
         "(declare-const a (_ BitVec 4000))(declare-const b (_ BitVec 4000))",
         "(assert (= (bvmul a b) (_ bv12345678912345677 4000)))(assert (bvugt a b))",
         "{a}",
     )
-    asked = Asked(how, [hungry, RIGHT], z3={"megabytes": 150, "seconds": 60.0})
+    monkeypatch.setattr(symbolic, "MEGABYTES", 150)
+    monkeypatch.setattr(symbolic, "SECONDS", 60.0)
+    asked = Asked(how, [hungry, RIGHT])
     assert (asked.answer, asked.status) == ("42", "ok")
     assert "question: Z3 needed over 150 MB" in asked.prompts[1]
 
@@ -276,10 +270,11 @@ def test_cancelling_ends_z3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return started[-1]
 
     monkeypatch.setattr(smt, "_start", noted)
+    monkeypatch.setattr(symbolic, "SECONDS", 600.0)
 
     async def main() -> None:
         with LatencyServer(lambda *_: formalised(CUBES, "", "{x}")) as server:
-            graph = graph_of(f"openai:m@{server.url}", {"seconds": 600.0})
+            graph = graph_of(f"openai:m@{server.url}")
             running = asyncio.create_task(graph.ainvoke({"question": DOUBLE}, THREAD))
             assert await asyncio.to_thread(begun.wait, 30)
             running.cancel()
