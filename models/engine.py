@@ -67,7 +67,8 @@ class Engine:
         self._model = load_model(settings.path, settings.n_gpu_layers)
         self.vocab = llama_cpp.llama_model_get_vocab(self._model)
         native = llama_cpp.llama_model_n_ctx_train(self._model)
-        self.n_ctx = min(settings.n_ctx or _DEFAULT_CONTEXT, trained or native)
+        self._most = trained or native
+        self.n_ctx = min(settings.n_ctx or _DEFAULT_CONTEXT, self._most)
         self._context = new_context(self._model, settings.path, self.n_ctx, settings.n_threads)
         self._cache = PrefixCache(self._context)
         self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
@@ -127,9 +128,10 @@ class Engine:
         """
         room = self.n_ctx - len(prompt)
         if room < 1:
+            more = f" (its n_ctx may be up to {self._most})" if self.n_ctx < self._most else ""
             raise PromptTooLongError(
                 f"the text has {len(prompt)} tokens, over the model's limit of "
-                f"{self.n_ctx - 1}; shorten it or name a model with a longer context."
+                f"{self.n_ctx - 1}{more}; shorten it or name a model with a longer context."
             )
         sequence = self._cache.reuse(prefix_key, prompt)
         cached = len(sequence.tokens)

@@ -11,20 +11,22 @@ from typing import Any
 from ..errors import MissingDependencyError
 from .forks import ForkedLock
 
-INSTALL_HINT = (
-    "pip install 'llama-cpp-python>=0.3.36' compiles it (about 5 minutes); for a prebuilt wheel "
-    "add --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
-)
+_PACKAGE = "'llama-cpp-python>=0.3.36'"
 
 try:
     import llama_cpp as _llama_cpp
 except ImportError:
+    # Without --prefer-binary, pip compiles PyPI's source wherever that is newer than the wheels.
     raise MissingDependencyError(
-        f"a GGUF model needs llama-cpp-python, which isn't installed: {INSTALL_HINT}."
+        "a GGUF model needs llama-cpp-python, which isn't installed: "
+        f"pip install {_PACKAGE} compiles it (about 5 minutes); for a prebuilt wheel add "
+        "--prefer-binary --extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu."
     ) from None
 except (OSError, RuntimeError) as error:
+    # As a prebuilt wheel that needs musl, a C library that most systems lack.
     raise MissingDependencyError(
-        f"llama-cpp-python is installed but doesn't load ({error}); reinstall it: {INSTALL_HINT}."
+        f"llama-cpp-python is installed but doesn't load ({error}); compile it anew: pip install "
+        f"--force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python {_PACKAGE}."
     ) from None
 
 # The ctypes bindings carry no useful types.

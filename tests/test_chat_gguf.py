@@ -192,6 +192,14 @@ def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
     assert bundled.invoke(ask(QUESTION)).content == PLAN
 
 
+def test_a_prompt_over_a_shorter_context_is_told_how_long_it_may_be() -> None:
+    with (
+        ChatGGUF(model_path=bundled_model_path(), n_ctx=64) as model,
+        pytest.raises(PromptTooLongError, match=r"limit of 63 \(its n_ctx may be up to 382\); sho"),
+    ):
+        model.invoke(ask("why " * 500))
+
+
 def test_the_constant_prefix_is_reused_when_two_roles_alternate() -> None:
     prefixes = ["Plan the question. " * 8, "Solve the question. " * 8]
     with ChatGGUF(model_path=bundled_model_path(), n_ctx=384) as model:

@@ -474,7 +474,7 @@ def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
         assert done.code == 2
         [line] = done.err.splitlines()
         assert "pip install 'llama-cpp-python" in line
-        assert "prebuilt wheel" in line
+        assert "prebuilt wheel add --prefer-binary " in line
     server = f"openai:m@{openai_server.url}"
     openai_server.replies = ["#1 A?"]
     done = decompose("ask", "Why?", "--solver", server, "--decomposer", server, env=env)
@@ -482,6 +482,17 @@ def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
     doctor = decompose("doctor", env=env)
     assert doctor.code == 1
     assert "pip install 'llama-cpp-python" in doctor.out
+
+
+def test_a_llama_cpp_that_does_not_load_is_compiled_anew(
+    decompose: Decompose, tmp_path: Path
+) -> None:
+    (tmp_path / "llama_cpp.py").write_text("raise RuntimeError('libc.musl-x86_64.so.1: missing')")
+    done = decompose("plan", "Why?", env={"PYTHONPATH": str(tmp_path)})
+    assert (done.code, done.out) == (2, "")
+    [line] = done.err.splitlines()
+    assert "doesn't load (libc.musl-x86_64.so.1: missing); compile it anew: pip install " in line
+    assert "--force-reinstall" in line, "else pip does nothing, since it is installed"
 
 
 def test_a_closed_pipe_is_no_error() -> None:
