@@ -17,24 +17,54 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from langgraph_decompose import ChatGGUF, bundled_model_path
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+# A busy machine takes its time: where CI isn't set, Hypothesis fails whatever takes over 0.2 s.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+# What a user may have set for programs like ours, and for how a terminal is written to.
+_SET = ("DECOMPOSE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "HF_", "RAY_ADDRESS")
+_SHOWN = ("VISUAL", "EDITOR", "FORCE_COLOR", "NO_COLOR", "TTY_")
+_INSTEAD = {
+    "HF_HUB_OFFLINE": "1",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "TERM": "xterm",
+    "COLUMNS": "80",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_in_particular(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No configuration, no keys, no proxy, no editor: what a fresh machine has.
+
+    For the session, since what a module prepares comes before the fixtures of its tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_SET + _SHOWN) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        for name, value in _INSTEAD.items():
+            patch.setenv(name, value)
+        _keep_in(tmp_path_factory.mktemp("nobody"), patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def nobody_in_particular(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No configuration, no keys, no network: what a fresh machine has."""
-    for name in list(os.environ):
-        if name.startswith(("DECOMPOSE_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "HF_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test finds what another has kept."""
+    _keep_in(tmp_path, monkeypatch)
+
+
+def _keep_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    for kind in ("config", "state", "cache"):
+        patch.setenv(f"XDG_{kind.upper()}_HOME", str(folder / kind))
+    patch.setenv("HF_HOME", str(folder / "huggingface"))
 
 
 @pytest.fixture

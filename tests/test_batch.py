@@ -414,7 +414,7 @@ def test_killed_between_a_node_s_update_and_its_checkpoint_a_question_goes_on(
     assert world.models().count("decomposer") == 1
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 def test_a_thousand_questions_killed_three_times(world: World, tmp_path: Path, capsys: Any) -> None:
     """The result is that of an undisturbed run, and no reply that came is paid for again.
 

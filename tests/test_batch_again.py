@@ -12,6 +12,8 @@ from langgraph_decompose.cli.batch_files import read_rows
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
+from .test_faults_limits import hold_back
+
 
 @pytest.fixture
 def server() -> Iterator[LatencyServer]:
@@ -159,6 +161,7 @@ def test_beyond_a_budget_nothing_is_composed_to_be_thrown_away(
         return {"decomposer": "#1 Which?\n#2 And where? <- #1"}.get(body["model"], "x")
 
     monkeypatch.setattr(batch.server, "reply", reply)
+    hold_back(batch.server, "#2", until=2)  # The plan is paid for once the first line is asked.
     models = [f"--{role}=openai:{role}@{batch.server.url}" for role in ("decomposer", "composer")]
     divided = ["--strategy=dag", *models]
     for _ in range(2):  # The first lines are solved while the plan is written.

@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_questions_and_another_seed_others() -> Non
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_expressions_lead_to_the_answers_beside_them(seed: int) -> None:
     (example,) = generate(1, seed, {"arithmetic": 1})
     answers: dict[str, str] = {}

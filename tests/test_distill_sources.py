@@ -352,6 +352,7 @@ def test_no_secret_of_a_teacher_is_written(teacher: LatencyServer, tmp_path: Pat
     secret = f"openai:any@{teacher.url}".replace("http://", "http://user:s3cret@")
     make(taught(teacher, file, teacher=secret), tmp_path / "out")
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert written
     assert not any(b"s3cret" in path.read_bytes() for path in written)
 
 

@@ -172,7 +172,7 @@ def test_figures_are_the_same_to_the_digit(questions: Path, tmp_path: Path) -> N
     assert found[0] == found[1]
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)  # A process that can't begin is waited for 20 s.
 def test_killed_twenty_times_it_ends_like_an_undisturbed_run(
     server: LatencyServer, questions: Path, tmp_path: Path, capsys: Any
 ) -> None:

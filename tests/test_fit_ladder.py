@@ -155,7 +155,7 @@ def test_where_nothing_is_right_there_is_nothing_to_choose(tmp_path: Path) -> No
 letters = st.text("rrrwx-", min_size=10, max_size=10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6).flatmap(lambda n: st.lists(
     st.lists(letters, min_size=n, max_size=n), min_size=6, max_size=6)))  # fmt: skip
 def test_a_ladder_is_never_worse_than_its_best_first_rung(items: list[list[str]]) -> None:
@@ -226,7 +226,7 @@ scripts = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scripts, rungs)
 def test_what_is_simulated_is_what_escalate_does(script: dict[str, str], ladder: Any) -> None:
     # The first line of `sequential` can't be told from one of `dag`; it is of no consequence.

@@ -67,7 +67,7 @@ near_plans = st.lists(
 ).map("\n".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(near_plans)
 @example("atomic")
 @example("atomic\n")

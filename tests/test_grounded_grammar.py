@@ -80,7 +80,7 @@ def test_nearly_all_written_plans_keep_to_it(accepts: Callable[[str, str], bool]
 words = st.text(st.sampled_from('Abc12#<-"\\^[]?,. \n'), max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(words, st.lists(words, max_size=3).map("\n".join))
 def test_what_it_accepts_is_a_plan(engine: Engine, question: str, plan: str) -> None:
     grammar = grounded_grammar(question)

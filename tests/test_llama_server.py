@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -27,7 +26,6 @@ def server() -> Iterator[str]:
         [*command, "--n_ctx", "384", "--n_threads", "1"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "NO_PROXY": "127.0.0.1"},
     )
     url = f"http://127.0.0.1:{port}/v1"
     try:

@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import shutil
 
     source = tmp_path_factory.mktemp("source") / "copy"
-    ignore = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
+    ignore = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
     shutil.copytree(ROOT, source, ignore=ignore)
     for stray in ("build/lib/langgraph_decompose/old.py", "graphs/.notes.txt", "secret.env"):
         (source / stray).parent.mkdir(parents=True, exist_ok=True)

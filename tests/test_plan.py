@@ -89,7 +89,7 @@ def test_any_json_parses_or_fails_with_a_plan_error(value: object) -> None:
             pass
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from(["a", "<-", "#1 a\n", "1. x\n", "[", '{"a":', "- ", "<think>", "#", "\n", "`"])
 )

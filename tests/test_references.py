@@ -628,6 +628,6 @@ def test_a_file_of_the_hub_is_fetched_once_and_then_works_offline(hub: str, tmp_
     assert "Traceback" not in missing.stderr
     begin = time.monotonic()
     unknown = run("gguf:hf:me/tiny/other.gguf", **unreachable)
-    assert time.monotonic() - begin < 15, "huggingface_hub itself tries for 24 s"
+    assert time.monotonic() - begin < 20, "huggingface_hub itself tries for 24 s"
     assert unknown.returncode == 2
     assert "'other.gguf' isn't in the local cache and the hub can't be reached" in unknown.stderr

@@ -383,8 +383,6 @@ def test_an_edit_that_can_t_be_run_is_edited_further(
 def test_a_plan_can_be_typed_or_rejected_or_left_for_later(
     world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("EDITOR", raising=False)
-    monkeypatch.delenv("VISUAL", raising=False)
     say(monkeypatch, "e\n#1 Who?\n#2 Where? <- #1\n\n")
     assert main(["ask", "All?", "--review", "--json", *world.flags]) == 0
     result = json.loads(capsys.readouterr().out)

@@ -12,7 +12,7 @@ from langgraph_decompose.nodes.schedule import Schedule
 from langgraph_decompose.plan import parse_partial
 
 MOST = 7
-checked = settings(deadline=None, derandomize=True)
+checked = settings(derandomize=True)
 WORDS = st.text("abc #1?<-", min_size=1, max_size=12).filter(str.strip)
 
 

@@ -32,7 +32,7 @@ HUNGRY = (
     "(declare-const a (_ BitVec 4000))(declare-const b (_ BitVec 4000))"
     "(assert (= (bvmul a b) (_ bv12345678912345677 4000)))(assert (bvugt a b))"
 )
-checked = settings(deadline=None, derandomize=True, max_examples=300)
+checked = settings(derandomize=True, max_examples=300)
 
 
 @checked

@@ -136,10 +136,10 @@ def test_a_line_that_a_repaired_plan_drops_asks_nothing_more() -> None:
     def once_a_is_verified(line: str) -> float:
         return 0.0 * ("B?" in line and verifying.wait(30))
 
-    threads, solver = threading.active_count(), ScriptedChatModel(replies=reply)
+    threads, solver = {*threading.enumerate()}, ScriptedChatModel(replies=reply)
     with LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_verified) as planning:
         result = create_decomposition_graph(solver, **repaired(planning.url)).invoke(ASKED)
-    assert soon(lambda: threading.active_count() == threads)
+    assert soon(lambda: {*threading.enumerate()} <= threads)
     assert (result["answer"], len(solver.prompts)) == ("x", 3)
     assert sum(row["calls"] for row in result["usage"]) == 2 + 3
 
