@@ -25,6 +25,7 @@ from .check.quality_table import quality_table
 from .check.settings import CheckSettings
 from .export.export import ExportSettings, check_exportable, export
 from .export.gguf_tensors import architecture_of
+from .export.gguf_tokenizer import check_tokenizer
 from .make_sources import make_sources
 from .processes import rank_and_world
 from .records import read_examples
@@ -156,7 +157,7 @@ def run_recipe(
     trained = manifest.read_manifest(out / "train").get("finished")
     if "train" in steps and not trained:
         check_machine(settings)  # Before hours of collecting.
-        if not (recipe.export.get("converter") or settings.student == "scratch"):
+        if not recipe.export.get("converter"):
             _check_student(settings)
     if "check" in steps and not recipe.checking(unmade)[1]:
         raise UserError("the recipe names nothing to check with: 'held_out' under 'check'.")
@@ -214,9 +215,13 @@ def _tell_what_is_repeated(
 
 
 def _check_student(settings: TrainSettings) -> None:
-    """Refuse a student of others that couldn't be exported once it is trained."""
+    """Refuse a student of others, or its tokenizer, that couldn't be exported once trained."""
     from .train.student import load_config, load_tokenizer
 
+    if settings.student == "scratch":
+        if settings.scratch.tokenizer:
+            check_tokenizer(load_tokenizer(settings, (), Path()))
+        return
     config = load_config(settings)
     architecture_of(config.to_dict())  # First: its tokenizer may need another package.
     check_exportable(config, load_tokenizer(settings, (), Path()))

@@ -82,6 +82,7 @@ def test_a_good_file_passes_every_check(checked: Path) -> None:
     assert set(reports) == {"model-f16.gguf", "model-q8_0.gguf"}
     f16 = reports["model-f16.gguf"]
     assert {finding["name"] for finding in f16["findings"]} == {
+        "contract metadata",
         "tokenisation",
         "same likeliest token",
         "difference of log-probabilities",
@@ -257,6 +258,19 @@ def other_template(file: Path, model_dir: Path) -> None:
     export_changed(file, model_dir, strict)
 
 
+def purpose_forgotten(file: Path, model_dir: Path) -> None:
+    """As of a file that was converted past the export: it would get the general prompts."""
+    export_changed(file, model_dir, lambda copy: (copy / "decompose.json").unlink())
+
+
+def other_purpose(file: Path, model_dir: Path) -> None:
+    def solve(copy: Path) -> None:
+        path = copy / "decompose.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"roles": ["solver"]}))
+
+    export_changed(file, model_dir, solve)
+
+
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
@@ -266,6 +280,8 @@ def other_template(file: Path, model_dir: Path) -> None:
         (tokens_swapped, "tokenisation"),
         (digits_together, "tokenisation"),
         (other_template, "chat template"),
+        (purpose_forgotten, "contract metadata: nothing, not decomposer, last"),
+        (other_purpose, "contract metadata: solver, last, not decomposer, last"),
     ],
 )
 def test_a_damaged_file_fails_and_isn_t_published(

@@ -454,11 +454,13 @@ def test_the_user_s_converter_writes_what_isn_t_exported_here(
     edit(model_dir / "decompose.json", domain="books")
     converter = tmp_path / "convert_hf_to_gguf.py"
     converter.write_text(CONVERTER)
-    export(ExportSettings(converter=str(converter)), model_dir, tmp_path / "gguf")
+    settings = ExportSettings(converter=str(converter), name="library")
+    export(settings, model_dir, tmp_path / "gguf")
     for name in ("model-f16.gguf", "model-q8_0.gguf"):
         contract = read_contract(tmp_path / "gguf" / name)
         assert contract is not None
         assert contract.domain == "books"
+        assert read_metadata(tmp_path / "gguf" / name)["general.name"] == "library"
 
 
 def test_a_converter_that_fails_is_quoted(model_dir: Path, tmp_path: Path) -> None:

@@ -286,6 +286,17 @@ def test_what_would_fail_at_the_end_fails_before_the_first_source(tmp_path: Path
     tokenizer.backend_tokenizer.normalizer = normalizers.Prepend("▁")
     students.save(students.student("llama", len(tokenizer)), tokenizer, tmp_path / "spaced")
     refused("'Prepend'", {"student": str(tmp_path / "spaced")}, RECIPE["check"])
+    given = {"scratch": {"tokenizer": str(tmp_path / "spaced")}}
+    refused("'Prepend'", given, RECIPE["check"])
+    tokenizer = students.tokenizer()
+    students.save(students.student("llama", len(tokenizer)), tokenizer, tmp_path / "byteless")
+    file = tmp_path / "byteless" / "tokenizer.json"
+    parts = json.loads(file.read_text())
+    vocabulary = parts["model"]["vocab"]
+    vocabulary["not a byte"] = vocabulary.pop("ÿ")  # 255, which is in no text.
+    file.write_text(json.dumps(parts))
+    byteless = {"student": str(tmp_path / "byteless")}
+    refused("lacks 1 of the 256 bytes", byteless, RECIPE["check"])
 
 
 def test_a_machine_without_gpu_is_enough_once_training_is_finished(

@@ -206,6 +206,9 @@ def _findings(
     """
     measured["parameters"] = parameters(path)
     quantised = read_metadata(path).get("general.file_type") not in _F16
+    held = read_contract(path)
+    if reference.declared:
+        yield gate.contract(held, reference.declared)
     yield gate.tokenisation(reference.tokenizer, str(path), texts)
     least = settings.agreement_quantised if quantised else settings.agreement_f16
     most = settings.difference_quantised if quantised else settings.difference_f16
@@ -213,7 +216,6 @@ def _findings(
     measured["agreement"] = asdict(agreed)
     yield from found
     least = settings.replies_quantised if quantised else settings.replies_f16
-    held = read_contract(path)
     with open_engine(str(path)) as engine:
         yield gate.template(engine)
         for role in reference.asked:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
 from ...evals.grounding import ungrounded_lines
 from ...models.engine import Engine
+from ...models.gguf_file import Contract
 from ...models.loading import BATCH
 from ...plan import Plan, PlanError, parse_plan
 from ..export.any_messages import CONVERSATIONS, SYSTEM, USER, refusals
@@ -39,6 +40,18 @@ class Finding:
     found: str
     limit: str
     examples: tuple[str, ...] = ()
+
+
+def contract(held: Contract | None, declared: Mapping[str, Any]) -> Finding:
+    """The file says of itself what its checkpoint was trained for: by that it is asked."""
+    grounded = declared.get("grounded") is True
+    expected = _purpose(declared["roles"], declared["final"], grounded=grounded)
+    found = _purpose(held.roles, held.final, grounded=held.grounded) if held else "nothing"
+    return Finding("contract metadata", found == expected, found, expected)
+
+
+def _purpose(roles: Sequence[str], final: str, *, grounded: bool) -> str:
+    return ", ".join([*roles, final, *["grounded"] * grounded]) if roles else "nothing"
 
 
 def tokenisation(tokenizer: Any, path: str, texts: list[str]) -> Finding:

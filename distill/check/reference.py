@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ..export.contract_file import read_contract_file
 from ..export.hf_model import load_model, load_tokenizer
 from ..records import Example
 from ..train.samples import Role, Sample, samples
@@ -25,6 +26,7 @@ class Reference:
 
     Attributes:
         tokenizer: Its tokenizer.
+        declared: What it says it was trained for; {} if it doesn't say.
         pairs: Held-out prompts and replies as token ids, of all roles.
         predicted: What it expects at each token of these replies.
         asked: Questions of each role to reply to.
@@ -35,6 +37,7 @@ class Reference:
     """
 
     tokenizer: Any
+    declared: dict[str, Any]
     pairs: list[TokenPair]
     predicted: list[Prediction]
     asked: dict[Role, list[Sample]]
@@ -84,6 +87,7 @@ def ask_checkpoint(
     }
     return Reference(
         tokenizer,
+        read_contract_file(model_dir),
         pairs,
         predictions(lambda ids, first: reference_log_probabilities(model, ids, first), pairs),
         asked,

@@ -24,9 +24,8 @@ from .gguf_tensors import (
 from .gguf_tokenizer import (
     add_tokenizer,
     chat_template,
+    check_tokenizer,
     exported_template,
-    pre_tokenizer_name,
-    tokenizer_parts,
 )
 from .hf_model import (
     Weights,
@@ -128,7 +127,7 @@ def check_exportable(config: Any, tokenizer: Any) -> None:
         UserError: With what llama.cpp or the export doesn't know.
     """
     refuse_what_differs(config, architecture_of(config.to_dict()))
-    pre_tokenizer_name(tokenizer_parts(tokenizer))
+    check_tokenizer(tokenizer)
 
 
 def _check_model(settings: ExportSettings, model_dir: Path, contract: dict[str, Any]) -> None:
@@ -143,7 +142,7 @@ def _check_model(settings: ExportSettings, model_dir: Path, contract: dict[str, 
             "know how to ask the model; set tokenizer.chat_template and save it again."
         )
     if here and is_adapter(model_dir):  # Its model is looked at when it is merged.
-        pre_tokenizer_name(tokenizer_parts(tokenizer))
+        check_tokenizer(tokenizer)
     elif here:
         check_exportable(load_config(model_dir), tokenizer)
 
@@ -163,7 +162,7 @@ def _write_f16(
     except ImportError as error:
         raise needs_training_packages(error) from None
     if settings.converter:
-        _convert(settings.converter, model_dir, contract, path)
+        _convert(settings.converter, model_dir, contract, path, name)
         return
     architecture = architecture_of(read_json(model_dir / "config.json"))
     config, tokenizer = load_config(model_dir), load_tokenizer(model_dir)
@@ -223,8 +222,10 @@ def _check_room(directory: Path, needed: int) -> None:
         )
 
 
-def _convert(converter: str, model_dir: Path, contract: dict[str, Any], path: Path) -> None:
-    """Let llama.cpp's script write the file, then add template and purpose."""
+def _convert(
+    converter: str, model_dir: Path, contract: dict[str, Any], path: Path, name: str
+) -> None:
+    """Let llama.cpp's script write the file, then add name, template and purpose."""
     plain = path.with_name(f"{path.name}.plain")
     command = [sys.executable, converter, str(model_dir), "--outfile", str(plain)]
     try:
@@ -234,7 +235,7 @@ def _convert(converter: str, model_dir: Path, contract: dict[str, Any], path: Pa
         if done.returncode != 0 or not plain.exists():
             reason = (done.stderr.strip() or done.stdout.strip() or "no reason").splitlines()[-1]
             raise UserError(f"the converter {converter!r} failed: {reason}")
-        pairs = contract_metadata(contract)
+        pairs = {"general.name": name, **contract_metadata(contract)}
         if template := exported_template(load_tokenizer(model_dir)):
             pairs["tokenizer.chat_template"] = template
         _copy_with_pairs(plain, path, pairs)

@@ -34,6 +34,17 @@ _KNOWN = {
 _ADVICE = "train with a byte-level BPE, or name llama.cpp's convert_hf_to_gguf.py as the converter"
 
 
+def check_tokenizer(tokenizer: Any) -> None:
+    """Refuse a tokenizer that llama.cpp doesn't know, or that can't write every text.
+
+    Raises:
+        UserError: With what is the matter.
+    """
+    parts = tokenizer_parts(tokenizer)
+    pre_tokenizer_name(parts)
+    _check_bytes(parts["model"]["vocab"])
+
+
 def add_tokenizer(writer: Any, tokenizer: Any, rows: int, other_ends: list[int]) -> None:
     """Write a tokenizer into a GGUF file.
 
@@ -138,7 +149,6 @@ def _tokens(parts: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
             f"the tokenizer has {highest + 1} tokens but the model's embedding {rows} rows; "
             "they don't belong together."
         )
-    _check_bytes(vocabulary)
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [int(gguf.TokenType.UNUSED)] * rows
     for text, i in vocabulary.items():

@@ -124,6 +124,25 @@ def save_tokenizer(tokenizer: Any, directory: Path) -> None:
         raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
 
 
+def save_checkpoint(model: Any, tokenizer: Any, directory: Path) -> None:
+    """Write a model with its tokenizer.
+
+    Of how it writes, the tokens that begin, end and pad stay. The rest may contradict itself, such
+    as a temperature without sampling in published models, which Transformers 5.0 doesn't save.
+
+    Raises:
+        OSError: If that fails, as on a full disk.
+        SafetensorError: Likewise.
+    """
+    from transformers import GenerationConfig
+
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    kept = {name: getattr(model.generation_config, name, None) for name in names}
+    model.generation_config = GenerationConfig(**kept)
+    model.save_pretrained(str(directory))
+    save_tokenizer(tokenizer, directory)
+
+
 def load_model(model_dir: Path) -> Any:
     """The model in float32, ready to be asked; an adapter is put onto its base model.
 
@@ -181,8 +200,7 @@ def _merge(model_dir: Path, merged: Path) -> None:
 
     model, tokenizer = load_model(model_dir).merge_and_unload(), load_tokenizer(model_dir)
     try:
-        model.save_pretrained(merged)
-        save_tokenizer(tokenizer, merged)
+        save_checkpoint(model, tokenizer, merged)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{str(merged)!r} can't be written: {reason}; make room.") from None

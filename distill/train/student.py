@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import MissingDependencyError, UserError, first_line
-from ..export.hf_model import save_tokenizer
+from ..export.hf_model import save_checkpoint
 from .gguf_student import gguf_config, gguf_model, gguf_tokenizer
 from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
@@ -92,8 +92,7 @@ def save_model(model: Any, tokenizer: Any, directory: Path) -> None:
     if hasattr(model, "merge_and_unload"):
         model.save_pretrained(str(directory / "adapter"))
         model = model.merge_and_unload()
-    model.save_pretrained(str(directory))
-    save_tokenizer(tokenizer, directory)
+    save_checkpoint(model, tokenizer, directory)
 
 
 def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
