@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .nodes.final_verifier import verifier_node
     from .nodes.gate import gate_node
     from .nodes.scheduler import solver_node
+    from .nodes.session import Limits
     from .nodes.solvers import SolverOption
     from .nodes.understanding import understanding_node
     from .plan import Plan, PlanError, Subquestion, parse_plan, plan_grammar
@@ -37,6 +38,7 @@ __all__ = [
     "Budget",
     "ChatGGUF",
     "DecompositionMiddleware",
+    "Limits",
     "Meter",
     "Option",
     "Plan",
@@ -68,6 +70,7 @@ _HOME = {
     "Budget": ".nodes.budget",
     "ChatGGUF": ".models.chat_gguf",
     "DecompositionMiddleware": ".graphs.middleware",
+    "Limits": ".nodes.session",
     "Meter": ".nodes.budget",
     "Option": ".plan.allocation",
     "Plan": ".plan",

@@ -52,8 +52,9 @@ def gate_node(
 
     Args:
         gate: `never` splits nothing; `disagreement` splits if the samples disagree.
-        solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
-        samples: How many samples must agree under `disagreement`.
+        solver: A model reference, chat model, Runnable or compiled graph; or several as
+            `nodes.solvers.Solvers`.
+        samples: Undivided answers that are asked for under `disagreement`.
         prompts: Folder whose files replace the package's prompts of the same name.
         retriever: A LangChain retriever, or a function, that is asked for the question.
         limits: Budget for the question and timeout for a call.

@@ -52,7 +52,8 @@ def solver_node(
     those that need it are skipped.
 
     Args:
-        solver: A model reference, chat model, Runnable or compiled graph; or `Solvers`.
+        solver: A model reference, chat model, Runnable or compiled graph; or several as
+            `nodes.solvers.Solvers`.
         prompts: Folder whose files replace the package's prompts of the same name.
         retriever: A LangChain retriever, or a function, that is asked for each subquestion.
         answer_cache: Keeps answers between questions.

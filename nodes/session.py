@@ -18,12 +18,16 @@ from .waiting import to_its_end
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds that a user sets for every question.
+    """Bounds that a user sets for every question; the nodes of one graph are given the same.
 
     Attributes:
         budget: Caps for one question.
         call_timeout: Seconds for one call; the model's own timeout if None.
         shared_meter: Counts all questions together against one budget.
+
+    Example:
+        >>> Limits(Budget(max_calls=6)).call_timeout is None
+        True
     """
 
     budget: Budget | None = None

@@ -13,6 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph_decompose import (
     Budget,
+    Limits,
     UserError,
     composer_node,
     decomposer_node,
@@ -21,7 +22,6 @@ from langgraph_decompose import (
     understanding_node,
     verifier_node,
 )
-from langgraph_decompose.nodes.session import Limits
 from langgraph_decompose.testing import ScriptedChatModel
 from pydantic import BaseModel
 from typing_extensions import TypedDict
