@@ -463,6 +463,14 @@ def test_the_user_s_converter_writes_what_isn_t_exported_here(
         assert read_metadata(tmp_path / "gguf" / name)["general.name"] == "library"
 
 
+def test_a_model_in_the_working_directory_is_called_as_that_is(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model_dir)
+    export(ONLY_F16, Path(), tmp_path / "gguf")
+    assert read_metadata(tmp_path / "gguf" / "model-f16.gguf")["general.name"] == model_dir.name
+
+
 def test_a_converter_that_fails_is_quoted(model_dir: Path, tmp_path: Path) -> None:
     converter = tmp_path / "convert_hf_to_gguf.py"
     converter.write_text("raise SystemExit('Model GPTNeoX is not supported')")

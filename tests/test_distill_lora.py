@@ -217,15 +217,16 @@ def test_a_student_s_tokenizer_cuts_as_its_file_says(data: str, tmp_path: Path) 
     assert len(kept) == len(own)
 
 
-def test_settings_for_writing_that_contradict_each_other_are_left_out(
+def test_settings_for_writing_that_can_t_be_saved_are_left_out(
     qwen2: str, data: str, tmp_path: Path
 ) -> None:
-    """Published models have a temperature and don't sample: Transformers 5.0 doesn't save that."""
-    given = {"temperature": 0.9, "top_p": 0.6, "eos_token_id": [2, 5]}
+    """As of published models: a temperature without sampling, a token for padding that is none."""
+    given = {"temperature": 0.9, "top_p": 0.6, "eos_token_id": [2, 5], "pad_token_id": -1}
     (Path(qwen2) / "generation_config.json").write_text(json.dumps(given))
     train(settings(qwen2, data, max_steps=1), tmp_path / "out")
     kept = json.loads((tmp_path / "out/model/generation_config.json").read_text())
     assert kept["eos_token_id"] == [2, 5], "the export reads them"
+    assert kept["pad_token_id"] == load_tokenizer(Path(qwen2)).pad_token_id
     assert not {"temperature", "top_p"} & kept.keys()
 
 

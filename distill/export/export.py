@@ -109,7 +109,8 @@ def export(
         progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
         file = manifest.written_whole(f16, "part")
         with whole_model(model_dir, directory) as whole, file as temporary:
-            _write_f16(settings, whole, contract, temporary, settings.name or model_dir.name)
+            name = settings.name or model_dir.absolute().name  # Of "." the folder's.
+            _write_f16(settings, whole, contract, temporary, name)
     counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
     for kind, name in zip(settings.quantisations, names[1:], strict=True):
         target = directory / name

@@ -127,8 +127,8 @@ def save_tokenizer(tokenizer: Any, directory: Path) -> None:
 def save_checkpoint(model: Any, tokenizer: Any, directory: Path) -> None:
     """Write a model with its tokenizer.
 
-    Of how it writes, the tokens that begin, end and pad stay. The rest may contradict itself, such
-    as a temperature without sampling in published models, which Transformers 5.0 doesn't save.
+    Of how it writes, the tokens that begin and end stay. The rest may be what Transformers doesn't
+    save, as in published models: a temperature without sampling, or -1 as the token that pads.
 
     Raises:
         OSError: If that fails, as on a full disk.
@@ -136,9 +136,12 @@ def save_checkpoint(model: Any, tokenizer: Any, directory: Path) -> None:
     """
     from transformers import GenerationConfig
 
-    names = ("bos_token_id", "eos_token_id", "pad_token_id")
-    kept = {name: getattr(model.generation_config, name, None) for name in names}
-    model.generation_config = GenerationConfig(**kept)
+    before = model.generation_config
+    model.generation_config = GenerationConfig(
+        bos_token_id=before.bos_token_id,
+        eos_token_id=before.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     model.save_pretrained(str(directory))
     save_tokenizer(tokenizer, directory)
 
