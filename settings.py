@@ -79,19 +79,14 @@ class Settings:
     models: Mapping[str, ModelTable] = field(default_factory=dict)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "decomposer": (str,), "solver": (str,), "composer": (str,), "strategy": (str,),
-    "max_subquestions": (int,), "prompts": (str,), "ref": (str,), "n_ctx": (int,),
-    "max_concurrency": (int,), "timeout": (int, float), "price_in": (int, float),
-    "price_out": (int, float), "api_key_env": (str,), "samples": (int,),
-    "call_timeout": (int, float), "max_calls": (int,), "max_tokens": (int,),
-    "max_seconds": (int, float), "max_cost": (int, float), "cache": (bool,),
-    "save_runs": (bool,), "keep_runs_days": (int, float), "gate": (str,), "attempts": (int,),
-    "dup": (bool,), "verify": (str,), "verifier": (str,), "max_depth": (int,),
-    "ladder": (str, list), "examples": (str, list), "verify_retries": (int,), "max_total": (int,),
-}  # fmt: skip
-
-
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "a text"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "Any": ((str, list), "a file or a list"),
+}
+"""What a setting may be in the file, by how it is declared above."""
 _MAY_BE_NONE = {item.name for item in fields(Settings) if item.default is None}
 _LEAST: dict[str, float] = {
     "n_ctx": 16, "timeout": 0.001, "price_in": 0, "price_out": 0, "call_timeout": 0.001,
@@ -191,19 +186,12 @@ def _table(path: Path, name: str, table: Any) -> ModelTable:
 
 
 def _checked(path: Path, where: str, values: dict[str, Any], cls: type[Any]) -> dict[str, Any]:
-    known = [f.name for f in fields(cls) if f.name != "models"]
+    known = {f.name: str(f.type).removesuffix(" | None") for f in fields(cls) if f.name != "models"}
     for name, value in values.items():
         if name not in known:
             raise UserError(f"{path}: {where}has no setting {name!r}; known: {', '.join(known)}.")
-        is_switch = _TYPES[name] == (bool,)
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool) != is_switch:
-            named = {
-                (str,): "a text",
-                (bool,): "true or false",
-                (int,): "a whole number",
-                (str, list): "a file or a list",
-            }
-            expected = named.get(_TYPES[name], "a number")
+        types, expected = _KINDS[known[name]]
+        if not isinstance(value, types) or isinstance(value, bool) != (known[name] == "bool"):
             raise UserError(f"{path}: {where}{name} must be {expected}, not {value!r}.")
         if not isinstance(value, str | bool | list):
             least = _LEAST.get(name, 1)

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -24,7 +25,7 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def in_processes(
-    work: Callable[..., T], jobs: Mapping[str, tuple[Any, ...]], done: Callable[[str, T], None]
+    work: Callable[..., T], jobs: Mapping[K, tuple[Any, ...]], done: Callable[[K, T], None]
 ) -> None:
     """Do a job in as many processes as there are cores, the first ones first.
 

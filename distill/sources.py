@@ -138,7 +138,7 @@ def make_source(
     if source.vary:
         examples = varied(examples, source.vary)
     plans = [0]
-    count = write_examples(path, _counting_plans(_told(examples, source.name, progress), plans))
+    count = write_examples(path, _told(examples, source.name, progress, plans))
     dropped = _dropped(directory) if source.screen is not None else ""
     if not count:
         why = f" ({len(left_out)} rows are left out, {left_out[0]})" if left_out else ""
@@ -193,19 +193,14 @@ def _may_be_anew(directory: Path) -> bool:
 
 
 def _told(
-    examples: Iterable[Example], name: str, progress: Callable[[str], None]
+    examples: Iterable[Example], name: str, progress: Callable[[str], None], plans: list[int]
 ) -> Iterator[Example]:
+    """The same, told of now and then, while those that have a plan are counted in `plans[0]`."""
     for count, example in enumerate(examples, 1):
+        plans[0] += len(example.plan) > 1
         yield example
         if count % _TOLD_EVERY == 0:
             progress(f"{name}: {count:,} examples")
-
-
-def _counting_plans(examples: Iterable[Example], plans: list[int]) -> Iterator[Example]:
-    """The same, while those that have a plan are counted in `plans[0]`."""
-    for example in examples:
-        plans[0] += len(example.plan) > 1
-        yield example
 
 
 def _examples(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, PlanError
 
 # What Python calls white space or a control character; none of it occurs in a clean text.
-_BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 @lru_cache(maxsize=32)
@@ -29,24 +29,24 @@ def plan_grammar(max_subquestions: int = 8, *, atomic: bool = True) -> str:
         >>> plan_grammar(2).splitlines()[0]
         'root ::= "atomic" | line-1'
     """
+    rules = plan_rules(max_subquestions, atomic=atomic, text=f"text-{MAX_TEXT_CHARS}")
+    return "\n".join([*rules, *_text_rules()]) + "\n"
+
+
+def plan_rules(max_subquestions: int, *, atomic: bool, text: str) -> list[str]:
+    """The rules of a plan's lines and of what they may need; `text` names that of their texts.
+
+    Raises:
+        PlanError: If the cap is out of range.
+    """
     if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
         raise PlanError(f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}")
-    rules = [root_rule(atomic=atomic)]
+    rules = ['root ::= "atomic" | line-1' if atomic else "root ::= line-1"]
     for n in range(1, max_subquestions + 1):
         needs = f' (" <-" needs-{n})?' if n > 1 else ""
         following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""
-        rules.append(f'line-{n} ::= "#{n} " text-{MAX_TEXT_CHARS}{needs}{following}')
-    return "\n".join([*rules, *needs_rules(max_subquestions), *_text_rules()]) + "\n"
-
-
-def root_rule(*, atomic: bool) -> str:
-    """The first rule: a plan, or the word `atomic` where it is allowed."""
-    return 'root ::= "atomic" | line-1' if atomic else "root ::= line-1"
-
-
-def needs_rules(max_subquestions: int) -> list[str]:
-    """The rules `needs-2`, `needs-3` and so on: what may follow ` <-` on each line."""
-    return [f"needs-{n} ::= {_ascending(n)}" for n in range(2, max_subquestions + 1)]
+        rules.append(f'line-{n} ::= "#{n} " {text}{needs}{following}')
+    return rules + [f"needs-{n} ::= {_ascending(n)}" for n in range(2, max_subquestions + 1)]
 
 
 def _ascending(n: int) -> str:
@@ -68,10 +68,10 @@ def _text_rules() -> list[str]:
         if left > 1:
             after_plain, after_less = f" rest-{left - 1}?", f" less-{left - 1}?"
             after_space = f" text-{left - 1}"
-        word = f'[^<{_BLANK}]{after_plain} | "<"{after_less}'
+        word = f'[^<{BLANK}]{after_plain} | "<"{after_less}'
         space = f' | " "{after_space}' if left > 1 else ""
         rules.append(f"text-{left} ::= {word}")
         if left < MAX_TEXT_CHARS:
             rules.append(f"rest-{left} ::= {word}{space}")
-            rules.append(f'less-{left} ::= [^<{_BLANK}-]{after_plain} | "<"{after_less}{space}')
+            rules.append(f'less-{left} ::= [^<{BLANK}-]{after_plain} | "<"{after_less}{space}')
     return rules

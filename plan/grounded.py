@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .grammar import needs_rules, root_rule
-from .types import MAX_SUBQUESTIONS, PlanError
+from .grammar import BLANK, plan_rules
 
 MAX_NAMES = 300
 """A problem with more names and numbers isn't held to them: the grammar would be slow."""
@@ -49,17 +48,11 @@ def grounded_grammar(problem: str, max_subquestions: int = 8, *, atomic: bool = 
         >>> '"Jaws"' in grammar, '"Alien"' in grammar
         (True, False)
     """
-    if not 1 <= max_subquestions <= MAX_SUBQUESTIONS:
-        raise PlanError(f"the cap on subquestions is 1 to {MAX_SUBQUESTIONS}")
+    rules = plan_rules(max_subquestions, atomic=atomic, text="text")
     names = names_and_numbers(problem)
     if len(names) > MAX_NAMES:
         return None
-    rules = [root_rule(atomic=atomic)]
-    for n in range(1, max_subquestions + 1):
-        needs = f' (" <-" needs-{n})?' if n > 1 else ""
-        following = f' ("\\n" line-{n + 1})?' if n < max_subquestions else ""
-        rules.append(f'line-{n} ::= "#{n} " text{needs}{following}')
-    return "\n".join([*rules, *needs_rules(max_subquestions), *_word_rules(names)]) + "\n"
+    return "\n".join([*rules, *_word_rules(names)]) + "\n"
 
 
 def names_and_numbers(problem: str) -> list[str]:
@@ -92,7 +85,6 @@ def names_and_numbers(problem: str) -> list[str]:
 
 def _word_rules(names: list[str]) -> list[str]:
     """Words: free ones without capitals and digits, and those of the problem as they are."""
-    blank = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
     taken = r"<A-Z\u00c0-\u00de0-9"
     opening = f"{_bracketed(_OPENING)}?"
     closing = f"{_bracketed(_CLOSING)}{{0,3}}"
@@ -101,7 +93,7 @@ def _word_rules(names: list[str]) -> list[str]:
     return [
         f'text ::= word (" " word){{0,{_MAX_WORDS - 1}}}',
         "word ::= free | held | reference",
-        f"free ::= [^{blank}{taken}#] [^{blank}{taken}]{{0,{_MAX_WORD_CHARS}}}",
+        f"free ::= [^{BLANK}{taken}#] [^{BLANK}{taken}]{{0,{_MAX_WORD_CHARS}}}",
         f'held ::= {opening} {currency} ({literal}) ("-" [a-z]{{1,20}})? [\']? [s]? {closing}',
         f'reference ::= {opening} "#" [1-9] [0-9]? [\']? [s]? {closing}',
     ]

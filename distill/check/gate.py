@@ -168,7 +168,8 @@ def grammar(role: str, asked: Sequence[Sample], replies: list[Reply], cap: int) 
     wrong = [
         f"{sample.messages[-1]['content']!r}: {reply.text!r}"
         for sample, reply in zip(asked, replies, strict=True)
-        if not reply.finished or (role == "decomposer" and not _is_plan(reply.text, cap))
+        if not reply.finished
+        or (role == "decomposer" and isinstance(_plan_or_text(reply.text, cap), str))
     ]
     text = f"{len(replies) - len(wrong)} of {len(replies)}"
     return Finding(f"valid under the grammar ({role})", not wrong, text, "all", _shown(wrong))
@@ -193,19 +194,11 @@ def grounding(asked: Sequence[Sample], replies: list[Reply], most: float) -> Fin
     )
 
 
-def _plan_or_text(text: str) -> Plan | str:
+def _plan_or_text(text: str, cap: int = 8) -> Plan | str:
     try:
-        return parse_plan(text)
+        return parse_plan(text, max_subquestions=cap)
     except PlanError:
         return text.strip()
-
-
-def _is_plan(text: str, cap: int) -> bool:
-    try:
-        parse_plan(text, max_subquestions=cap)
-    except PlanError:
-        return False
-    return True
 
 
 def _shown(texts: Any) -> tuple[str, ...]:

@@ -90,8 +90,7 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     trained = metadata.get("decompose.n_ctx_trained", "?")
     # Of a student that others trained only what its config declares is known.
     declared = trained == metadata.get(f"{architecture}.context_length")
-    licences = metadata.get("decompose.licences", [])
-    licences = [licences] if isinstance(licences, str) else [*licences]
+    licences = [*metadata.get("decompose.licences", [])]
     if any("licence" in row and not row["licence"] for row in _training_data(metadata)):
         licences.append("not stated of some")
     facts = {
@@ -112,8 +111,6 @@ def _training_data(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = json.loads(metadata.get("decompose.data", "[]"))
     except ValueError:
         return []
-    if isinstance(found, dict):
-        return [{"source": key, "examples": value} for key, value in found.items()]
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 

@@ -39,12 +39,8 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Step:
-    """A line solved with gold answers before it: right, wrong, or refused with a message."""
+    """A line solved with gold answers before it: right, wrong, or refused."""
 
-    example: Example
-    line: Line
-    expression: str
-    answer: str
     right: bool
     refused: bool
 
@@ -109,25 +105,16 @@ def solve_steps(asked: AskedFile, examples: Sequence[Example]) -> Iterator[Step]
 
 
 def _solve_step(asked: AskedFile, example: Example, line: Line, needed: list[Line]) -> Step:
-    written: list[str] = []
-
-    def asking(call: Call, config: Any) -> Reply:
-        reply = asked.asking(call, config)
-        written.append(reply.text)
-        return reply
-
     lines = [(row["id"], row["text"], row.get("answer", "")) for row in needed]
     call = Call("solver", asked.model, [])
     # A problem that isn't split is asked as it stands.
     target = (line["id"], line["text"]) if len(example.plan) > 1 else None
     steps = solve_expression(call, example.problem, lines, target)
-    refused, answer = False, ""
     try:
-        answer, _ = run(steps, asking=asking)
-    except (ReplyError, PromptTooLongError) as error:
-        refused, answer = True, str(error)
-    right = not refused and _same_number(answer, line.get("answer", ""))
-    return Step(example, line, " ".join(written), answer, right, refused)
+        answer, _ = run(steps, asking=asked.asking)
+    except (ReplyError, PromptTooLongError):
+        return Step(right=False, refused=True)
+    return Step(right=_same_number(answer, line.get("answer", "")), refused=False)
 
 
 def _same_number(answer: str, gold: str) -> bool:

@@ -57,7 +57,8 @@ def teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example
         NoPlanError: If no plan could be read, not even after a repair.
         UnreadableReplyError: If what came isn't a model's reply at all.
     """
-    return _drawn(_teach(question, attempt, teaching), attempt, teaching.temperature)
+    steps, temperature = _teach(question, attempt, teaching), teaching.temperature
+    return changed(steps, lambda step: _of_attempt(step, attempt, temperature))
 
 
 def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Example]:
@@ -78,7 +79,7 @@ def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Exampl
         id=question.id,
         question=question.problem.question,
         context=question.problem.context,
-        plan=tuple(_line(row) for row in found.plan.to_rows()),
+        plan=tuple(Line(**row) for row in found.plan.to_rows()),
         answer=question.answer,
         source=question.source,
         licence=question.licence,
@@ -108,10 +109,6 @@ def _explained(question: Question, prompts: Prompts) -> tuple[Problem, Prompts]:
     return problem, {**prompts, "decompose": prompts["teach_explain"]}
 
 
-def _line(row: Any, **more: Any) -> Line:
-    return Line(id=row["id"], text=row["text"], needs=list(row["needs"]), **more)
-
-
 def _solution_call(question: Question, plan: Plan, teaching: Teaching) -> Call:
     """The second stage of Wu et al. (arXiv 2402.15000): one call for the whole plan."""
     problem = question.problem
@@ -131,12 +128,8 @@ def _solved(example: Example, reply: Reply) -> Example:
     return replace(solved, meta={**example.meta, "expr": written}) if written else solved
 
 
-def _drawn(steps: Steps[Any], attempt: int, temperature: float | None) -> Steps[Any]:
-    """A role, its calls as those of this attempt."""
-    return changed(steps, lambda step: _of_attempt(step, attempt, temperature))
-
-
 def _of_attempt(step: Any, attempt: int, temperature: float | None) -> Any:
+    """A role's step; if it is a call, as one of this attempt."""
     if not attempt or not isinstance(step, Call):
         return step
     call, options, model = replace(step, sample=attempt), step.options, step.model

@@ -58,7 +58,7 @@ def contract_metadata(contract: dict[str, Any]) -> dict[str, Any]:
         pairs["decompose.grounded"] = contract.get("grounded") is True
     if data := contract.get("data"):
         pairs["decompose.data"] = json.dumps(data, ensure_ascii=False)
-    if licences := contract.get("licences") or _licences(data):
+    if licences := _licences(data):
         pairs["decompose.licences"] = licences
     return pairs
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...storage import writing
 from .. import manifest
 from .contract_file import contract_metadata, read_contract_file
 from .gguf_tensors import (
@@ -101,7 +102,8 @@ def export(
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
     f16 = directory / F16_NAME
     if not manifest.read_manifest(directory):
-        _remove(f16)  # Not ours: only an unfinished export's file is taken up.
+        with writing(f16):
+            f16.unlink(missing_ok=True)  # Not ours: only an unfinished export's file is taken up.
     names = [F16_NAME, *(f"model-{kind}.gguf" for kind in settings.quantisations)]
     if not manifest.begin(directory, "export", asdict(settings), inputs, outputs=names):
         return manifest.read_manifest(directory)["counts"]
@@ -146,13 +148,6 @@ def _check_model(settings: ExportSettings, model_dir: Path, contract: dict[str, 
         check_tokenizer(tokenizer)
     elif here:
         check_exportable(load_config(model_dir), tokenizer)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def _write_f16(

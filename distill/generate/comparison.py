@@ -118,10 +118,7 @@ _RELATED = {
 
 
 def _by_director(a: str, b: str, rng: Random) -> tuple[str, str]:
-    a, b = (
-        a.removeprefix("the film ").removeprefix("the movie "),
-        b.removeprefix("the film ").removeprefix("the movie "),
-    )
+    a, b = (film.removeprefix("the film ").removeprefix("the movie ") for film in (a, b))
     shapes = [
         (f"Which film has the director who died {{}}, {a} or {b}?", "When did {} die?", ("first", "earlier", "later")),
         (f"Which film has the director who was born {{}}, {a} or {b}?", "When was {} born?", ("first", "earlier", "later")),

@@ -10,7 +10,7 @@ from .story import CONTAINERS, ITEMS, Story, hero, in_question, money, number
 
 def change_of_stock(rng: Random, s: Story) -> None:
     """Something changes several times."""
-    name, she, _ = hero(rng)
+    name, she = hero(rng)
     who, items = in_question(name), rng.choice(ITEMS)
     start = rng.randint(8, 90)
     s.say(
@@ -86,7 +86,7 @@ def _change(rng: Random, s: Story, who: str, she: str, items: str, now: str) -> 
 
 def groups(rng: Random, s: Story) -> None:
     """Boxes of things, loose ones, and what becomes of them."""
-    name, _she, _ = hero(rng)
+    name, _ = hero(rng)
     who, items, box = in_question(name), rng.choice(ITEMS), rng.choice(CONTAINERS)
     a, b, c = rng.randint(2, 24), rng.randint(2, 40), rng.randint(2, 60)
     s.say(

@@ -19,8 +19,8 @@ def chain(rng: Random) -> Draft:
         phrase, kind, line = _step(rng, phrase, kind, len(lines))
         lines.append(line)
     last = fill(rng.choice(FACTS[_SAME.get(kind, kind)]), rng)
-    if rng.random() < 0.25 and (found := _relation_from(rng, kind)):
-        last = direct_question(found, rng)
+    if rng.random() < 0.25:
+        last = direct_question(_relation_from(rng, kind), rng)
     question = last.replace("{}", phrase)
     lines.append((last.replace("{}", f"#{len(lines)}"), [len(lines)]))
     return Draft(reword(question, last, phrase, rng), lines)
@@ -44,21 +44,13 @@ def _start(rng: Random) -> tuple[str, str, list[tuple[str, list[int]]]]:
 
 def _step(rng: Random, phrase: str, kind: str, done: int) -> tuple[str, str, tuple[str, list[int]]]:
     relation = _relation_from(rng, kind)
-    if relation is None:
-        relation = (
-            "thing",
-            "person",
-            ["the person who {} is named after"],
-            ["Who is {} named after?"],
-        )
     index = rng.randrange(len(relation[2]))
     asked = direct_question(relation, rng, index)
     return relation[2][index].format(phrase), relation[1], (asked.format(f"#{done}"), [done])
 
 
-def _relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[str]] | None:
-    fitting = [r for r in RELATIONS if r[0] == kind or (kind == "title" and r[0] in _SAME)]
-    return rng.choice(fitting) if fitting else None
+def _relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[str]]:
+    return rng.choice([r for r in RELATIONS if r[0] == kind or (kind == "title" and r[0] in _SAME)])
 
 
 # (what happened, the question when, of which kind of thing)
@@ -213,8 +205,5 @@ def _both(first: str, second: str, rng: Random) -> tuple[str, str]:
     """Fill two texts with the same names."""
     for hole in dict.fromkeys(re.findall(r"\{(\w+)\}", first)):
         name = make(hole, rng)
-        first, second = (
-            first.replace("{" + hole + "}", name),
-            second.replace("{" + hole + "}", name),
-        )
+        first, second = (text.replace("{" + hole + "}", name) for text in (first, second))
     return first, second

@@ -11,12 +11,12 @@ from .story import ITEMS
 from .wording import Draft
 
 _REPORTS = [
-    ("{a} {verb} {x} {items} and {b} {verb} {y}.", "score"),
-    ("In {year}, {b} succeeded {a} as head of {org}.", "fact"),
-    ("{org} opened its hall in {place} in {year}.", "fact"),
-    ("The {doc} allows {x} days; after that a fee of {y} euros is due.", "fact"),
-    ("{a}, born in {place}, moved to {place2} in {year} and married {b}.", "fact"),
-    ("The ticket costs {x} dollars for adults and {y} for children.", "fact"),
+    "{a} {verb} {x} {items} and {b} {verb} {y}.",
+    "In {year}, {b} succeeded {a} as head of {org}.",
+    "{org} opened its hall in {place} in {year}.",
+    "The {doc} allows {x} days; after that a fee of {y} euros is due.",
+    "{a}, born in {place}, moved to {place2} in {year} and married {b}.",
+    "The ticket costs {x} dollars for adults and {y} for children.",
 ]
 
 
@@ -73,8 +73,7 @@ def _sentence(rng: Random) -> str:
     if rng.random() < 0.4:
         nouns, _, verbs = rng.choice(DESCRIPTIONS)
         return fill(f"The {rng.choice(nouns)} {rng.choice(verbs)}.", rng)
-    text, _ = rng.choice(_REPORTS)
-    return text.format(
+    return rng.choice(_REPORTS).format(
         a=names.person(rng), b=names.person(rng), org=names.organisation(rng), place=names.place(rng), place2=names.place(rng),
         year=names.year(rng), x=rng.randint(2, 90), y=rng.randint(2, 90), items=rng.choice(ITEMS),
         verb=rng.choice(("sold", "counted", "bought")), doc=rng.choice(("contract", "lease", "library card", "warranty")),

@@ -9,7 +9,7 @@ from .story import ITEMS, Story, hero, in_question, money, number
 
 def shopping(rng: Random, s: Story) -> None:
     """Two kinds of goods, a total, then change, a discount or a share."""
-    name, she, _ = hero(rng)
+    name, she = hero(rng)
     who = in_question(name)
     one, two = rng.sample(ITEMS, 2)
     a, b, p, q = rng.randint(2, 12), rng.randint(2, 12), rng.randint(1, 20), rng.randint(1, 20)
@@ -60,7 +60,7 @@ def shopping(rng: Random, s: Story) -> None:
 
 def percentages(rng: Random, s: Story) -> None:
     """A part in per cent, a discount or a rise, and the rest."""
-    name, _, _ = hero(rng)
+    name, _ = hero(rng)
     percent, base = rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 60, 75)), rng.randint(2, 40) * 20
     sign = rng.choice(("%", "%", "%", " percent"))
     if rng.random() < 0.5:

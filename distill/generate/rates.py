@@ -10,7 +10,7 @@ from .story import ITEMS, STUFF, Story, hero, in_question, money, number
 
 def rate(rng: Random, s: Story) -> None:
     """So much a day, for days or weeks; a goal or a use."""
-    name, she, _ = hero(rng)
+    name, she = hero(rng)
     who = in_question(name)
     a, n = rng.randint(2, 40), rng.randint(2, 12)
     per, verb, unit = rng.choice(
@@ -31,6 +31,7 @@ def rate(rng: Random, s: Story) -> None:
         )
     )
     amount = f"${a}" if unit == "$" else f"{number(a, rng)} {unit}"
+    of = lambda n: f"${n}" if unit == "$" else f"{n} {unit}"  # noqa: E731
     base = (
         verb[:-1]
         if verb[-2:] != "es" or verb in ("makes", "types", "bakes", "saves")
@@ -62,14 +63,12 @@ def rate(rng: Random, s: Story) -> None:
     else:
         goal = a * n
         s.say(
-            f"{she.capitalize()} wants to reach {'$' if unit == '$' else ''}{goal}{'' if unit == '$' else ' ' + unit}.",
-            f"{she.capitalize()} needs {'$' if unit == '$' else ''}{goal}{'' if unit == '$' else ' ' + unit} in all.",
+            f"{she.capitalize()} wants to reach {of(goal)}.",
+            f"{she.capitalize()} needs {of(goal)} in all.",
         )
         have = a * rng.randint(0, n - 1)
         if have and rng.random() < 0.6:
-            s.say(
-                f"{she.capitalize()} already has {'$' if unit == '$' else ''}{have}{'' if unit == '$' else ' ' + unit}."
-            )
+            s.say(f"{she.capitalize()} already has {of(have)}.")
             rest = s.ask(f"{goal}-{have}", f"{how} does {who} still need?")
             s.ask(
                 f"{rest}/{a}",
@@ -94,9 +93,7 @@ def rate(rng: Random, s: Story) -> None:
             s.ask(f"{total}-{gone}", f"How much money does {who} have left?")
     elif shape < 0.5:
         other, b = rng.choice(names.FIRST), rng.randint(2, 40)
-        s.say(
-            f"{other} {verb} {'$' if unit == '$' else ''}{b}{'' if unit == '$' else ' ' + unit} every {per}."
-        )
+        s.say(f"{other} {verb} {of(b)} every {per}.")
         if time:
             s.sentences[-1] += f" Both do this for {time}."
         mult = s.steps[-1][1].split("*")[1]
@@ -114,7 +111,7 @@ def rate(rng: Random, s: Story) -> None:
 
 def journey_or_work(rng: Random, s: Story) -> None:
     """Speed and time, minutes and hours, profit, groups of seats."""
-    name, _she, _ = hero(rng)
+    name, _ = hero(rng)
     who, shape = in_question(name), rng.random()
     if shape < 0.3:
         v, t, w, u = rng.randint(3, 90), rng.randint(2, 8), rng.randint(3, 90), rng.randint(2, 8)
@@ -204,7 +201,7 @@ def journey_or_work(rng: Random, s: Story) -> None:
 
 def cut_in_parts(rng: Random, s: Story) -> None:
     """A quantity is cut, poured or used up in parts."""
-    name, _she, _ = hero(rng)
+    name, _ = hero(rng)
     who, (thing, unit, full) = in_question(name), rng.choice(STUFF)
     part, n = rng.randint(2, 15), rng.randint(3, 20)
     total, used = part * n, rng.randint(1, n - 1)

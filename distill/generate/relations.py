@@ -7,11 +7,13 @@ asked directly is "Which singer won {event}?".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from random import Random
 
 from . import names
 
+_HOLE = re.compile(r"\{([^}]+)\}")
 MAKERS: dict[str, Callable[[Random], str]] = {
     "person": names.person, "place": names.place, "title": names.title, "event": names.event,
     "organisation": names.organisation, "thing": names.thing, "year": names.year,
@@ -206,8 +208,8 @@ DESCRIPTIONS: list[tuple[list[str], str, list[str]]] = [
 
 def fill(text: str, rng: Random) -> str:
     """Put names in for `{person}`, `{film}` and so on; `{}` is left as it is."""
-    while hole := _next_hole(text):
-        text = text.replace("{" + hole + "}", make(hole, rng), 1)
+    while hole := _HOLE.search(text):
+        text = text.replace(hole[0], make(hole[1], rng), 1)
     return text
 
 
@@ -227,13 +229,3 @@ def make(kind: str, rng: Random) -> str:
     if kind == "number":
         return str(rng.randint(2, 990))
     return MAKERS[kind](rng)
-
-
-def _next_hole(text: str) -> str:
-    at = 0
-    while (start := text.find("{", at)) >= 0:
-        end = text.find("}", start)
-        if end > start + 1:
-            return text[start + 1 : end]
-        at = start + 2
-    return ""

@@ -94,18 +94,14 @@ def number(value: int, rng: Random) -> str:
     return f"{value:,}" if value >= 1000 and rng.random() < 0.5 else str(value)
 
 
-def hero(rng: Random) -> tuple[str, str, str]:
-    """Somebody: name, pronoun, possessive; the name is ready to begin a sentence."""
+def hero(rng: Random) -> tuple[str, str]:
+    """Somebody: name and pronoun; the name is ready to begin a sentence."""
     if rng.random() < 0.15:
         role = rng.choice(ROLES)
-        return (
-            role[0].upper() + role[1:],
-            "it" if "the " in role else "she",
-            "its" if "the " in role else "her",
-        )
-    pronoun = rng.choice((("she", "her"), ("he", "his")))
+        return role[0].upper() + role[1:], "it" if "the " in role else "she"
+    pronoun = rng.choice(("she", "he"))
     title = rng.choice(("Mr. ", "Mrs. ", "Ms. ")) if rng.random() < 0.06 else ""
-    return (f"{title}{rng.choice(names.LAST)}" if title else names.first_name(rng)), *pronoun
+    return f"{title}{rng.choice(names.LAST)}" if title else names.first_name(rng), pronoun
 
 
 def in_question(name: str) -> str:

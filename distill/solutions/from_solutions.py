@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from fractions import Fraction
 
 from ...evals.annotated import MAX_EXPR_CHARS, Step, fold, read_steps, trace
-from ...plan import MAX_TEXT_CHARS
 from ...plan.choice import asking_sentence
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
@@ -90,7 +88,7 @@ def solver_lines(example: Example) -> Example | None:
     if not steps or not asked:
         return None
     name = _only_name(example.question)
-    texts = [_worded(step, name) if step.sentence else None for step in steps[:-1]] + [asked]
+    texts = [*(_worded(step, name) for step in steps[:-1]), asked]
     kept = [text is not None and texts.index(text) == k for k, text in enumerate(texts)]
     kept[-1] = True
     steps = fold(steps, kept)
@@ -129,14 +127,10 @@ def _merged(steps: list[Step]) -> list[Step]:
 def _usable(steps: list[Step]) -> bool:
     """Whether the expressions, with results put in, give the values; and all are short."""
     for step in steps:
-        written = re.sub(r"#(\d+)", lambda m: f"({_exact(steps[int(m[1]) - 1].value)})", step.expr)
+        written = re.sub(r"#(\d+)", lambda m: f"({steps[int(m[1]) - 1].value})", step.expr)
         if len(step.expr) > MAX_EXPR_CHARS or calculate(written) != step.value or step.value < 0:
             return False
     return len(steps) <= MAX_LINES
-
-
-def _exact(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"
 
 
 def _all_used(steps: list[Step]) -> bool:
@@ -147,7 +141,7 @@ def _all_used(steps: list[Step]) -> bool:
 def _asked(question: str) -> str:
     """The sentence that asks, "" if it isn't one that can stand as the last line."""
     asked = _CONDITION.sub("", " ".join(asking_sentence(question).split()))
-    short = len(asked) <= min(_MAX_ASKED_CHARS, MAX_TEXT_CHARS)
+    short = len(asked) <= _MAX_ASKED_CHARS
     return asked[0].upper() + asked[1:] if asked.endswith("?") and short else ""
 
 

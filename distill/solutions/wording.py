@@ -183,16 +183,10 @@ def _is_subject(words: list[str]) -> bool:
 
 def _noun(words: list[str]) -> tuple[str, str]:
     """The counted noun, in the plural, and what follows it; `of the X` is one too."""
-    if words[:1] == ["of"]:
-        return ("", "") if len(words) < 3 else _split_noun(words, 2)
-    return _split_noun(words, 0)
-
-
-def _split_noun(words: list[str], begin: int) -> tuple[str, str]:
-    end = begin
+    begin = end = 2 if words[:1] == ["of"] else 0
     while end < len(words) and end - begin < 4 and words[end].lower() not in _PREPOSITIONS:
         end += 1
-        if words[end - 1] in ("of",) and end < len(words):
+        if words[end - 1] == "of" and end < len(words):
             end += 1
     if end == begin or end - begin > 4:
         return "", ""

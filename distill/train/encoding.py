@@ -68,9 +68,8 @@ def encode_files(keys: Iterable[Key], tokenizer: Any, max_tokens: int) -> dict[K
     large = [key for key in keys if _is_large(key[0])]
     found: dict[Key, EncodedFile] = {}
     if len(large) > 1:
-        jobs = {repr(key): (*key, tokenizer, max_tokens) for key in large}
-        by_name = {repr(key): key for key in large}
-        in_processes(encode_file, jobs, lambda name, file: found.update({by_name[name]: file}))
+        jobs = {key: (*key, tokenizer, max_tokens) for key in large}
+        in_processes(encode_file, jobs, found.__setitem__)
     return {key: found.get(key) or encode_file(*key, tokenizer, max_tokens) for key in keys}
 
 

@@ -50,20 +50,18 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
 
     Args:
         texts: What it will have to write.
-        vocabulary: Most tokens, special ones included.
+        vocabulary: Most tokens, special ones included; at least `MIN_VOCABULARY`.
         directory: Where the Hugging Face files go; whole or not at all.
 
     Returns:
         The `PreTrainedTokenizerFast`.
 
     Raises:
-        UserError: If the vocabulary is too small or the files can't be written.
+        UserError: If the files can't be written.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    if vocabulary < MIN_VOCABULARY:
-        raise UserError(f"a vocabulary of {vocabulary} is too small; {MIN_VOCABULARY} at least.")
     bpe = Tokenizer(models.BPE())
     cut_like_scratch(bpe)
     trainer = trainers.BpeTrainer(
