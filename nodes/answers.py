@@ -45,7 +45,8 @@ class AnswerRow(TypedDict):
     parts: NotRequired[dict[str, Any]]
     """`plan`, `answers` and `warnings` of what was solved by a plan of its own."""
     gaps: NotRequired[list[str]]
-    """What the decomposition graph that answered says against its answer."""
+    """What is said against the answer: by the decomposition graph that gave it, or that it is
+    but "unknown"."""
 
 
 def answered(

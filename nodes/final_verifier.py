@@ -12,10 +12,11 @@ from .answers import AnswerRow, answered, given_answers, needed_lines
 from .budget import budget_warnings
 from .calls import Call
 from .events import Event
+from .final_answer import final_answer
 from .problem import Problem
 from .replies import whole_text
 from .session import Limits
-from .solver import final_answer, whole_question
+from .solver import whole_question
 from .steps import Steps, as_runnable
 from .trace import analyse
 from .usage import UsageRow, add_usage

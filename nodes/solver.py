@@ -14,6 +14,7 @@ from ..prompts import Prompts
 from .answers import AnswerRow, answered, failed, needed_lines
 from .calls import Call, drawn
 from .expression import exact_answers, solve_expression
+from .final_answer import final_answer
 from .problem import Problem
 from .replies import Reply, whole_text
 from .retrieval import retrieve, with_passages
@@ -22,17 +23,8 @@ from .steps import Steps, Together
 from .voting import majority
 
 T = TypeVar("T")
-_FINAL_ANSWER = re.compile(
-    r"^[ \t*_#>-]{0,20}(?:final )?answer(?: is)?[ *_]{0,8}:[ *_]{0,8}(.*)", re.I | re.M
-)
-_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
-_FORMULA = re.compile(r"\$([^$]+)\$|\\\((.+)\\\)")
-_STATED = re.compile(
-    r"\W{0,8}(?:(?:so|thus|therefore)\W{1,3})?the (?:\w{1,20} )?answer is\b[ :]{0,8}(\S.*)", re.I
-)
-_TAG = re.compile(r"</?\w{1,40}>")
-# 2**10, 2**-1 and 2**.5 are powers, src/**/*.py is a path.
-_BOLD = re.compile(r"(?<![\w)/])\*\*(?=[^\s/]|/\w)|(?<=[^\s/])\*\*(?![\w(]|[-+][\w.(]|\.\d|/\*)")
+_UNKNOWN = re.compile(r"[\W_]*unknown[\W_]*", re.I)
+"""What prompts/solve.txt asks for where there is no answer."""
 _REPLY = "the solver's reply"
 
 
@@ -79,9 +71,14 @@ def solve_subquestion(
 
     if choice.samples == 1:
         answer, reply = yield from sample(choice.sample)
-        return answered(subquestion, resolved, answer, [reply], choice.model, sources)
-    answer, replies = yield from vote([sample(choice.sample + n) for n in range(choice.samples)])
-    return answered(subquestion, resolved, answer, replies, choice.model, sources)
+        replies = [reply]
+    else:
+        drawings = [sample(choice.sample + n) for n in range(choice.samples)]
+        answer, replies = yield from vote(drawings)
+    row = answered(subquestion, resolved, answer, replies, choice.model, sources)
+    if _UNKNOWN.fullmatch(answer):
+        row["gaps"] = [*row.get("gaps", []), "the solver says that it can't be known"]
+    return row
 
 
 def vote(samples: Sequence[Steps[tuple[str, Reply]]]) -> Steps[tuple[str, list[Reply]]]:
@@ -231,50 +228,6 @@ def refuse_prose(model: ResolvedModel, strategy: str) -> None:
             f"the strategy {strategy!r} needs a solver that reasons in words; "
             f"{model.name!r} only writes expressions: use --strategy dag or name another --solver."
         )
-
-
-def final_answer(text: str) -> str:
-    r"""What follows the last "Answer:"; else what is boxed, else the last line with a word.
-
-    Of a formula that follows it, such as "$\boxed{42}$", what is boxed is taken, or all of it.
-
-    One of the last two lines that begins with "The answer is" is taken for what follows it: the
-    other may only bid farewell. Below an "Answer:" that stands alone it is the paragraph.
-
-    Example:
-        >>> final_answer("6 * 7 is 42.\n**Answer:** 42"), final_answer("\\[\n\\boxed{42}\n\\]")
-        ('42', '42')
-    """
-    marked = list(_FINAL_ANSWER.finditer(text))
-    if marked and (said := _out_of_formula(_BOLD.sub("", marked[-1][1]).strip(" *_"))):
-        return said
-    if _BOXED.search(text):
-        return _out_of_formula(text)
-    said = _lines_with_words(text) or [line.strip() for line in text.strip().splitlines()]
-    stated = [_BOLD.sub("", found[1]) for line in said[-2:] if (found := _STATED.match(line))]
-    if stated:
-        return stated[-1]
-    # Without thinking before it, it is the heading of all.
-    if marked and text[: marked[-1].start()].strip():
-        paragraph, *_ = re.split(r"\n\s*\n", text[marked[-1].end() :].strip(), maxsplit=1)
-        if lines := _lines_with_words(paragraph):
-            # Stars at the ends of several lines aren't around all of them.
-            found = lines[0].strip(" *_") if len(lines) == 1 else "\n".join(lines)
-            return _out_of_formula(found)
-    return said[-1]
-
-
-def _lines_with_words(text: str) -> list[str]:
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if re.search(r"\w", _TAG.sub("", line))]
-
-
-def _out_of_formula(text: str) -> str:
-    """What is boxed last in a text, else what stands between the signs of a formula."""
-    boxed: list[str] = _BOXED.findall(text)
-    inner = boxed[-1] if boxed else text
-    formula = _FORMULA.fullmatch(inner)
-    return (formula[1] or formula[2] if formula else inner).strip()
 
 
 def whole_question(problem: Problem) -> Subquestion:

@@ -21,7 +21,7 @@ _LABEL = re.compile(
     re.I,
 )
 _TOLD = re.compile(r"\W{0,10}(?:intermediate )?answer\b", re.I)
-_NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+)$")
+_NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+|\(?[Nn]one\)?\.?)$")
 
 
 def parse_next(text: str, number: int) -> Subquestion | None:

@@ -34,7 +34,7 @@ _ATOMIC = re.compile(
     r"|none|n/a)\W*",
     re.IGNORECASE,
 )
-_CANONICAL = re.compile(r"#(\d{1,4})[.:)]?\s+(\S.*)")
+_CANONICAL = re.compile(r"#(\d{1,4})(?:[.:)]?\s+|[.:)．：）](?!\d)\s*)(\S.*)")
 _BOLD = re.compile(r"\*\*(#\d{1,4})(?:[.:)]?\*\*[.:)]?(\s.*)|[.:)]?(\s.*)\*\*(\s*<-.*)?)")
 _NUMBERED = re.compile(
     r"(?:\*\*)?[(（]?(?:(?:(?:sub-?)?question|step)\s*#?|q)?(\d{1,4})\s*[.:)\]、．：）](?!\d)"
@@ -46,6 +46,7 @@ _JSON_START = re.compile(
 )
 """The first bracket of a line, at its beginning or after : or !, but not in a list's item."""
 _BULLET = re.compile(r"[-*•–]\s+(\S.*)")
+_NEEDED = re.compile(r"none|n/a|(?:[\s#\d,&]|and\b)*", re.IGNORECASE)
 _TEXT_KEYS = ("text", "question", "subquestion", "sub_question")
 _NEEDS_KEYS = ("needs", "depends_on", "dependencies", "deps", "requires")
 _LIST_KEYS = ("subquestions", "sub_questions", "plan", "questions", "steps")
@@ -140,11 +141,11 @@ def _tolerant(text: str) -> list[_Line]:
     stripped = [_plain(line.strip()) for line in body.split("\n")]
     canonical = _canonical(stripped, strict=False)
     lines = canonical or _json(body)
-    if lines is None:
-        return []
+    if lines is None or (not lines and _ATOMIC.fullmatch(stripped[0])):
+        return []  # Why, it may say below, in a list.
     lines = lines or _listed(stripped)
-    if not lines and _ATOMIC.fullmatch(stripped[0]):
-        return []  # Why, it says below.
+    if not lines and _ATOMIC.fullmatch(stripped[-1]):
+        return []  # Why, it says above.
     if not lines:
         raise PlanError("the reply holds no list of subquestions")
     return lines
@@ -165,7 +166,7 @@ def _split_needs(number: int, text: str) -> _Line:
     if not arrow:
         return number, text, None
     ids = re.findall(r"\d+", listed)
-    if listed.strip().strip("#0123456789, \t") or any(len(k) > 4 for k in ids):
+    if not _NEEDED.fullmatch(listed.strip(" \t()[].")) or any(len(k) > 4 for k in ids):
         raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
     return number, head.rstrip(), [int(k) for k in ids]
 
@@ -185,7 +186,8 @@ def _listed(stripped: list[str]) -> list[_Line]:
     asked = bullets or [
         line
         for line in stripped
-        if line.endswith(QUESTION_MARKS) and "main question" not in line.lower()
+        if line.partition("<-")[0].rstrip().endswith(QUESTION_MARKS)
+        and "main question" not in line.lower()
     ]
     return _unlabelled([(n, _plain(line)) for n, line in enumerate(asked, 1)])
 

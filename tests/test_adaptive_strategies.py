@@ -86,6 +86,8 @@ def test_dynamic_chooses_each_line_after_seeing_the_last_answer(how: str) -> Non
     )
     assert ran.kinds == ["next", "solve", "next", "solve", "next", "compose"]
     assert "Found so far:\nnothing" in ran.prompts[0]
+    same, _, _ = ran.prompts[0].partition("Found so far:")
+    assert ran.prompts[2].startswith(same), "else no cache of prompts could serve it"
     assert "#1 How old is Ann? = 41" in ran.prompts[2]
     assert "(that is: How old is Bob, if Ann is 41?)" in ran.prompts[3]
     assert [row["needs"] for row in ran.result["plan"]] == [[], [1]]

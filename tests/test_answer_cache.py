@@ -322,3 +322,14 @@ def test_nor_are_those_of_a_context_that_comes_with_the_run(how: str, place: str
     # A chat model can't read it.
     model = ScriptedChatModel(replies=[], default="x")
     assert [asked_by(user, model)["cached"] for user in ("Ann", "Bob")] == [False, True]
+
+
+def test_what_a_solver_says_is_unknown_is_asked_again() -> None:
+    cache = AnswerCache(":memory:")
+    for reply, kept in (("unknown", 0), ("Ann", 1)):
+        create_decomposition_graph(
+            ScriptedChatModel(replies=[], default=reply),
+            decomposer=ScriptedChatModel(replies=[], default="#1 A?"),
+            answer_cache=cache,
+        ).invoke(ASKED)
+        assert len(cache) == kept

@@ -261,6 +261,7 @@ def test_what_a_verifier_says_is_read_as_it_is_meant(reply: str, right: bool, ki
         ("**#2** Done.", None),
         ("Q2: Who is it?", "Who is it?"),
         ("#2 who is it?", "who is it?"),
+        ("#2 Who is it? <- none", "Who is it?"),
         ("#1 was born in which year?", "#1 was born in which year?"),
         ("#2 #1 was born in which year?", "#1 was born in which year?"),
         ("#1 的妻子是谁？", "#1 的妻子是谁？"),

@@ -147,6 +147,13 @@ def test_a_megabyte_of_garbage_takes_under_a_second(unit: str) -> None:
         ('1. Which of: ["a", "b"]?\n2. And?', '#1 Which of: ["a", "b"]?\n#2 And? <- #1'),
         ("1、谁导演了它？\n2、谁是#1的配偶？", "#1 谁导演了它？\n#2 谁是#1的配偶？ <- #1"),
         ("谁导演了它？\n何时？", "#1 谁导演了它？\n#2 何时？ <- #1"),
+        ("#1 A? <- none\n#2 B? <- (#1)", "#1 A?\n#2 B? <- #1"),
+        ("#1 A?\n#2 B?\n#3 C? <- #1 and #2.", "#1 A?\n#2 B?\n#3 C? <- #1 #2"),
+        ("#1:Who?\n#2:When did #1? <- #1", "#1 Who?\n#2 When did #1? <- #1"),
+        ("#1：谁？\n#2：#1的配偶？ <- #1", "#1 谁？\n#2 #1的配偶？ <- #1"),
+        ("Who?\nWhen did #1? <- #1", "#1 Who?\n#2 When did #1? <- #1"),
+        ("atomic\n\n- It asks for one fact.", "atomic"),
+        ("One fact answers it.\n\natomic", "atomic"),
     ],
 )  # fmt: skip
 def test_what_models_write_without_a_grammar_is_read(reply: str, plan: str) -> None:

@@ -82,6 +82,17 @@ def test_a_failed_line_holds_back_only_those_that_need_it(how: str) -> None:
 
 
 @both
+def test_what_a_solver_says_is_unknown_is_a_gap(how: str) -> None:
+    solver = ScriptedChatModel(
+        replies=lambda prompt: "**Unknown.**" if step(prompt) == "A?" else "fine"
+    )
+    result = run(how, planned(solver, "#1 A?\n#2 B? <- #1", "dag"))
+    assert (result["answer"], result["status"]) == ("end", "partial")
+    assert result["warnings"] == ["#1: the solver says that it can't be known"]
+    assert "#1 A? = **Unknown.**" in solver.prompts[1], "whoever can find a way around it may"
+
+
+@both
 def test_the_first_line_is_solved_while_the_plan_is_still_being_written(how: str) -> None:
     waited: list[str] = []
 
@@ -137,6 +148,38 @@ def test_the_answer_that_most_samples_agree_on_wins(how: str) -> None:
 def test_an_answer_in_a_formula_is_the_same_answer(reply: str) -> None:
     result = run("sync", sampled(drawn(f"6 * 7.\nAnswer: {reply}", "Answer: 42"), 2))
     assert (result["answer"], result["warnings"]) == ("42", [])
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        (r"\boxed{\text{Paris}}", "Paris"),
+        (r"$\boxed{1{,}800\text{ apples}}$", "1,800 apples"),
+        (r"$\frac{3}{4}$", "3/4"),
+        (r"\boxed{3\frac{1}{2}}", "3 1/2"),
+        (r"$\$18$", "$18"),
+        (r"C:\text{a}", r"C:\text{a}"),
+    ],
+)
+def test_an_answer_in_a_formula_is_told_in_words(reply: str, answer: str) -> None:
+    assert run("sync", sampled(drawn(f"Well.\nAnswer: {reply}"), 1))["answer"] == answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("6 * 7 = 42. Answer: 42", "42"),
+        ("So it is 42. **Final answer: 42**", "42"),
+        ("Six by seven.\n✅ **Answer: 42**", "42"),
+        ("六乘七。\nAnswer：42", "42"),
+        ("Two.\n__Answer:__ 42", "42"),
+        ("6 * 7 = 42. So the answer is 42.", "42."),
+        ("It is 6 * 7 = 42. The answer is correct.", "It is 6 * 7 = 42. The answer is correct."),
+        ('{"answer": "Ulm"}', '{"answer": "Ulm"}'),
+    ],
+)
+def test_an_answer_is_found_wherever_a_sentence_begins_with_it(reply: str, answer: str) -> None:
+    assert run("sync", sampled(drawn(reply), 1))["answer"] == answer
 
 
 LAST_WORDS = [

@@ -9,9 +9,9 @@ from ...errors import BudgetExhaustedError, ReplyError, UnreadableReplyError
 from ...models.references import ResolvedModel
 from ...nodes.calls import Call
 from ...nodes.decomposer import decompose
+from ...nodes.final_answer import final_answer
 from ...nodes.problem import Problem
 from ...nodes.replies import Reply
-from ...nodes.solver import final_answer
 from ...nodes.steps import Steps, changed
 from ...plan import Plan
 from ...prompts import Prompts
