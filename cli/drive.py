@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext
 from typing import Any
 
+from ..nodes.answers import with_parts
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
 from .review import ask_person
@@ -158,8 +159,10 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
 def _how_to_go_on(result: dict[str, Any]) -> str:
     if result["status"] == "budget_exhausted":
         return "with a larger budget: decompose resume {} --max-calls N (or whichever cap it was)"
-    # Where nothing was answered, nothing is saved by going on.
-    if result["status"] != "ok" and any(row["status"] == "ok" for row in result["answers"]):
+    rows = result["answers"]
+    failed = result["answer"] is None or any(row["status"] != "ok" for _, row in with_parts(rows))
+    # Where nothing was answered, nothing is saved by going on; what is unknown would stay so.
+    if result["status"] != "ok" and failed and any(row["status"] == "ok" for row in rows):
         return "ask again what failed: decompose resume {} --retry-failed"
     return ""
 

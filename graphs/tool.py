@@ -192,8 +192,9 @@ def _reasons(result: Result) -> list[str]:
 
 
 def _gaps(result: Result) -> list[dict[str, Any]]:
-    return [row for row in result.get("answers") or [] if row["status"] != "ok"]
+    return [row for row in result.get("answers") or [] if row["status"] != "ok" or row.get("gaps")]
 
 
 def _message(row: Mapping[str, Any]) -> str:
-    return str((row.get("error") or {}).get("message") or row["status"])
+    said = (row.get("error") or {}).get("message") or "; ".join(row.get("gaps", ()))
+    return str(said or row["status"])

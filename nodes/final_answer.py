@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 _FINAL_ANSWER = re.compile(
-    r"(?:^(?:[^\w\n(\[{\"'“]|_){0,20}|(?<=[.!?] )[*_]{0,3})"
-    r"(?:final )?answer(?: is)?[ *_]{0,8}[:：][ *_]{0,8}(.*)",
+    r"^(?:[^\w\n(\[{\"'“]|_){0,20}(?:final )?answer(?: is)?[ *_]{0,8}[:：][ *_]{0,8}(.*)",
     re.I | re.M,
 )
+# "6 * 7 = 42. Answer: 42"; in an earlier line it may be that of a step.
+_ENDING = re.compile(r"[.!?] [*_]{0,3}(?:final )?answer(?: is)?[ *_]{0,8}[:：](.*)", re.I)
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\}){1,2000})\}")
 _FORMULA = re.compile(r"\$((?:[^$\\]|\\.)+)\$|\\\((.+)\\\)")
 _PLAINER = (
@@ -32,7 +33,8 @@ _BOLD = re.compile(r"(?<![\w)/])\*\*(?=[^\s/]|/\w)|(?<=[^\s/])\*\*(?![\w(]|[-+][
 def final_answer(text: str) -> str:
     r"""What follows the last "Answer:"; else what is boxed, else the last line with a word.
 
-    What a formula that follows it boxes, as in "$\boxed{42}$", is taken, or all of it, in words.
+    It begins a line, or a sentence of the last one. What a formula that follows it boxes, as in
+    "$\boxed{42}$", is taken, or all of it, in words.
 
     Of the last two lines, a sentence that begins with "The answer is" is taken for the rest: the
     other line may only bid farewell. Below an "Answer:" that stands alone it is the paragraph.
@@ -41,12 +43,13 @@ def final_answer(text: str) -> str:
         >>> final_answer("6 * 7 is 42.\n**Answer:** 42"), final_answer("\\[\n\\boxed{42}\n\\]")
         ('42', '42')
     """
+    said = _lines_with_words(text) or [line.strip() for line in text.strip().splitlines()]
     marked = list(_FINAL_ANSWER.finditer(text))
-    if marked and (said := _out_of_formula(_BOLD.sub("", marked[-1][1]).strip(" *_"))):
-        return said
+    for mark in (_ENDING.search(said[-1]), *marked[-1:]):
+        if mark and (found := _out_of_formula(_BOLD.sub("", mark[1]).strip(" *_"))):
+            return found
     if _BOXED.search(text):
         return _out_of_formula(text)
-    said = _lines_with_words(text) or [line.strip() for line in text.strip().splitlines()]
     stated = [_BOLD.sub("", found[1]) for line in said[-2:] if (found := _STATED.search(line))]
     if stated:
         return stated[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-from .parse import MAX_REPLY_CHARS, without_thinking
+from .parse import MAX_REPLY_CHARS, needed_ids, without_thinking
 from .types import QUESTION_MARKS, PlanError, Subquestion
 
 _DONE = re.compile(
@@ -16,12 +16,12 @@ _DONE = re.compile(
     re.I,
 )
 _LABEL = re.compile(
-    r"(?:\*\*)?(?:#(?P<bare>\d{1,4})|(?P<ordinal>\d{1,4})\.|#\d{1,4}[.:)]|q?\d{1,4}[.:)]|[-*•–]"
-    r"|(?:next|follow[- ]?up)(?: question| subquestion)?:)(?:\*\*)? ",
+    r"(?:\*\*)?(?:(?:#(?P<bare>\d{1,4})|(?P<ordinal>\d{1,4})\.|#\d{1,4}[.:)]|q?\d{1,4}[.:)]|[-*•–]"
+    r"|(?:next|follow[- ]?up)(?: question| subquestion)?:)(?:\*\*)? "
+    r"|#\d{1,4}[.:)．：）](?=(?-i:[^\W\da-z])))",
     re.I,
 )
 _TOLD = re.compile(r"\W{0,10}(?:intermediate )?answer\b", re.I)
-_NEEDS = re.compile(r" ?<- ?((?:#\d{1,4}[ ,]*)+|\(?[Nn]one\)?\.?)$")
 
 
 def parse_next(text: str, number: int) -> Subquestion | None:
@@ -61,11 +61,9 @@ def parse_next(text: str, number: int) -> Subquestion | None:
         raise PlanError("the reply holds no subquestion")
     line = asking[0]
     line = line[_label(line, number) :]
-    marked = _NEEDS.search(line[-500:])
-    if marked is None:
-        return Subquestion(number, line)
-    needs = tuple(int(k) for k in re.findall(r"\d+", marked[1]))
-    return Subquestion(number, line[: len(line) - len(marked[0])], needs)
+    head, arrow, listed = line.rpartition("<-")
+    needs = needed_ids(listed) if arrow else None
+    return Subquestion(number, line) if needs is None else Subquestion(number, head, tuple(needs))
 
 
 def _asks(row: str) -> bool:

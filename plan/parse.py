@@ -165,10 +165,17 @@ def _split_needs(number: int, text: str) -> _Line:
     head, arrow, listed = text.rpartition("<-")
     if not arrow:
         return number, text, None
+    if (ids := needed_ids(listed)) is None:
+        raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
+    return number, head.rstrip(), ids
+
+
+def needed_ids(listed: str) -> list[int] | None:
+    """The ids that stand behind `<-`; None if that isn't a list of ids."""
     ids = re.findall(r"\d+", listed)
     if not _NEEDED.fullmatch(listed.strip(" \t()[].")) or any(len(k) > 4 for k in ids):
-        raise PlanError(f"what follows <- in subquestion #{number} isn't a list of ids")
-    return number, head.rstrip(), [int(k) for k in ids]
+        return None
+    return [int(k) for k in ids]
 
 
 def _plain(row: str) -> str:

@@ -264,6 +264,12 @@ def test_what_failed_can_be_asked_again(world: World, capsys: Any) -> None:
     assert runs(capsys)[0]["state"] == "answered"
 
 
+def test_what_is_unknown_is_not_offered_to_be_asked_again(world: World, capsys: Any) -> None:
+    world.faults["B?"] = "unknown"
+    assert main(["ask", "All?", *world.flags]) == 3
+    assert "--retry-failed" not in capsys.readouterr().err
+
+
 def test_a_question_that_can_t_be_planned_has_failed(world: World, capsys: Any) -> None:
     world.faults["plan"] = ServerReply("no such model", status=404)
     assert main(["ask", "All?", *world.flags]) == 1

@@ -186,6 +186,8 @@ def test_gaps_and_failures_are_said_in_words(anyhow: Any) -> None:
         "#3 Both? (it needs #2, which has no answer)."
     )
     assert partial.artifact["status"] == "partial"
+    unknown = ask(lambda text: "unknown" if last_line(text) == "<B?>" else "fine")
+    assert unknown.content.endswith("Missing: #2 B? (the solver says that it can't be known).")
     failed = ask(failing_on(""))
     assert failed.content == "No answer was found: no idea about."
     assert failed.artifact["answer"] is None

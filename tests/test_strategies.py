@@ -173,6 +173,8 @@ def test_an_answer_in_a_formula_is_told_in_words(reply: str, answer: str) -> Non
         ("Six by seven.\n✅ **Answer: 42**", "42"),
         ("六乘七。\nAnswer：42", "42"),
         ("Two.\n__Answer:__ 42", "42"),
+        ("1. How many? Answer: 144\n2. Sold? Answer: 36\nShe earns $108.", "She earns $108."),
+        ("1. How many? Answer: 36\n\n\\boxed{108}", "108"),
         ("6 * 7 = 42. So the answer is 42.", "42."),
         ("It is 6 * 7 = 42. The answer is correct.", "It is 6 * 7 = 42. The answer is correct."),
         ('{"answer": "Ulm"}', '{"answer": "Ulm"}'),

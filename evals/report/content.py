@@ -36,8 +36,8 @@ _READING = (
     "and tested on the same items, which favours the baselines a little. Tokens of a small "
     "model and of a large one count alike; what each role took is in a table of its own.",
     "A sample without an answer counts as failed, and 0 in every mean. One that was answered with "
-    "gaps, since a subquestion failed or the budget was spent, counts as partial, and is judged "
-    "like any other.",
+    "gaps, since a subquestion failed or has no known answer or the budget was spent, counts as "
+    "partial, and is judged like any other.",
     "Plans are those of all samples that didn't fail. A question that isn't split has 0 lines, "
     "depth 0 and width 0.",
 )
