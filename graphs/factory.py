@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from langgraph.graph import StateGraph
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.store.base import BaseStore
-    from langgraph.types import Checkpointer
+    from langgraph.types import All, Checkpointer
 
 Strategy = Literal[
     "direct",
@@ -82,8 +82,8 @@ def create_decomposition_graph(
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
-    interrupt_before: list[str] | None = None,
-    interrupt_after: list[str] | None = None,
+    interrupt_before: All | list[str] | None = None,
+    interrupt_after: All | list[str] | None = None,
     debug: bool = False,
     **options: Unpack[Options],
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -102,8 +102,8 @@ def create_decomposition_graph(
             also in a parent graph that has one.
         store: Passed to `StateGraph.compile`.
         cache: Passed to `StateGraph.compile`.
-        interrupt_before: Nodes to stop before.
-        interrupt_after: Nodes to stop after.
+        interrupt_before: Nodes to stop before; "*" is all.
+        interrupt_after: Nodes to stop after; "*" is all.
         debug: LangGraph's debug output.
         **options: See `Options`.
 

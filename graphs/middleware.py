@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from langchain.agents.middleware.types import AgentMiddleware, AgentState, PrivateStateAttr
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.runnables.utils import is_async_callable
 from langgraph.graph import END, START, StateGraph
 from typing_extensions import override
 
@@ -56,7 +57,7 @@ class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]
             compiled graph (another agent, say) or a function.
         decomposer: Writes the plan: a model reference or a chat model.
         max_subquestions: Most lines a plan may have, 1 to 64.
-        when: A function of the message's text that says whether to try; always if None.
+        when: A function (not async) of the message's text that says whether to try; always if None.
         prompts: Folder whose files replace prompts of the same name (`middleware.txt` says
             how the agent is told).
 
@@ -86,8 +87,8 @@ class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]
         prompts: str | Path | Prompts | None = None,
     ) -> None:
         super().__init__()
-        if when is not None and not callable(when):
-            raise UserError(f"when= is a function of the message's text, not {when!r}.")
+        if when is not None and (not callable(when) or is_async_callable(when)):
+            raise UserError(f"when= is a function of the message's text, none async, not {when!r}.")
         texts = load_prompts(prompts)
         self._prompt, self._when = texts["middleware"], when
         self._graph = _split_and_solve(solver, decomposer, max_subquestions, texts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +9,9 @@ from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..nodes.answer_cache import AnswerCache
 from ..nodes.attempts import MAX_SAMPLES
-from ..nodes.budget import Budget, Meter
 from ..nodes.decomposer import check_cap
 from ..nodes.retrieval import as_retriever
-from ..nodes.session import Limits
+from ..nodes.session import Limits, of_kind
 from ..nodes.solvers import Solvers
 from ..nodes.verifier import MAX_RETRIES, PLACES, Verifier
 from ..prompts import Prompts, load_prompts
@@ -67,12 +65,10 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
         composer=composer,
         prompts=texts,
         limits=Limits(
-            _instance(options, "budget", Budget),
-            _timeout(options.get("call_timeout")),
-            _instance(options, "shared_meter", Meter),
+            options.get("budget"), options.get("call_timeout"), options.get("shared_meter")
         ),
         retriever=as_retriever(options.get("retriever")),
-        answer_cache=_instance(options, "answer_cache", AnswerCache),
+        answer_cache=of_kind("answer_cache", options.get("answer_cache"), AnswerCache),
         review=bool(options.get("review")),
         dup=bool(options.get("dup")),
         verifier=_verifier(options, solvers.writer, texts),
@@ -135,23 +131,6 @@ def _examples(rows: Any) -> tuple[Mapping[str, str], ...]:
     if not good or len(rows) > MAX_EXAMPLES:
         raise UserError(f"examples are up to {MAX_EXAMPLES} rows, each a question and its answer.")
     return tuple({field: row[field] for field in fields} for row in rows)
-
-
-def _instance(options: Options, name: str, kind: type[Any]) -> Any:
-    value = options.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise UserError(f"{name}= takes {kind.__name__}(...), not {value!r}.")
-    return value
-
-
-def _timeout(seconds: Any) -> float | None:
-    if seconds is None:
-        return None
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    # No thread can wait for longer than TIMEOUT_MAX.
-    if not number or not 0 < seconds < threading.TIMEOUT_MAX:
-        raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
-    return float(seconds)
 
 
 def _check_ranges(options: Options) -> None:

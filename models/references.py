@@ -221,7 +221,7 @@ def _from_object(obj: Any) -> ResolvedModel:
     from langchain_core.runnables import Runnable, RunnableLambda
 
     if not isinstance(obj, Runnable):
-        if not callable(obj):
+        if isinstance(obj, type) or not callable(obj):
             raise ModelReferenceError(
                 f"a model is a reference, a chat model, a Runnable or a function, not {obj!r}."
             )

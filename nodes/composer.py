@@ -101,7 +101,7 @@ def composer_node(
         limits: Budget for the question and timeout for a call.
     """
     model, texts = resolve_model(composer, "solver"), load_prompts(prompts)
-    budget = limits.budget if limits else None
+    budget = Limits.of(limits).budget
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         rows, _ = given_answers(state), written(state, "plan", "decomposer_node")

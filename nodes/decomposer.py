@@ -168,7 +168,7 @@ def create_decomposer(
     *,
     max_subquestions: int = 8,
     prompts: str | Path | Prompts | None = None,
-) -> Runnable[str | dict[str, Any], Plan]:
+) -> Runnable[str | Mapping[str, Any], Plan]:
     """The decomposer alone: a Runnable from a question to its `Plan`; nothing is solved.
 
     Args:

@@ -57,7 +57,7 @@ def verifier_node(
         raise UserError(f"a verifier node's retries are 0 to {MAX_RETRIES}, not {retries!r}.")
     judging = Verifier(resolve_model(verifier, "solver"), load_prompts(prompts), "answer", retries)
     reviser = judging.model if solver is None else resolve_model(solver, "solver")
-    budget = limits.budget if limits else None
+    budget = Limits.of(limits).budget
     most = 0 if reviser.speaks_contract("solver") else retries
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:

@@ -73,7 +73,7 @@ def gate_node(
         "retriever": as_retriever(retriever),
         "style": "direct",
     }
-    budget = limits.budget if limits else None
+    budget = Limits.of(limits).budget
 
     def undivided(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)

@@ -62,6 +62,8 @@ class Problem:
         ours = bool(asked) and ("run_id" in value or "question" not in value)
         texts = asked if ours else value
         question, context = texts.get("question"), texts.get("context") or ""
+        if question is None:
+            raise UserError("there is no question: it is the text of the field 'question'.")
         if not isinstance(question, str) or not isinstance(context, str):
             raise UserError("a question is a text, and so is its context.")
         problem = cls(question, context)

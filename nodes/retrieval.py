@@ -31,7 +31,7 @@ def as_retriever(retriever: Any) -> Any:
 
     if isinstance(retriever, Runnable):
         return retriever
-    if not callable(retriever):
+    if isinstance(retriever, type) or not callable(retriever):
         raise UserError(f"a retriever is a LangChain retriever or a function, not {retriever!r}.")
     return RunnableLambda(retriever)
 

@@ -26,7 +26,7 @@ from .lines import LineSettings
 from .problem import Problem
 from .retrieval import as_retriever
 from .role_runnable import RoleRunnable
-from .session import Limits, Session
+from .session import Limits, Session, of_kind
 from .solvers import Solvers
 from .steps import arun, run
 from .work import Job, Planner, Work, given_plan
@@ -62,8 +62,9 @@ def solver_node(
     """
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
     texts = load_prompts(prompts)
-    settings = LineSettings(solvers, texts, as_retriever(retriever), answer_cache, one_at_a_time)
-    return Scheduler(settings, limits or Limits()).as_runnable("solver")
+    cache = of_kind("answer_cache", answer_cache, AnswerCache)
+    settings = LineSettings(solvers, texts, as_retriever(retriever), cache, one_at_a_time)
+    return Scheduler(settings, Limits.of(limits)).as_runnable("solver")
 
 
 class Scheduler:

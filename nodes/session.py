@@ -7,13 +7,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from ..errors import BudgetExhaustedError
+from ..errors import BudgetExhaustedError, UserError
 from .budget import Budget, Meter
 from .journal import PASSING, Journal
 from .usage import UsageRow
 from .waiting import to_its_end
+
+T = TypeVar("T")
+
+
+def of_kind(name: str, value: Any, kind: type[T]) -> T | None:
+    """What was given for an option; None if nothing.
+
+    Raises:
+        UserError: If it is of another kind.
+    """
+    if value is not None and not isinstance(value, kind):
+        raise UserError(f"{name}= takes {kind.__name__}(...), not {value!r}.")
+    return value
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,9 @@ class Limits:
         call_timeout: Seconds for one call; the model's own timeout if None.
         shared_meter: Counts all questions together against one budget.
 
+    Raises:
+        UserError: If one of them is something else.
+
     Example:
         >>> Limits(Budget(max_calls=6)).call_timeout is None
         True
@@ -33,6 +49,20 @@ class Limits:
     budget: Budget | None = None
     call_timeout: float | None = None
     shared_meter: Meter | None = None
+
+    def __post_init__(self) -> None:
+        of_kind("budget", self.budget, Budget)
+        of_kind("shared_meter", self.shared_meter, Meter)
+        seconds = self.call_timeout
+        number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        # No thread can wait for longer than TIMEOUT_MAX.
+        if seconds is not None and not (number and 0 < seconds < threading.TIMEOUT_MAX):
+            raise UserError(f"call_timeout is a number of seconds above 0, not {seconds!r}.")
+
+    @classmethod
+    def of(cls, limits: Limits | None) -> Limits:
+        """What a node was given as limits; none if None."""
+        return of_kind("limits", limits, cls) or cls()
 
 
 _around: ContextVar[tuple[threading.Event, ...]] = ContextVar("around", default=())

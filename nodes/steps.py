@@ -201,7 +201,7 @@ def as_runnable(
     """
     from .role_runnable import RoleRunnable
 
-    limits = limits or Limits()
+    limits = Limits.of(limits)
 
     def call(value: Any, config: Any) -> T:
         session = Session.of({} if fresh else value, config, limits).open()

@@ -195,6 +195,46 @@ def test_a_node_s_retriever_may_be_a_function(how: str) -> None:
         assert result["answers"][0]["sources"] == [{"text": f"about {query}", "metadata": {}}]
 
 
+def test_a_state_without_a_question_is_told_which_field_it_lacks() -> None:
+    with pytest.raises(UserError, match="no question: it is the text of the field 'question'"):
+        decomposer_node(always(PLAN)).invoke({"messages": [HumanMessage("What?")]})
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        decomposer_node,
+        solver_node,
+        composer_node,
+        understanding_node,
+        verifier_node,
+        lambda model, **options: gate_node("never", model, **options),
+    ],
+)
+def test_a_node_s_limits_are_limits(node: Any) -> None:
+    with pytest.raises(UserError, match=r"limits= takes Limits\(\.\.\.\), not Budget\(max_calls=3"):
+        node(always("x"), limits=Budget(max_calls=3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"budget": 60}, r"budget= takes Budget\(\.\.\.\), not 60"),
+        ({"shared_meter": Budget()}, r"shared_meter= takes Meter\(\.\.\.\), not Budget"),
+        ({"call_timeout": 0}, "call_timeout is a number of seconds above 0, not 0"),
+        ({"call_timeout": "60"}, "call_timeout is a number of seconds above 0, not '60'"),
+    ],
+)
+def test_limits_are_a_budget_seconds_and_a_meter(wrong: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Limits(**wrong)
+
+
+def test_a_node_s_answer_cache_is_one() -> None:
+    with pytest.raises(UserError, match=r"answer_cache= takes AnswerCache\(\.\.\.\), not 'a.db'"):
+        solver_node(always("x"), answer_cache="a.db")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", [0, 1, 65, "3", 2.0])
 def test_a_gate_s_samples_can_disagree(wrong: Any) -> None:
     with pytest.raises(UserError, match="a gate node's samples are 2 to 64"):

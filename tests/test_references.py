@@ -132,6 +132,7 @@ def test_a_file_trained_here_is_asked_in_its_own_way_or_not_at_all() -> None:
         ("gguf:a\0b", ModelFileError, "no model file"),
         ("groq:llama", MissingDependencyError, "pip install langchain-groq"),
         (42, ModelReferenceError, "a model is a reference, a chat model"),
+        (ChatOpenAI, ModelReferenceError, "or a function, not <class .*ChatOpenAI"),
     ],
 )
 def test_a_wrong_reference_is_one_clear_line(
@@ -142,6 +143,11 @@ def test_a_wrong_reference_is_one_clear_line(
     with pytest.raises(error, match=message) as caught:
         resolve_model(ref)
     assert "\n" not in str(caught.value)
+
+
+def test_a_role_that_no_bundled_model_is_trained_for_is_told() -> None:
+    with pytest.raises(ModelReferenceError, match="no bundled 'composer': name .* solver"):
+        resolve_model("bundled", "composer")  # type: ignore[arg-type]
 
 
 def config(tmp_path: Path, text: str) -> None:

@@ -129,8 +129,9 @@ def test_a_function_or_an_empty_shelf_will_do(how: str) -> None:
 
 
 def test_a_retriever_that_cannot_be_asked_is_refused() -> None:
-    with pytest.raises(UserError, match="a retriever is a LangChain retriever or a function"):
-        graph("chroma")
+    for wrong in ("chroma", BaseRetriever):  # The latter without ().
+        with pytest.raises(UserError, match="a retriever is a LangChain retriever or a function"):
+            graph(wrong)
 
 
 @both

@@ -202,6 +202,9 @@ def test_gaps_and_failures_are_said_in_words(anyhow: Any) -> None:
 
 
 def test_the_user_s_mistakes_are_raised() -> None:
+    async def always(text: str) -> bool:
+        return bool(text)
+
     graph = create_decomposition_graph()
     for wrong in (
         lambda: create_decomposition_tool(graph, solver="bundled"),
@@ -210,6 +213,8 @@ def test_the_user_s_mistakes_are_raised() -> None:
         lambda: create_decomposition_tool(strategy="guess"),
         lambda: DecompositionMiddleware(solver="bundled", max_subquestions=0),
         lambda: DecompositionMiddleware(solver="bundled", when=5),  # type: ignore[arg-type]
+        # What it returns, a coroutine, is true.
+        lambda: DecompositionMiddleware(solver="bundled", when=always),  # type: ignore[arg-type]
     ):
         with pytest.raises(UserError):
             wrong()
