@@ -51,7 +51,7 @@ def _parser() -> Parser:
     whole = _step(steps, "run", "a recipe from its data to a checked GGUF", _run)
     recipes = "a YAML file, or a recipe of the package: cpu, cpu-solver, gpu"
     whole.add_argument("recipe", help=recipes)
-    whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets")
+    whole.add_argument("--data", metavar="DIR", default=".", help="folder with the data sets (.)")
     until = "stop after this step: sources, train, export or check (check)"
     whole.add_argument("--until", metavar="STEP", default="check", help=until)
     _add_data_steps(steps)
@@ -62,15 +62,18 @@ def _parser() -> Parser:
 def _add_data_steps(steps: Any) -> None:
     """Those that make examples."""
     from ..distill.collect.collect import CollectSettings
+    from ..distill.generate import KINDS
     from ..distill.screen.screen import ScreenSettings
 
     ask = _step(steps, "collect", "ask a teacher for plans and solutions", _collect)
     _add_settings(ask, CollectSettings)
 
     made = _step(steps, "generate", "procedural questions with plans", _generate)
-    made.add_argument("--count", type=int, required=True)
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--kinds", metavar="KIND", nargs="+", help="only these kinds")
+    made.add_argument("--count", metavar="N", type=int, required=True, help="how many")
+    made.add_argument("--seed", metavar="S", type=int, default=0, help="chooses them (0)")
+    made.add_argument(
+        "--kinds", metavar="KIND", nargs="+", help=f"only these of {', '.join(KINDS)}"
+    )
 
     for name, what, kinds in (
         ("import", "decompositions that exist", "strategyqa, break, musique, teacher"),
@@ -94,7 +97,7 @@ def _add_data_steps(steps: Any) -> None:
 def _add_model_steps(steps: Any) -> None:
     """Those that make a model of them."""
     from ..distill.check.settings import CheckSettings
-    from ..distill.export.export import ExportSettings
+    from ..distill.export.settings import ExportSettings
     from ..distill.train.settings import TrainSettings
 
     fit = _step(steps, "train", "train a student", _train)
@@ -108,7 +111,9 @@ def _add_model_steps(steps: Any) -> None:
 
     gate = _step(steps, "check", "compare GGUF files with their checkpoint", _check)
     gate.add_argument("model", help="folder of the checkpoint")
-    gate.add_argument("--gguf", metavar="FILE", nargs="+", type=Path, required=True)
+    gate.add_argument(
+        "--gguf", metavar="FILE", nargs="+", type=Path, required=True, help="the files to check"
+    )
     gate.add_argument("--examples", metavar="FILE", type=Path, required=True, help="held out")
     _add_settings(gate, CheckSettings)
 
@@ -155,6 +160,9 @@ def _add_settings(parser: ArgumentParser, settings: type) -> None:
             parser.add_argument(flag, action=switch, default=item.default, help=text)
             continue
         needed = item.default is MISSING and item.default_factory is MISSING
+        if item.default not in (MISSING, None, "", ()):
+            usual = " ".join(item.default) if many else item.default
+            text = f"{text.removesuffix('.')} ({usual})"
         parser.add_argument(
             flag, type=kind, required=needed, default=argparse.SUPPRESS, help=text,
             metavar=kind.__name__.upper(), **({"nargs": "+"} if many else {}),

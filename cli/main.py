@@ -44,8 +44,16 @@ _VERIFY = ("none", "subquestions", "answer", "both")
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     prepare_streams()
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    finally:  # Help and mistakes in arguments end by SystemExit; nobody may read them, either.
+        with suppress(OSError):
+            reader_gone(sys.stdout)
+            reader_gone(sys.stderr)
+
+
+def _run(argv: list[str]) -> int:
     parser = _parser()
-    argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["distill"]:  # Its flags come from modules that nobody else imports.
         args = argparse.Namespace(command="distill", rest=argv[1:])
     else:
@@ -74,7 +82,6 @@ def main(argv: list[str] | None = None) -> int:
 def _say(message: str, code: int) -> int:
     with suppress(BrokenPipeError):
         print(f"decompose: {harmless(message)}", file=sys.stderr)  # noqa: T201
-    reader_gone(sys.stderr)
     return code
 
 
@@ -179,7 +186,7 @@ def _add_eval(commands: Any) -> None:
         help="search a ladder for escalate on the task's items instead, into --out/ladder.json",
     )
     parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
-    parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items")
+    parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items (0)")
     parser.add_argument("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
     parser.add_argument(
         "--max-subquestions", metavar="N", type=int, default=8, help="cap on the plan (8)"

@@ -31,19 +31,20 @@ def progress_shown() -> Iterator[Callable[[Any], None]]:
     Elsewhere it is a line now and then.
     """
     from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True)
 
     def write(line: str) -> None:
-        console.print(line, markup=False)
+        # Whole, for logs and for whoever copies a path; in a str, Rich makes an emoji of `:b:`.
+        console.print(Text(line), soft_wrap=True)
 
     # Not `console.is_terminal`: FORCE_COLOR, as services for tests set it, makes it true for files.
     if not sys.stderr.isatty() or console.is_dumb_terminal:
         yield now_and_then(write)
         return
     status = console.status("")
-    with status, one_line(lambda line: status.update(escape(line)), write) as say:
+    with status, one_line(lambda line: status.update(Text(line)), write) as say:
         yield say
 
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 from rich.tree import Tree
@@ -136,24 +135,24 @@ class LiveTree:
     def _line(self, row: dict[str, Any], path: Place) -> RenderableType:
         event = self._states.get((*path, row["id"]), {"state": "waiting"})
         needs = " ".join(f"#{k}" for k in row["needs"])
-        text = f"#{row['id']} {escape(row['text'])}"
+        # No markup: Rich would make an emoji of the `:b:` in a:b:c.
+        text = Text(f"#{row['id']} {row['text']}")
         if needs:
-            text += f" [dim]← {needs}[/dim]"
+            text.append(f" ← {needs}", "dim")
         if event["state"] == "started":
-            spinner = Spinner("dots", text=Text.from_markup(text))
+            spinner = Spinner("dots", text=text)
             spinner.start_time = self._begin
             return spinner
-        mark, style = _MARKS[event["state"]]
-        return Text.from_markup(f"[{style}]{mark}[/{style}] {text}{_outcome(event)}")
+        return Text.assemble(_MARKS[event["state"]], " ", text, *_outcome(event))
 
 
-def _outcome(event: Mapping[str, Any]) -> str:
+def _outcome(event: Mapping[str, Any]) -> list[tuple[str, str]]:
     if event.get("answer") is not None:
-        seconds = f" [dim]{event['seconds']:.1f}s[/dim]"
-        return f" [bold]= {escape(_short(event['answer']))}[/bold]{seconds}"
+        answer = f" = {_short(event['answer'])}"
+        return [(answer, "bold"), (f" {event['seconds']:.1f}s", "dim")]
     if event.get("error"):
-        return f" [red]{escape(_short(event['error']['message']))}[/red]"
-    return ""
+        return [(f" {_short(event['error']['message'])}", "red")]
+    return []
 
 
 def _short(text: str) -> str:

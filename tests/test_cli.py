@@ -484,6 +484,18 @@ def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(
     assert "pip install 'llama-cpp-python" in doctor.out
 
 
+def test_without_numpy_examples_are_made_and_an_export_says_what_to_install(
+    decompose: Decompose, tmp_path: Path
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError('not here', name='numpy')")
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = decompose("distill", "generate", "--count", "2", "--out", "made", env=env)
+    assert (done.code, "examples: 2" in done.out) == (0, True), done.err
+    done = decompose("distill", "export", "model", "--out", "out", env=env)
+    assert (done.code, done.out) == (2, "")
+    assert "needs numpy, which isn't installed: pip install 'langgraph-dec" in done.err
+
+
 def test_a_llama_cpp_that_does_not_load_is_compiled_anew(
     decompose: Decompose, tmp_path: Path
 ) -> None:
@@ -518,6 +530,10 @@ def test_who_reads_no_more_changes_no_exit_code(
     assert shell("decompose models bundled | true") == (0, "", "")
     assert shell("decompose ask 'Who directed Jaws?' 2>&1 | true") == (1, "", "")
     assert shell("decompose ask '' 2>&1 | true") == (2, "", "")
+    assert shell("decompose --help | true") == (0, "", "")
+    assert shell("decompose distill collect --help | true") == (0, "", "")
+    assert shell("decompose frob 2>&1 | true") == (2, "", "")
+    assert shell("decompose 2>&1 | true") == (2, "", "")
 
 
 def test_a_stream_may_be_closed_from_the_beginning() -> None:

@@ -61,6 +61,9 @@ def test_collect_asks_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("train", ["`data`", "path, weight and roles", "`share`"]),
         ("run", ["sources", "train", "export", "check"]),
+        ("generate", ["at_that_time", "--count N", "chooses them (0)"]),
+        ("collect", ["worked on at once (16)", "may have (8)"]),
+        ("export", ["or `q4_k_m` (q8_0)", "all cores (0)"]),
     ],
 )
 def test_help_tells_what_else_only_an_error_would(
@@ -70,6 +73,15 @@ def test_help_tells_what_else_only_an_error_would(
         main(["distill", step, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert all(word in shown for word in words)
+
+
+def test_a_long_line_of_progress_stays_one_and_no_emoji_is_made_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = f"writing {'folder/' * 20}a:b:c [bold]"
+    with progress_shown() as say:
+        say(line)
+    assert capsys.readouterr().err == line + "\n"
 
 
 def test_import_reads_decompositions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,43 +38,11 @@ from .hf_model import (
     read_json,
     whole_model,
 )
-from .quantize import QUANTISATIONS, quantize
+from .quantize import quantize
+from .settings import ExportSettings
 
 F16_NAME = "model-f16.gguf"
 _SPARE_BYTES = 20_000_000
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """How a checkpoint is exported.
-
-    Args:
-        quantisations: Files to make beside the F16 one, such as `q8_0` or `q4_k_m`.
-        name: The model's name in the file; the directory's by default.
-        converter: Path of llama.cpp's convert_hf_to_gguf.py, for what isn't exported here.
-        threads: CPU threads for quantisation; 0 takes all cores.
-
-    Raises:
-        UserError: If a value can't be right.
-    """
-
-    quantisations: tuple[str, ...] = ("q8_0",)
-    name: str = ""
-    converter: str = ""
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        if isinstance(self.quantisations, str):
-            raise UserError("'quantisations' is a list, such as [q8_0].")
-        object.__setattr__(self, "quantisations", tuple(self.quantisations))
-        for kind in self.quantisations:
-            if kind not in QUANTISATIONS:
-                known = ", ".join(QUANTISATIONS)
-                raise UserError(f"there is no quantisation {kind!r}; there are {known}.")
-        if self.converter and not Path(self.converter).is_file():
-            raise UserError(f"there is no converter {self.converter!r}; check the path.")
-        if self.threads < 0:
-            raise UserError("'threads' is 0 (all cores) or more.")
 
 
 def export(

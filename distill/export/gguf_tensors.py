@@ -8,10 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...errors import ModelFileError, UserError
-from .hf_model import Weights
+from .hf_model import Weights, needs_training_packages
+
+try:
+    import numpy as np
+except ImportError as error:
+    raise needs_training_packages(error) from None
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """What transformers calls an architecture, and what llama.cpp does."""

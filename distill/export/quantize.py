@@ -10,12 +10,6 @@ from ...errors import UserError
 from ..manifest import written_whole
 from .gguf_tensors import open_gguf
 
-QUANTISATIONS = (
-    "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
-    "iq4_nl", "iq4_xs", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k",
-)  # fmt: skip
-"""What llama.cpp makes without an importance matrix, from large to small."""
-
 
 def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[str, int]:
     """Write a quantised copy of an F16 file, whole or not at all.
@@ -26,7 +20,7 @@ def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[st
     Args:
         source: The F16 file.
         target: The file to write.
-        kind: One of `QUANTISATIONS`.
+        kind: One of `settings.QUANTISATIONS`.
         threads: 0 takes all cores.
 
     Raises:
