@@ -110,7 +110,7 @@ def test_a_plan_that_needs_no_composer_keeps_no_call_for_it(how: str) -> None:
     result = run(how, asked, {"question": question})
     assert statuses(result) == ["ok", "skipped"]
     assert result["status"] == "budget_exhausted"
-    assert result["answer"] == "#1 How many seats are there? = 240", "what was found"
+    assert result["answer"] == "#1 How many seats does the train have? = 240", "what was found"
 
 
 @both

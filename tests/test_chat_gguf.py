@@ -184,7 +184,7 @@ def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF
 
 
 def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
-    with pytest.raises(PromptTooLongError, match=r"\d+ tokens, over the model's limit of 381") as e:
+    with pytest.raises(PromptTooLongError, match=r"\d+ tokens, over the model's limit of 329") as e:
         bundled.invoke(ask("why " * 500))
     assert isinstance(e.value, ContextOverflowError), "LangChain's middleware looks for this"
     with pytest.raises(PromptTooLongError):
@@ -195,7 +195,7 @@ def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
 def test_a_prompt_over_a_shorter_context_is_told_how_long_it_may_be() -> None:
     with (
         ChatGGUF(model_path=bundled_model_path(), n_ctx=64) as model,
-        pytest.raises(PromptTooLongError, match=r"limit of 63 \(its n_ctx may be up to 382\); sho"),
+        pytest.raises(PromptTooLongError, match=r"limit of 63 \(its n_ctx may be up to 330\); sho"),
     ):
         model.invoke(ask("why " * 500))
 

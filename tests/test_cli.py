@@ -157,13 +157,13 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["ask", "Why?", "--context", "long.txt"], "the decomposer 'bundled' can't read it all: "),
     (
         ["ask", "Why?", "--context", "long.txt"],
-        "limit of 381; shorten it or name another with --dec",
+        "limit of 329; shorten it or name another with --dec",
     ),
     (
         ["ask", "How many are 1 of 2?", "--context", "long.txt", "--strategy", "direct"],
         "another with --solver.",
     ),
-    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 381"),
+    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 329"),
     (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
     (["models", "nowhere.gguf"], "nowhere.gguf"),
     (["models", "fake.gguf"], "is no GGUF file"),

@@ -102,7 +102,7 @@ def test_the_bundled_decomposer_goes_on_where_it_was(data: Path, tmp_path: Path)
             plans.append(str(model.invoke([("system", "decompose"), ("user", question)]).content))
     assert plans[0] == plans[1]
     contract = read_contract_file(tmp_path / "train" / "model")
-    assert contract["n_ctx_trained"] == 382
+    assert contract["n_ctx_trained"] == 330
     names = [row["file"] for row in contract["data"]]
     assert names[0] == "copying", "what the bundled file was made from is told, too"
     assert names[-1] == "mine"

@@ -112,7 +112,8 @@ def test_of_several_plans_the_best_is_taken_and_all_their_tokens_are_counted(
     options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 12}
     better = 0
     for name in ("Ottilie", "Bram", "Ines", "Tomas"):
-        question = f"Who was mayor of the town in which {name} kept the bees that won in Graz?"
+        castle = f"the castle where {name} wrote the opera that opened in Graz in 1874"
+        question = f"Which river flows past {castle}?"
         one = bundled.invoke(ask(question), **options)
         eight = bundled.invoke(ask(question), plans=8, **options)
         assert value(eight.text, question) >= value(one.text, question)
