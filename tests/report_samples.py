@@ -18,6 +18,10 @@ ABOUT = {
     "python": "3.11.7",
     "versions": {"langgraph": "1.2.22", "langgraph-decompose": "0.1.0"},
     "git": None,
+    "models": {
+        "desk": {"meant": "openai:qwen3", "sha256": None},
+        "bundled": {"meant": "bundled decompose.gguf", "sha256": "4e9e e420"},
+    },
 }
 TASKS = {
     "svamp": {

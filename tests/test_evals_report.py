@@ -98,6 +98,7 @@ def test_both_pages_say_the_same_things(report: Path) -> None:
             "It can't be told whether cot is better than direct",
             "decompose eval svamp drop --strategy direct dag --out run",
             "langgraph 1.2.22, langgraph-decompose 0.1.0",
+            "desk (openai:qwen3), bundled (bundled decompose.gguf, SHA-256 4e9e e420)",
             "Task version 2, prompts 1. Systems are compared by f1.",
             "At no more tokens than dag takes (337 a question)",
             "dag against self_consistency",

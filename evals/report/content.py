@@ -208,6 +208,13 @@ def _run(summary: Mapping[str, Any]) -> Iterator[Block]:
     rows = [["command", summary["command"]], ["seed", str(summary["seed"])]]
     for key, value in summary["about"].items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{name} {version}" for name, version in value.items())
+            value = ", ".join(f"{name} {_version(version)}" for name, version in value.items())
         rows.append([key, "unknown" if value is None else str(value)])
     yield Table(["", ""], rows, figures=False)
+
+
+def _version(said: Any) -> str:
+    """A package's version; of a model, what its reference means and its files' hashes."""
+    if not isinstance(said, Mapping):
+        return str(said)
+    return f"({said['meant']}" + (f", SHA-256 {said['sha256']})" if said["sha256"] else ")")
