@@ -30,8 +30,8 @@ def data_path(name: str, data: Path) -> Path:
     path = TEACHER_SET / name.removeprefix("teacher:") if own else data / name
     if not path.is_file():
         raise UserError(
-            f"the data file {str(path)!r} isn't there; name the folder that holds it with --data "
-            "(docs/distillation.md says where each set comes from)."
+            f"the data file {str(path)!r} isn't there; check the path, or name the folder that "
+            "holds it with --data (docs/distillation.md says where each set comes from)."
         )
     return path
 

@@ -15,5 +15,6 @@ chain = (
 )  # fmt: skip
 print(chain.batch(["Ben", "Zoe"]))
 
-for event in graph.stream({"question": "What is 12 * 11?"}, stream_mode="custom"):
+question = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+for event in graph.stream({"question": question}, stream_mode="custom"):
     print(event["type"])

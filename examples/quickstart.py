@@ -9,7 +9,7 @@ from langgraph_decompose import create_decomposition_graph
 # agent. The bundled one does arithmetic and needs no network.
 graph = create_decomposition_graph(solver="bundled")
 
-question = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
+question = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 result = graph.invoke({"question": question})
 
 for line in result["answers"]:

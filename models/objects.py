@@ -7,6 +7,8 @@ import json
 import re
 from typing import Any
 
+from ..errors import ModelReferenceError
+
 
 def innermost(runnable: Any) -> Any:
     """What `bind`, `with_retry`, `with_fallbacks`, `configurable_fields` and so on are around.
@@ -59,6 +61,21 @@ def is_configurable(runnable: Any) -> bool:
         return any(map(is_configurable, runnable.runnables))
     inner = _within(runnable)
     return inner is not None and is_configurable(inner)
+
+
+def refuse_without_messages(runnable: Any) -> None:
+    """Refuse a graph whose state has no messages: LangGraph would leave out what it is asked.
+
+    Raises:
+        ModelReferenceError: If it is one.
+    """
+    # By name, since whoever has one has imported it.
+    is_graph = type(runnable).__name__ == "CompiledStateGraph"
+    if is_graph and not {"messages", "__root__"} & runnable.channels.keys():
+        raise ModelReferenceError(
+            f"the graph {runnable.get_name()!r} has no messages in its state: name a function that "
+            "calls it, such as lambda text: graph.invoke({'question': text})."
+        )
 
 
 def object_name(runnable: Any) -> str:

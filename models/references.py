@@ -27,7 +27,13 @@ from .fallbacks import fall_back_on_alike, refuse_trained
 from .gguf_file import Contract, read_contract
 from .hub import download
 from .limiter import Limiter, limiter_for
-from .objects import innermost_of_all, is_configurable, object_identity, object_name
+from .objects import (
+    innermost_of_all,
+    is_configurable,
+    object_identity,
+    object_name,
+    refuse_without_messages,
+)
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -227,6 +233,8 @@ def _from_object(obj: Any) -> ResolvedModel:
             )
         obj = RunnableLambda(obj)
     inner, *fallbacks = innermost_of_all(obj)
+    for each in (inner, *fallbacks):
+        refuse_without_messages(each)
     configurable, identity = is_configurable(obj), object_identity(obj)
     from .chat_gguf import ChatGGUF
 

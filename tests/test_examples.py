@@ -14,9 +14,9 @@ import pytest
 from .conftest import ROOT
 
 EXPECTED = {
-    "quickstart.py": "Answer: 24\n",
+    "quickstart.py": "How many seats are free? 180\nAnswer: 180\n",
     "own_graph.py": "search: Who is the director of Jaws?\nsearch: Who is the spouse of #1?\n",
-    "chain.py": "decompose.plan",
+    "chain.py": "decompose.subquestion.answered\n",
     "studio.py": "",
     "tool.py": "Tool: 180\n",
     "middleware.py": "#2 How many seats are free? = 180\n",

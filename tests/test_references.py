@@ -22,6 +22,7 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_decompose import (
     ChatGGUF,
     UserError,
@@ -32,6 +33,7 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.cli.doctor import _config
 from langgraph_decompose.errors import MissingDependencyError, ModelFileError, ModelReferenceError
+from langgraph_decompose.graphs.state import DecompositionInput
 from langgraph_decompose.models.hosted import hosted_chat_model
 from langgraph_decompose.models.http_clients import BoundedClient, BoundedClientPerLoop
 from langgraph_decompose.models.references import find_gguf
@@ -39,6 +41,7 @@ from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.nodes.engine_calls import open_gguf
 from langgraph_decompose.settings import Settings, load_settings
 from langgraph_decompose.testing import LatencyServer, ServerReply
+from typing_extensions import TypedDict
 
 from .conftest import RecordingServer
 
@@ -75,6 +78,23 @@ def test_langchain_objects_are_taken_as_they_are() -> None:
     assert isinstance(resolve_model(lambda text: text).runnable, RunnableLambda)
     own = ChatGGUF(model_path=bundled_model_path("solver"))
     assert resolve_model(own).speaks_contract("solver")
+
+
+def test_a_graph_that_takes_no_messages_is_refused() -> None:
+    """LangGraph leaves out what its state has no field for: it would answer without a question."""
+    graphs = [
+        StateGraph(state).add_node("n", lambda _: {}).add_edge(START, "n").compile()
+        for state in (DecompositionInput, MessagesState, _Asked)
+    ]
+    for graph in graphs[:2]:
+        assert resolve_model(graph).runnable is graph
+    for other in (graphs[2], graphs[2].with_retry(), graphs[1].with_fallbacks([graphs[2]])):
+        with pytest.raises(ModelReferenceError, match="no messages in its state.*name a function"):
+            resolve_model(other)
+
+
+class _Asked(TypedDict):
+    question: str
 
 
 def test_what_a_gguf_falls_back_on_must_understand_what_it_is_asked(
