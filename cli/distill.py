@@ -253,6 +253,7 @@ def _check(args: Namespace) -> Any:
     from ..distill.records import read_examples, set_name
     from ..models.gguf_file import read_contract
 
+    settings = _settings(args)
     check_model_dir(Path(args.model))  # Before what takes long.
     examples = list(read_examples(args.examples))
     smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
@@ -265,7 +266,7 @@ def _check(args: Namespace) -> Any:
     else:
         rows = by_metric(measured(smallest, sets, args.say)) if has_roles else []
     model, name = Path(args.model), smallest.name
-    return check(_settings(args), model, args.gguf, examples, args.out, args.say, rows, name)
+    return check(settings, model, args.gguf, examples, args.out, args.say, rows, name)
 
 
 def _publish(args: Namespace) -> Any:

@@ -115,10 +115,12 @@ def begin(
     """Open a step's directory; True if there is something left to do.
 
     Raises:
-        UserError: As `is_finished`, or if the directory can't be written.
+        UserError: As `is_finished`, or if the directory can't be written or has files of these
+            names that no step wrote.
     """
     if is_finished(directory, step, settings, inputs := list(inputs), anew, outputs):
         return False
+    refuse_what_was_there(directory, outputs)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -147,6 +149,20 @@ def refuse_own_folder(directory: Path, folders: Iterable[Path]) -> None:
         raise UserError(f"{str(directory)!r} is a folder that is read here; name another --out.")
 
 
+def refuse_what_was_there(directory: Path, names: Iterable[str]) -> None:
+    """Keep files in a directory that no step has written to: they would be replaced.
+
+    Raises:
+        UserError: If there is one.
+    """
+    there = [path for path in (directory / name for name in names) if path.exists()]
+    if there and not read_manifest(directory):
+        raise UserError(
+            f"{str(there[0])!r} was there before, not made here; move it away, or name another "
+            "--out."
+        )
+
+
 def holds_replies(directory: Path) -> bool:
     """Whether replies that were paid for lie in a directory or below it."""
     return any(directory.rglob(REPLIES))
@@ -161,11 +177,6 @@ def finish(
 ) -> None:
     """Mark a step as done; `counts` is what a person wants to know of it."""
     _write(directory, step, settings, list(inputs), finished=True, counts=counts or {})
-
-
-def forget(directory: Path) -> None:
-    """Let a step be done again, whatever it left in the directory."""
-    (directory / _NAME).unlink(missing_ok=True)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:

@@ -254,7 +254,9 @@ def _with_file(entry: Any, files: dict[str, Path]) -> Any:
     if not isinstance(entry, str | dict):
         return entry
     row = {"source": entry} if isinstance(entry, str) else dict(entry)
-    name = row.pop("source", None)
+    if "source" not in row:
+        raise UserError(f"the training's data is named as 'source: NAME' in a recipe, not {row}.")
+    name = row.pop("source")
     if name not in [*files]:
         raise UserError(f"the training names a source {name!r} that the recipe doesn't have.")
     return {**row, "path": str(files[name])}

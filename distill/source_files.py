@@ -28,12 +28,21 @@ def data_path(name: str, data: Path) -> Path:
     """
     own = name.startswith("teacher:")
     path = TEACHER_SET / name.removeprefix("teacher:") if own else data / name
-    if not path.is_file():
-        raise UserError(
-            f"the data file {str(path)!r} isn't there; check the path, or name the folder that "
-            "holds it with --data (docs/distillation.md says where each set comes from)."
+    if path.is_file():
+        return path
+    if path.is_dir():
+        why = "is a folder; name the file in it"
+    elif own:
+        known = ", ".join(sorted(file.name for file in TEACHER_SET.glob("*.jsonl")))
+        why = f"isn't there; the package has {known}"
+    elif Path(name).is_absolute():
+        why = "isn't there; check the path"
+    else:
+        why = (
+            "isn't there; name the folder that holds it with --data (docs/distillation.md says "
+            "where each set comes from)"
         )
-    return path
+    raise UserError(f"the data file {str(path)!r} {why}.")
 
 
 def source_inputs(source: ExampleSource, data: Path) -> list[Path]:

@@ -13,6 +13,7 @@ questions of `collect` they are refused, unless it says `skip_broken: true`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -140,14 +141,14 @@ def make_source(
     plans = [0]
     count = write_examples(path, _told(examples, source.name, progress, plans))
     dropped = _dropped(directory) if source.screen is not None else ""
+    left = f"{len(left_out):,} left out, first {left_out[0]}" if left_out else ""
     if not count:
-        why = f" ({len(left_out)} rows are left out, {left_out[0]})" if left_out else ""
         raise UserError(
-            f"the source {source.name!r} has no examples{why}; "
+            f"the source {source.name!r} has no examples{left and f' ({left})'}; "
             f"{dropped or 'look at its data and split'}."
         )
-    if left_out:
-        say(f"{source.name}: {len(left_out):,} left out, first {left_out[0]}")
+    if left:
+        say(f"{source.name}: {left}")
     if dropped:
         say(f"{source.name}: {dropped}")
     if source.way == "import" and not plans[0]:
@@ -259,7 +260,7 @@ def _turned(
         if found := turn(row):
             yield found
         elif split in ("", split_of(row.id)):
-            left_out.append(f"{row.id}: a step of its solution can't be worded or traced")
+            left_out.append(f"the row {row.id!r}: a step of its solution can't be worded or traced")
 
 
 def _screened(
@@ -272,6 +273,7 @@ def _screened(
         evaluation_reference(name, data) for name in options.get("evaluation", [])
     ]
     settings = checked(ScreenSettings, options, f"the source {source.name!r}, 'screen'")
-    manifest.forget(directory / "screen")  # It may have been done with other settings.
+    if manifest.read_manifest(directory / "screen"):
+        shutil.rmtree(directory / "screen")  # It may have been done with other settings.
     screen(settings, [made], directory / "screen")
     return read_examples(directory / "screen" / EXAMPLES)

@@ -37,9 +37,35 @@ def read_yaml(path: Path, what: str) -> Any:
     with path.open("rb") as file:
         text = file.read(_MAX_YAML_BYTES)
     try:
-        return yaml.safe_load(text)
+        found, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # A date may be none.
         raise UserError(f"{what} is no YAML: {' '.join(str(error).split())}.") from None
+    if twice := _key_twice(tree):
+        line = twice.start_mark.line + 1
+        raise UserError(f"{what} has {twice.value!r} twice in one mapping, again on line {line}.")
+    return found
+
+
+def _key_twice(tree: Any) -> Any:
+    """The node of a key that its mapping has already, of which only the last would count."""
+    waiting: list[Any] = [tree]
+    seen: set[int] = set()  # A node may hold itself.
+    while waiting:
+        node = waiting.pop()
+        held = getattr(node, "value", None)
+        if not isinstance(held, list) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.id == "sequence":
+            waiting += held
+            continue
+        names: set[str] = set()
+        for key, value in held:
+            if key.value in names:
+                return key
+            names.add(key.value)
+            waiting.append(value)
+    return None
 
 
 def checked(kind: type[T], row: Any, what: str) -> T:

@@ -105,7 +105,24 @@ def test_solutions_that_cannot_be_turned_are_counted(capsys: pytest.CaptureFixtu
     unclear = {**SOLVED, "answer": "It is clear.\n#### 72"}
     Path("some.jsonl").write_text(f"{json.dumps(SOLVED)}\n{json.dumps(unclear)}\n")
     assert main(["distill", "from-solutions", "gsm8k", "some.jsonl", "--out", "out"]) == 0
-    assert "examples: 1\nplans: 1\nleft out: 1\n" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "examples: 1\nplans: 1\nleft out: 1\n" in told.out
+    assert re.search(r"first the row '.*some.jsonl:1': a step of its solution", told.err)
+
+
+def test_settings_of_a_check_come_before_what_takes_long(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["check", "none", "--gguf", "none.gguf", "--examples", "examples.jsonl"]
+    assert main(["distill", *command, "--strings", "0", "--out", "out"]) == 2
+    assert "'strings' is a whole number from 1" in capsys.readouterr().err
+
+
+def test_a_file_that_isn_t_there_is_not_looked_for_in_data(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["distill", "import", "strategyqa", "none.json", "--out", "out"]) == 2
+    assert "none.json' isn't there; check the path.\n" in capsys.readouterr().err
 
 
 def test_solutions_become_plans() -> None:

@@ -565,6 +565,9 @@ def test_a_broken_line_is_refused_by_file_and_line_or_skipped(
     counts = collect(replace(settings, skip_broken=True), tmp_path / "out")
     assert (counts["plans"], counts["broken"]) == (2, 1)
     assert why in counts["broken_lines"][0]
+    file.write_text('{"prompt": "Who?"}\n')
+    with pytest.raises(UserError, match=r"no questions \(1 left out, first .*:1: it has no "):
+        collect(replace(settings, skip_broken=True), tmp_path / "none")
 
 
 def test_mistakes_are_told_in_a_sentence(settings: CollectSettings, tmp_path: Path) -> None:

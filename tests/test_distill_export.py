@@ -213,15 +213,14 @@ def test_a_student_without_a_role_of_the_contract_is_a_general_model(
     assert read_contract(tmp_path / "gguf" / "model-f16.gguf") is None
 
 
-def test_a_stranger_s_file_is_not_taken_for_an_unfinished_export_s(
+def test_a_stranger_s_file_is_neither_replaced_nor_taken_for_an_unfinished_export_s(
     model_dir: Path, tmp_path: Path
 ) -> None:
-    export(ONLY_F16, model_dir, tmp_path / "fresh")
-    (tmp_path / "gguf").mkdir()
-    (tmp_path / "gguf" / "model-f16.gguf").write_bytes(b"GGUF of another model")
-    export(ONLY_F16, model_dir, tmp_path / "gguf")
-    files = [tmp_path / name / "model-f16.gguf" for name in ("fresh", "gguf")]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    file = tmp_path / "model-f16.gguf"
+    file.write_bytes(b"GGUF of another model")
+    with pytest.raises(UserError, match=r"f16.gguf' was there before, not made here"):
+        export(ONLY_F16, model_dir, tmp_path)
+    assert file.read_bytes() == b"GGUF of another model"
 
 
 def test_rows_that_fill_no_block_get_a_larger_type(tokenizer: Any, tmp_path: Path) -> None:

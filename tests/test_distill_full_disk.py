@@ -92,5 +92,5 @@ def test_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_text(tmp_path / "card.md", "A card.")
     with told(tmp_path / "model.gguf", reason), written_whole(tmp_path / "model.gguf"):
         pass
-    with told(tmp_path / "gguf" / "model-f16.gguf", reason):
+    with told(tmp_path / "gguf" / "manifest.json", reason):
         export(ExportSettings(), model_dir, tmp_path / "gguf")

@@ -48,6 +48,12 @@ def test_a_row_without_steps_is_broken_and_not_atomic(tmp_path, kind, row):
     assert broken == [f"{path}:1: it has no steps"]
 
 
+def test_a_row_of_ours_without_a_plan_is_told_in_words(tmp_path):
+    path = write(tmp_path / "t.jsonl", [{"question": "Who?"}])
+    with pytest.raises(UserError, match=r"t\.jsonl:1: 'plan' is missing; mend it"):
+        list(read_dataset("teacher", path))
+
+
 def test_an_answer_that_is_null_is_none(tmp_path):
     steps = [{"question": "A >> b", "answer": None}, {"question": "#1 >> c", "answer": None}]
     row = {"question": "Who?", "answer": None, "question_decomposition": steps}

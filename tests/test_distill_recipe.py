@@ -164,6 +164,15 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
         ({"check": {"held_out": [["nope"]]}}, "list of its sources"),
         ({"train": {"stages": [{"data": [{"source": ["a"]}]}], "max_steps": 1}}, "source ['a']"),
         (
+            {"train": {"stages": [{"data": [{"path": "a.jsonl"}]}], "max_steps": 1}},
+            "named as 'source: NAME' in a recipe, not {'path': 'a.jsonl'}",
+        ),
+        ({"sources": {"a": {"generate": {"count": 3, "kinds": {"compare": 0}}}}}, "not all of"),
+        (
+            {"sources": {"a": {"generate": {"count": 3}, "screen": {"evaluation": "t.jsonl"}}}},
+            "'evaluation': Input should be a valid list",
+        ),
+        (
             {"train": {**RECIPE["train"], "learning_rate": "fast"}},
             "'learning_rate': Input should be a",
         ),
@@ -192,6 +201,17 @@ def test_a_mistake_in_a_recipe_is_one_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_a_name_that_a_recipe_has_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """YAML would take the last, and nobody would miss what the first one taught."""
+    source = "  a: {generate: {count: 3}}\n"
+    path = tmp_path / "twice.yaml"
+    path.write_text(f"name: x\nsources: &all\n{source}{source}train: [*all]\n")
+    assert main(["distill", "run", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "has 'a' twice in one mapping, again on line 4.\n" in capsys.readouterr().err
 
 
 def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,7 +369,7 @@ def test_held_out_questions_that_are_trained_on_are_told(tmp_path: Path) -> None
 def test_rows_that_are_all_broken_are_shown(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text('{"question": "Who?"}\n' * 3)
     source = ExampleSource.of("mine", {"import": {"kind": "strategyqa", "path": "mine.jsonl"}})
-    with pytest.raises(UserError, match=r"no examples \(3 rows are left out, .*mine.jsonl:1: "):
+    with pytest.raises(UserError, match=r"no examples \(3 left out, first .*mine.jsonl:1: "):
         make_source(source, tmp_path, tmp_path / "out")
 
 
@@ -357,6 +377,12 @@ def test_data_that_is_missing_is_named(tmp_path: Path) -> None:
     source = ExampleSource.of("gsm8k", {"import": {"kind": "gsm8k", "path": "gsm8k/train.jsonl"}})
     with pytest.raises(UserError, match="distillation.md says where"):
         make_source(source, tmp_path, tmp_path / "out")
+    (tmp_path / "gsm8k" / "train.jsonl").mkdir(parents=True)
+    with pytest.raises(UserError, match="train.jsonl' is a folder; name the file in it"):
+        make_source(source, tmp_path, tmp_path / "out")
+    row = {"import": {"kind": "teacher", "path": "teacher:stale.jsonl"}}
+    with pytest.raises(UserError, match=r"isn't there; the package has fresh.jsonl, fresh_more"):
+        make_source(ExampleSource.of("own", row), tmp_path, tmp_path / "out")
 
 
 def test_recipes_of_the_package_are_recipes() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from langgraph_decompose import UserError
 from langgraph_decompose.distill import manifest
+from langgraph_decompose.distill.collect.collect import CollectSettings, collect
 from langgraph_decompose.distill.importers import read_dataset
 from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
+from langgraph_decompose.distill.screen.screen import ScreenSettings, screen
 from langgraph_decompose.distill.source_files import TEACHER_SET
 from langgraph_decompose.distill.sources import ExampleSource, make_source
 from langgraph_decompose.evals.splits import split_of
@@ -379,6 +381,23 @@ def test_a_source_is_never_made_over_what_it_reads(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="would be written over itself"):
         make({"import": {"kind": "questions", "path": "out/examples.jsonl"}}, tmp_path / "out")
     assert file.read_text() == '{"question": "Who?", "mine": 1}\n'
+
+
+@pytest.mark.parametrize("way", ["generate", "collect", "screen"])
+def test_a_file_of_somebody_else_s_is_never_replaced(way: str, tmp_path: Path) -> None:
+    examples, asked = tmp_path / "mine.jsonl", questions(tmp_path / "questions.jsonl", 1)
+    write_examples(examples, [Example("a", "Who?")])
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "examples.jsonl").write_text("mine")
+    steps: dict[str, Callable[[], object]] = {
+        "generate": lambda: make({"generate": {"count": 1}}, out),
+        "collect": lambda: collect(CollectSettings("bundled", str(asked)), out),
+        "screen": lambda: screen(ScreenSettings(), [examples], out),
+    }
+    with pytest.raises(UserError, match=r"examples.jsonl' was there before, not made here; move"):
+        steps[way]()
+    assert [(path.name, path.read_text()) for path in out.iterdir()] == [("examples.jsonl", "mine")]
 
 
 def test_a_source_whose_file_was_taken_away_is_made_again_from_its_replies(

@@ -58,7 +58,7 @@ def test_a_folder_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str
     student.mkdir()
     (student / "model.safetensors").write_bytes(b"mine")
     settings = TrainSettings(stages=[{"data": [str(data)]}], max_steps=1, student=str(student))
-    with pytest.raises(UserError, match=rf"{name}' isn't of a training here; name another --out"):
+    with pytest.raises(UserError, match=rf"{name}' was there before, not made here"):
         train(settings, tmp_path)
     assert (student / "model.safetensors").read_bytes() == b"mine"
 
@@ -70,7 +70,7 @@ def test_a_file_of_somebody_else_s_is_never_replaced(tmp_path: Path, name: str) 
     write_examples(tmp_path / "a.jsonl", [Example("1", "Who?")])
     (tmp_path / name).write_text("mine")
     settings = TrainSettings(stages=[{"data": [str(tmp_path / "a.jsonl")]}], max_steps=1)
-    with pytest.raises(UserError, match=rf"{name}' isn't of a training here; name another --out"):
+    with pytest.raises(UserError, match=rf"{name}' was there before, not made here"):
         train(settings, tmp_path)
     assert (tmp_path / name).read_text() == "mine"
 

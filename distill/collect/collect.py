@@ -142,6 +142,7 @@ async def _collect(
     manifest.refuse_own_input(directory / EXAMPLES, inputs)
     if done := _finished(directory, kept, inputs):
         return done
+    manifest.refuse_what_was_there(directory, [EXAMPLES])
     teaching = _teaching(settings, models)
     broken: list[str] | None = [] if settings.skip_broken else None
     questions = read_questions(settings.questions, limit=settings.limit, broken=broken)

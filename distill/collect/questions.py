@@ -72,8 +72,10 @@ def read_questions(
         if len(found) == limit:
             break
     if not found:
+        left = f" ({len(broken):,} left out, first {broken[0]})" if broken else ""
         raise UserError(
-            f'{reference!r} holds no questions; a line is {{"question": "...", "answer": "..."}}.'
+            f"{reference!r} holds no questions{left}; "
+            'a line is {"question": "...", "answer": "..."}.'
         )
     return Questions(list(found.values()), repeated)
 

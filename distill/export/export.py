@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...storage import writing
 from .. import manifest
 from .contract_file import contract_metadata, read_contract_file
 from .gguf_tensors import (
@@ -69,9 +68,6 @@ def export(
     _check_model(settings, model_dir, contract)
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
     f16 = directory / F16_NAME
-    if not manifest.read_manifest(directory):
-        with writing(f16):
-            f16.unlink(missing_ok=True)  # Not ours: only an unfinished export's file is taken up.
     names = [F16_NAME, *(f"model-{kind}.gguf" for kind in settings.quantisations)]
     if not manifest.begin(directory, "export", asdict(settings), inputs, outputs=names):
         return manifest.read_manifest(directory)["counts"]

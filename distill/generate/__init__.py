@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 
@@ -50,10 +51,14 @@ def generate(count: int, seed: int = 0, kinds: dict[str, float] | None = None) -
     kinds = kinds or dict.fromkeys(KINDS, 1.0)
     if type(count) is not int or count < 1 or type(seed) is not int:
         raise UserError("'count' is a whole number from 1, and 'seed' a whole number.")
-    if not isinstance(kinds, dict) or not all(
-        isinstance(often, int | float) and often >= 0 for often in kinds.values()
+    if (
+        not isinstance(kinds, dict)
+        or not all(isinstance(often, int | float) and often >= 0 for often in kinds.values())
+        or not 0 < sum(kinds.values()) < math.inf
     ):
-        raise UserError("'kinds' is a mapping from kinds to how often each comes, a number.")
+        raise UserError(
+            "'kinds' is a mapping from kinds to how often each comes: numbers, not all of them 0."
+        )
     if unknown := kinds.keys() - KINDS.keys():
         raise UserError(
             f"nothing called {min(unknown)!r} can be generated; use one of {', '.join(KINDS)}."

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...evals.loaders.fields import reason
 from ...evals.rows import json_rows, note
 from ...tools.calculator import CalculatorError, calculate, format_number
 from ..records import Example, Line
@@ -33,7 +34,7 @@ def teacher(path: Path, originals: Originals, broken: list[str] | None = None) -
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
-            note(path, row, error, broken)
+            note(path, row, reason(error), broken)
 
 
 def question_hash(question: str) -> str:

@@ -77,7 +77,7 @@ class ScreenSettings:
     """
 
     method: Method = "none"
-    evaluation: Sequence[str] = ()
+    evaluation: tuple[str, ...] = ()
     split: Literal["", "train", "dev"] = ""
     language: Literal["", "en"] = "en"
     max_lines: int = 8

@@ -106,23 +106,11 @@ def _begin(settings: TrainSettings, directory: Path) -> bool:
         return not manifest.is_finished(directory, "train", *about, anew)
     if anew and before["fingerprint"] != manifest.fingerprint(*about):
         shutil.rmtree(directory / "tokenizer", ignore_errors=True)
-    if not before:
-        _refuse_what_is_not_ours(directory)
+    manifest.refuse_what_was_there(directory, _WRITTEN)
     left = manifest.begin(directory, "train", *about, anew)
     if left:
         _remove_half_written(directory)
     return left
-
-
-def _refuse_what_is_not_ours(directory: Path) -> None:
-    """Keep what was there before, perhaps the student itself: it would be replaced.
-
-    Raises:
-        UserError: If there is one.
-    """
-    for path in (directory / name for name in _WRITTEN):
-        if path.exists():
-            raise UserError(f"{str(path)!r} isn't of a training here; name another --out.")
 
 
 def _remove_half_written(directory: Path) -> None:
