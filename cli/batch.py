@@ -20,6 +20,7 @@ from typing import Any
 from ..errors import UserError, must_be_raised
 from ..nodes.journal import RETRY_FAILED, Journal
 from ..nodes.replies import failure_value
+from ..nodes.usage import UsageRow, add_usage
 from ..nodes.waiting import all_or_none
 from ..settings import Settings, expanded
 from ..storage import lock_path, locked, open_checkpointer
@@ -167,7 +168,9 @@ class _Batch:
             if must_be_raised(error):
                 raise
             # The decomposer is down, say, or the text is too long: this row's failure.
+            paid = await self._paid(graph, await graph.aget_state(config))
             result = {"answer": None, "status": "failed", **failure_value(error)}
+            result["usage"] = paid or result["usage"]
         if result["status"] == "budget_exhausted":
             return False
         self._results.add(row, result)
@@ -183,26 +186,29 @@ class _Batch:
         snapshot = await graph.aget_state(config)
         # Without a run_id, the first node hadn't ended and nothing was paid.
         values = snapshot.values if "run_id" in snapshot.values else {}
-        asked = None
-        if values:
-            thread = config["configurable"]["thread_id"]
-            await self._count_before(graph.checkpointer, thread, values["run_id"])
         if not values:
             asked = graph_input(row.problem)  # pyright: ignore[reportArgumentType]
+            return result_of(await graph.ainvoke(asked, config, durability="sync"))
+        # What an interrupted question has taken counts against the budget of the batch.
+        self._meter.paid(await self._paid(graph, snapshot), counted=False)
         # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
-        elif not snapshot.next and values["status"] != "running":
-            again = self._retry_failed and values["status"] != "ok"
-            if values["status"] != "budget_exhausted" and not again:
-                return result_of(values)
+        over = not snapshot.next and values["status"] != "running"
+        again = self._retry_failed and values["status"] != "ok"
+        if over and values["status"] != "budget_exhausted" and not again:
+            return result_of(values)
+        if over or again:
             config = await before_solving(graph, config)
             config["configurable"][RETRY_FAILED] = again
-        return result_of(await graph.ainvoke(asked, config, durability="sync"))
+        return result_of(await graph.ainvoke(None, config, durability="sync"))
 
-    async def _count_before(self, saver: Any, thread: str, run_id: str) -> None:
-        """What an interrupted question has taken counts against the budget of the batch."""
-        journal = Journal(saver, thread, run_id)
+    async def _paid(self, graph: Any, snapshot: Any) -> list[UsageRow]:
+        """What a question has taken so far, in whichever process."""
+        if "run_id" not in snapshot.values:
+            return []
+        thread = snapshot.config["configurable"]["thread_id"]
+        journal = Journal(graph.checkpointer, thread, snapshot.values["run_id"])
         await journal.aopen()
-        self._meter.paid(journal.usage, counted=False)
+        return add_usage(journal.usage)
 
 
 def _summary(

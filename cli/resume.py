@@ -18,7 +18,7 @@ from .ask import answer_saved, graph_input, resumable
 from .drive import make_graph, report
 from .store import Run, RunStore
 
-_SOLVING = ("gate", "attempt", "scheduler", "solver")
+_SOLVING = ("gate", "understanding", "attempt", "decomposer", "scheduler", "solver")
 
 
 def run(args: Namespace) -> int:
@@ -76,12 +76,12 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
     if "run_id" not in snapshot.values:
         return None  # The first node hadn't ended: nothing was paid.
     values = snapshot.values
-    # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
-    if snapshot.next or values["status"] == "running":
-        return config
     rows = values["answers"]
     failed = _failed if retry_failed else _passing
     again = [k for k, row in enumerate(rows) if any(failed(part) for _, part in with_parts([row]))]
+    # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
+    if not again and (snapshot.next or values["status"] == "running"):
+        return config
     if again or values["status"] == "budget_exhausted" or _not_composed(values):
         return await before_solving(graph, config, min(again, default=len(rows)))
     return {"result": dict(values)}
@@ -90,14 +90,17 @@ async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
 async def before_solving(graph: Any, config: Any, answers: int = 0) -> Any:
     """The place from which a finished question is solved again; the journal has its answers.
 
+    It lies before what the budget refused: a plan, say, without which all is left undivided.
+
     Args:
         graph: The graph.
         config: Its thread.
         answers: Most answers that there may be at that place: those before the first to mend.
     """
     async for earlier in graph.aget_state_history(config):
-        found = len(earlier.values.get("answers") or ())
-        if earlier.next and earlier.next[0] in _SOLVING and found <= answers:
+        values = earlier.values
+        fits = len(values.get("answers") or ()) <= answers and not values.get("spent")
+        if fits and earlier.next and earlier.next[0] in _SOLVING:
             return {"configurable": dict(earlier.config["configurable"])}
     return config
 

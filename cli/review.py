@@ -27,7 +27,7 @@ class _EditorError(Exception):
     """An editor that can't be started or that failed."""
 
 
-def ask_person(shown: Mapping[str, Any], draft: str | None = None) -> dict[str, Any]:
+def ask_person(shown: Mapping[str, Any], draft: str | None) -> dict[str, Any]:
     """Show a plan and return the person's answer, as `nodes/review.py` reads it.
 
     Args:

@@ -49,7 +49,8 @@ def _rung(event: Mapping[str, Any]) -> str:
 
 def _verdict(event: Mapping[str, Any]) -> str:
     name = f"#{event['id']}" if event["id"] else "the answer"
-    return f"verifier: {name} is {'right' if event['right'] else event['kind']}"
+    said = "not verified" if event["kind"] == "unknown" else event["kind"] or "right"
+    return f"verifier: {name} is {said}"
 
 
 NOTES = {"gate": _gate, "attempt": _attempt, "rung": _rung, "verdict": _verdict}

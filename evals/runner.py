@@ -74,7 +74,7 @@ async def run_jobs(
     jobs: Iterable[Job],
     file: SampleFile,
     score: Score,
-    running: Running = Running(),
+    running: Running,
     on_sample: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> None:
     """Ask what has no sample yet.

@@ -46,12 +46,12 @@ def wilson(right: float, count: int) -> Interval:
     return Interval(share, max(0.0, low), min(1.0, high), count)
 
 
-def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Interval:
-    """A mean with its percentile bootstrap interval (Efron, 1979), the same for one seed."""
+def bootstrap_mean(values: Sequence[float]) -> Interval:
+    """A mean with its percentile bootstrap interval (Efron, 1979), always the same."""
     count = len(values)
     if not count:
         return Interval(0.0, -math.inf, math.inf, 0)
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(0)  # noqa: S311
     means = sorted(sum(draw.choices(values, k=count)) / count for _ in range(_RESAMPLES))
     low, high = means[int(0.025 * _RESAMPLES)], means[int(0.975 * _RESAMPLES) - 1]
     return Interval(sum(values) / count, low, high, count)
@@ -82,7 +82,7 @@ def _all_the_same(values: Sequence[float]) -> bool:
     return max(values) - min(values) <= _ROUNDING
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Interval:
+def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interval:
     """How much better `second` did than `first` on the same items, each marked from 0 to 1.
 
     Marks of 0 and 1 are shares; of others, pairs are drawn together. If all pairs differ by the
@@ -103,7 +103,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float], seed: int
         both = round(sum(first)) - losses
         return paired_shares(both, losses, wins, len(gains) - both - losses - wins)
     if not _all_the_same(gains):
-        return bootstrap_mean(gains, seed)
+        return bootstrap_mean(gains)
     before, after = wilson(sum(first), len(gains)), wilson(sum(second), len(gains))
     low = _square_and_add(after.value - after.low, before.high - before.value, 0)
     high = _square_and_add(after.high - after.value, before.value - before.low, 0)
@@ -166,7 +166,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * total / 2**count)
 
 
-def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
+def sign_flip(differences: Sequence[float]) -> float:
     """The two-sided p of a paired permutation test: which of the two had which mark is chance.
 
     Example:
@@ -179,7 +179,7 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
     if not sizes:
         return 1.0
     observed = abs(math.fsum(differences)) - _ROUNDING
-    bits = random.Random(seed).getrandbits  # noqa: S311
+    bits = random.Random(0).getrandbits  # noqa: S311
     hits = sum(
         abs(sum(size * (2 * bits(count).bit_count() - count) for size, count in sizes.items()))
         >= observed

@@ -17,7 +17,7 @@ from langgraph.graph import StateGraph
 from ..errors import UserError
 from ..nodes.answers import AnswerRow
 from ..nodes.attempts import ATTEMPT_START, agreement, attempts, voters
-from ..nodes.composer import outcome
+from ..nodes.composer import outcome, ran_out
 from ..nodes.events import Event
 from ..nodes.problem import Problem
 from ..nodes.steps import Steps, as_runnable
@@ -56,6 +56,7 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
                 "asked": replace(problem, **noted).asked,
                 "usage": add_usage(state["usage"], *(row["usage"] for row in rows)),
                 "trace": traced["trace"],
+                "spent": state["spent"] or ran_out(rows),
             }
         judged, budget = voters(rows, answer), roles.limits.budget
         ended = outcome({**traced, "answers": rows}, answer, budget=budget, judged=judged)

@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 
 from langgraph.graph import StateGraph
 
-from ..errors import BudgetExhaustedError, UserError, must_be_raised
+from ..errors import UserError, must_be_raised
 from ..nodes.answers import AnswerRow, failed
 from ..nodes.attempts import MAX_SAMPLES, Agreement, agreement, attempts, voters
 from ..nodes.calls import SAMPLES_APART
-from ..nodes.composer import outcome
+from ..nodes.composer import outcome, ran_out
 from ..nodes.decomposer import Decomposition, check_cap
 from ..nodes.events import Event
 from ..nodes.nested import divided_samples
@@ -119,7 +119,7 @@ def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
             found = yield from _climb(Problem.of(state), rung, theirs, earlier, base)
             climbed.append(found)
             yield Event("rung", found.told)
-            if found.agreed.enough or _spent(found.rows):
+            if found.agreed.enough or ran_out(found.rows):
                 break
         return _ended(state, climbed, roles)
 
@@ -197,11 +197,6 @@ def _climb(
         "usage": usage,
     }
     return _Climbed(rung, agreed, [*known, *rows], rows, plan, told, base)
-
-
-def _spent(rows: list[AnswerRow]) -> bool:
-    name = BudgetExhaustedError.__name__
-    return any((row["error"] or {}).get("type") == name for row in rows)
 
 
 def _ended(state: Mapping[str, Any], climbed: list[_Climbed], roles: Roles) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def go_on_unless_answered(graph: Any, roles: Roles, node: str, following: str) -
     graph.add_conditional_edges(node, route, [following, end])
 
 
-def finish(graph: Any, roles: Roles, *last: str) -> StateGraph[Any, Any, Any, Any]:
+def finish(graph: Any, roles: Roles, last: str) -> StateGraph[Any, Any, Any, Any]:
     """The graph with its end: the verifier of the final answer, if there is one."""
     end = _end(roles)
     if end != END:
@@ -171,8 +171,7 @@ def finish(graph: Any, roles: Roles, *last: str) -> StateGraph[Any, Any, Any, An
         )
         graph.add_node(end, judging)
         graph.add_edge(end, END)
-    for node in last:
-        graph.add_edge(node, end)
+    graph.add_edge(last, end)
     return graph
 
 

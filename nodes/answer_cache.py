@@ -149,9 +149,9 @@ class AnswerCache:
         known: Mapping[int, AnswerRow],
         choice: Choice,
         prompts: Prompts,
-        retriever: Any = None,
+        retriever: Any,
         *,
-        more: Sequence[Any] = (),
+        more: Sequence[Any],
     ) -> str:
         """The key of a subquestion's answer; `more` is what else it depends on, JSON-native."""
         asked = [

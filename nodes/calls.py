@@ -69,9 +69,8 @@ class Call:
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
+def ask(call: Call, config: Any, session: Session) -> Reply:
     """Make a call, blocking; retry what may pass."""
-    session = session or Session()
     runnable: Any = call.model.runnable
     if stored := _stored(call, session):
         return stored
@@ -112,9 +111,8 @@ def ask(call: Call, config: Any = None, session: Session | None = None) -> Reply
         session.stop.wait(pause)
 
 
-async def aask(call: Call, config: Any = None, session: Session | None = None) -> Reply:
+async def aask(call: Call, config: Any, session: Session) -> Reply:
     """`ask` without blocking the event loop."""
-    session = session or Session()
     runnable: Any = call.model.runnable
     if stored := _stored(call, session):
         return stored

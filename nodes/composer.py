@@ -142,12 +142,12 @@ def _needs_composer(state: Mapping[str, Any]) -> bool:
 def _last(state: Mapping[str, Any]) -> str | None:
     """The last line's answer; where the budget ended before it, what was found till then."""
     rows: list[AnswerRow] = state["answers"]
-    if rows and rows[-1]["answer"] is None and _spent(rows):
+    if rows and rows[-1]["answer"] is None and ran_out(rows):
         return found_so_far(rows)
     return rows[-1]["answer"] if rows else None
 
 
-def _spent(rows: Iterable[AnswerRow]) -> bool:
+def ran_out(rows: Iterable[AnswerRow]) -> bool:
     """Whether the budget left any of it unanswered, down to the parts of parts."""
     name = BudgetExhaustedError.__name__
     return any((row["error"] or {}).get("type") == name for _, row in with_parts(rows))
@@ -224,7 +224,7 @@ def _of_parts(rows: Sequence[AnswerRow]) -> list[str]:
 
 
 def _status(state: Mapping[str, Any], rows: Sequence[AnswerRow], answer: str | None) -> str:
-    if state.get("spent") or _spent(rows):
+    if state.get("spent") or ran_out(rows):
         return "budget_exhausted"
     if answer is None:
         return "failed"
@@ -232,7 +232,7 @@ def _status(state: Mapping[str, Any], rows: Sequence[AnswerRow], answer: str | N
 
 
 def undivided_outcome(
-    state: Mapping[str, Any], answer: str | None, row: AnswerRow, budget: Budget | None = None
+    state: Mapping[str, Any], answer: str | None, row: AnswerRow, budget: Budget | None
 ) -> dict[str, Any]:
     """`outcome` for a question that one call answered, or failed to."""
     return {"answers": [row], **outcome({**state, "answers": [row]}, answer, budget=budget)}

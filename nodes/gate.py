@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..errors import UserError
 from ..prompts import Prompts, load_prompts
 from .attempts import GATE_START, MAX_SAMPLES, agreement, attempts, voters
-from .composer import outcome, undivided_outcome
+from .composer import outcome, ran_out, undivided_outcome
 from .events import Event
 from .problem import Problem
 from .retrieval import as_retriever
@@ -98,6 +98,7 @@ def gate_node(
         usage = add_usage(state.get("usage", []), *(row["usage"] for row in rows))
         asked = replace(problem, fallback=found.answer).asked
         begun = {"answers": [], "answer": None, "status": "running"}
-        return {**begun, "usage": usage, "trace": {"gate": told}, "asked": asked}
+        cut_off = {"spent": True} if ran_out(rows) else {}
+        return {**begun, **cut_off, "usage": usage, "trace": {"gate": told}, "asked": asked}
 
     return as_runnable("gate", undivided if gate == "never" else unless_agreed, limits)

@@ -30,9 +30,9 @@ def solve_plan(
     plan: Plan,
     settings: LineSettings,
     *,
-    chosen: Choice | None = None,
-    sample: int = 0,
-    within: Sequence[Any] = (),
+    chosen: Choice | None,
+    sample: int,
+    within: Sequence[Any],
 ) -> Steps[list[AnswerRow]]:
     """Solve every line of a plan, each as soon as what it needs has been answered.
 
@@ -40,7 +40,7 @@ def solve_plan(
         problem: The question that the plan belongs to.
         plan: The plan; not atomic.
         settings: Who solves, and how.
-        chosen: Who solves all of it; by default, whoever is chosen for each line.
+        chosen: Who solves all of it; if None, whoever is chosen for each line.
         sample: Number of the sample, where a plan is solved several times.
         within: Where the plan stands, for its events: a path of ids.
 
@@ -157,8 +157,8 @@ def divided_samples(
     settings: LineSettings,
     composer: ResolvedModel,
     *,
-    start: int = 0,
-    found: Decomposition | None = None,
+    start: int,
+    found: Decomposition | None,
 ) -> Steps[tuple[Decomposition, list[AnswerRow]]]:
     """Plan a question once and solve the plan several times at once.
 
@@ -169,7 +169,7 @@ def divided_samples(
         settings: Who solves the lines, and how.
         composer: Merges their answers.
         start: Number of the first sample.
-        found: The plan, if there is one already.
+        found: The plan, if there is one already; else None.
 
     Returns:
         The plan, and a row each with id 0, as of `attempts`.

@@ -71,7 +71,7 @@ class Schedule:
         del self._running[line.id]
         self.rows[line.id] = row
 
-    def known_to(self, line: Subquestion, *, carry_all: bool = False) -> dict[int, AnswerRow]:
+    def known_to(self, line: Subquestion, *, carry_all: bool) -> dict[int, AnswerRow]:
         """The results that a line is solved with: those it needs, directly or through others.
 
         Args:

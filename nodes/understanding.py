@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError, describe_error, must_be_raised
+from ..errors import BudgetExhaustedError, UserError, describe_error, must_be_raised
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
 from .calls import Call
@@ -69,7 +69,11 @@ def understanding_node(
             reason = describe_error(error)["message"]
             warning = f"the question is asked without its core and facts: {reason}"
             warnings = [*state.get("warnings", []), warning]
-            return {"warnings": warnings, "usage": add_usage(state.get("usage", []), usage)}
+            return {
+                "warnings": warnings,
+                "usage": add_usage(state.get("usage", []), usage),
+                **({"spent": True} if isinstance(error, BudgetExhaustedError) else {}),
+            }
         yield Event("understood", {"core": core, "facts": facts})
         hints = texts["dup_hints"].messages({"core": core, "facts": facts})[-1]
         return {

@@ -127,7 +127,7 @@ def verify(
     known: Sequence[AnswerRow],
     answer: str,
     verifier: Verifier,
-    sample: int = 0,
+    sample: int,
 ) -> Steps[tuple[Verdict, list[UsageRow]]]:
     """Ask whether an answer is right.
 

@@ -30,16 +30,13 @@ def wait_within(seconds: float | None, work: Callable[[], T]) -> T:
     context = contextvars.copy_context()
     context.run(call_deadline.set, _end_after(seconds))
     done = _begun_aside(lambda: context.run(work), daemon=True)
-    try:
-        return done.result(seconds)
-    except TimeoutError:
-        if done.done():
-            raise
+    wait([done], seconds)
+    if not done.done():
         # Whoever keeps to the bound is ending now, and has the model's place until then.
         wait([done], _GRACE)
-        if done.done() and not done.exception():
-            return done.result()
-        raise TimeoutError(f"no reply within {seconds:.3g} s") from None
+        if not done.done() or done.exception():
+            raise TimeoutError(f"no reply within {seconds:.3g} s")
+    return done.result()
 
 
 async def aside(work: Callable[[], T]) -> T:

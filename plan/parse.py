@@ -280,8 +280,7 @@ def _renumber(lines: Iterable[_Line]) -> tuple[Subquestion, ...]:
         if missing:
             raise PlanError(f"subquestion #{old} needs #{missing[0]}, which isn't an earlier line")
 
-        if old != new:
-            text = _move_references(text, new_ids)
+        text = _move_references(text, new_ids)
         renumbered.append(Subquestion(new, text, tuple(new_ids[k] for k in needs or [])))
         new_ids[old] = new
     return tuple(renumbered)

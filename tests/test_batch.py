@@ -144,6 +144,31 @@ def test_one_budget_for_all_and_a_larger_one_goes_on(
     assert set(once.values()) == {1}
 
 
+@pytest.mark.parametrize(
+    "flag",
+    ["strategy=static", "strategy=dynamic", "strategy=attempt_first", "dup", "gate=disagreement"],
+)
+def test_wherever_a_budget_ended_a_larger_one_goes_on(
+    world: World, tmp_path: Path, flag: str
+) -> None:
+    if flag == "strategy=dynamic":
+        world.fault = lambda model, prompt: (
+            ("done" if "#1 Which? =" in prompt else "#1 Which?") if model == "decomposer" else None
+        )
+    source = questions(tmp_path / "in.jsonl", 2)
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    command = ["batch", str(source), "--concurrency=1", f"--{flag}", *world.flags, "--out"]
+    assert main([*command, str(whole)]) == 0
+    calls = len(world.server.calls)
+    for most in range(1, calls):
+        assert main([*command, str(cut), f"--max-calls={most}"]) == 3
+    assert main([*command, str(cut), f"--max-calls={calls}"]) == 0
+    assert len(world.server.calls) == 2 * calls
+    found, expected = without_seconds(results(cut)), without_seconds(results(whole))
+    for name in ("plan", "answers", "answer", "status", "warnings", "usage"):
+        assert [row[name] for row in found] == [row[name] for row in expected]
+
+
 def test_what_failed_is_asked_again_when_asked_for(
     world: World, tmp_path: Path, capsys: Any
 ) -> None:
@@ -165,6 +190,29 @@ def test_what_failed_is_asked_again_when_asked_for(
     assert main([*command, "--retry-failed"]) == 0
     assert [row["answer"] for row in results(out)] == [f"answer to q{n}?" for n in range(3)]
     assert len(world.server.calls) == before + 2
+
+
+def test_a_row_that_broke_off_tells_what_it_took_and_is_asked_again_from_its_first_failure(
+    world: World, tmp_path: Path
+) -> None:
+    def broken(model: str, prompt: str) -> Any:
+        if model == "decomposer" and "#1 Which?" not in prompt:
+            return "#1 Which?"
+        return ServerReply("gone", status=404)
+
+    def mended(model: str, prompt: str) -> Any:
+        found = "done" if "#1 Which? = " in prompt else "#1 Why?"
+        return found if model == "decomposer" else None
+
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), "--strategy=dynamic", *world.flags]
+    world.fault = broken
+    assert main(command) == 1
+    assert world.models() == ["decomposer", "solver", "decomposer"]
+    assert sum(row["calls"] for row in results(out)[0]["usage"]) == 3
+    world.fault = mended
+    assert main([*command, "--retry-failed"]) == 0
+    assert [row["answer"] for row in results(out)[0]["answers"]] == ["<Which?>"]
 
 
 def test_what_a_row_has_paid_isn_t_paid_again_when_it_is_retried(

@@ -112,6 +112,7 @@ def test_an_approved_plan_is_the_model_s(answer: Any) -> None:
         ({"action": "edit", "plan": "#1 D?"}, "#1 D?"),
         ([{"id": 1, "text": "D?"}], "#1 D?"),
         ("#3 C?\n#1 A?\n#2 B of #1?", "#1 C?\n#2 A?\n#3 B of #2? <- #2"),
+        ("#3 C?\n#2 B of #3?", "#1 C?\n#2 B of #1? <- #1"),
         ([ROWS[2], ROWS[0], ROWS[1]], "#1 C?\n#2 A?\n#3 B? <- #2"),
         ([{"id": 7, "text": "Is a <think> of <- #1?"}], "#1 Is a <think> of < - #1?"),
     ],

@@ -337,6 +337,27 @@ def test_a_spent_budget_can_be_raised(world: World, capsys: Any) -> None:
     assert len(world.server.calls) == 7, "the first, incomplete composing was one more"
 
 
+def test_a_failure_before_the_run_broke_off_is_asked_again_when_asked_for(
+    world: World, capsys: Any
+) -> None:
+    gone = ServerReply("gone", status=404)
+
+    def broken(prompt: str, body: dict[str, Any]) -> Any:
+        first = body["model"] == "decomposer" and "#1 A?" not in prompt
+        return "#1 A?" if first else gone
+
+    def mended(prompt: str, body: dict[str, Any]) -> Any:
+        found = "done" if "#1 A? = " in prompt else "#1 B?"
+        return found if body["model"] == "decomposer" else "said"
+
+    world.reply = broken  # type: ignore[method-assign]
+    assert main(["ask", "All?", "--strategy=dynamic", *world.flags]) == 1
+    [run] = runs(capsys)
+    world.reply = mended  # type: ignore[method-assign]
+    assert main(["resume", run["id"], "--retry-failed"]) == 0
+    assert world.steps() == ["A?", "A?"]
+
+
 def test_the_plan_is_reviewed_at_the_prompt(
     world: World, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

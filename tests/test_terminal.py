@@ -39,3 +39,13 @@ def test_the_tree_shows_texts_letter_by_letter() -> None:
     assert shown[:2] == ["Which?", "✓ #1 What is 1:100:3 in a:b:c? = 2:100:6 \\ 1.0s"]
     assert shown[2].endswith(" #2 Is [bold] a \\[tag]? ← #1")
     assert shown[3] == "✗ #3 And :key:? ← #1 no :ok: [/dim] \\"
+
+
+def test_the_tree_calls_nothing_right_that_nobody_judged() -> None:
+    show = LiveTree("Which?", Console(file=io.StringIO()))
+    for right, kind in ((True, ""), (False, "misread"), (True, "unknown")):
+        show({"type": "decompose.verdict", "id": 1, "right": right, "kind": kind})
+    written = io.StringIO()
+    Console(file=written, width=100).print(show.tree())
+    said = [line.rpartition("#1 is ")[2] for line in written.getvalue().splitlines()[1:4]]
+    assert said == ["right", "misread", "not verified"]

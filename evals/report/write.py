@@ -16,16 +16,13 @@ from .html import to_html
 from .markdown import to_markdown
 
 
-def write_report(samples: Path, summary: Mapping[str, Any], directory: Path) -> list[Path]:
+def write_report(samples: Path, summary: Mapping[str, Any], directory: Path) -> None:
     """Write the report of an evaluation.
 
     Args:
         samples: samples.jsonl, for examples; read a line at a time.
         summary: What `summarise` made of it.
         directory: Where report.md, report.html and one SVG a drawing go.
-
-    Returns:
-        What was written, report.md first.
 
     Raises:
         UserError: If samples can't be read or the directory can't be written.
@@ -39,4 +36,3 @@ def write_report(samples: Path, summary: Mapping[str, Any], directory: Path) -> 
             write_private(directory / name, text)
     except OSError as error:
         raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
-    return [directory / name for name in texts]
