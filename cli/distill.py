@@ -90,7 +90,7 @@ def _add_data_steps(steps: Any) -> None:
         )
 
     kept = _step(steps, "screen", "leave out what shouldn't be learned", _screen)
-    kept.add_argument("files", nargs="+", help="JSONL files of examples")
+    kept.add_argument("files", nargs="+", type=Path, help="JSONL files of examples")
     _add_settings(kept, ScreenSettings)
 
 
@@ -106,11 +106,11 @@ def _add_model_steps(steps: Any) -> None:
     fit.epilog = inspect.getdoc(TrainSettings)
 
     out = _step(steps, "export", "write GGUF files", _export)
-    out.add_argument("model", help="folder of a Hugging Face model or adapter")
+    out.add_argument("model", type=Path, help="folder of a Hugging Face model or adapter")
     _add_settings(out, ExportSettings)
 
     gate = _step(steps, "check", "compare GGUF files with their checkpoint", _check)
-    gate.add_argument("model", help="folder of the checkpoint")
+    gate.add_argument("model", type=Path, help="folder of the checkpoint")
     gate.add_argument(
         "--gguf", metavar="FILE", nargs="+", type=Path, required=True, help="the files to check"
     )
@@ -225,7 +225,7 @@ def _read(args: Namespace) -> Any:
 def _screen(args: Namespace) -> Any:
     from ..distill.screen.screen import screen
 
-    return screen(_settings(args), [Path(name) for name in args.files], args.out)
+    return screen(_settings(args), args.files, args.out)
 
 
 def _train(args: Namespace) -> Any:
@@ -242,7 +242,7 @@ def _train(args: Namespace) -> Any:
 def _export(args: Namespace) -> Any:
     from ..distill.export.export import export
 
-    return export(_settings(args), Path(args.model), args.out, args.say)
+    return export(_settings(args), args.model, args.out, args.say)
 
 
 def _check(args: Namespace) -> Any:
@@ -254,7 +254,7 @@ def _check(args: Namespace) -> Any:
     from ..models.gguf_file import read_contract
 
     settings = _settings(args)
-    check_model_dir(Path(args.model))  # Before what takes long.
+    check_model_dir(args.model)  # Before what takes long.
     examples = list(read_examples(args.examples))
     smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
     sets = {set_name(args.examples): examples}
@@ -265,8 +265,8 @@ def _check(args: Namespace) -> Any:
         rows = before["settings"].get("quality", [])
     else:
         rows = by_metric(measured(smallest, sets, args.say)) if has_roles else []
-    model, name = Path(args.model), smallest.name
-    return check(settings, model, args.gguf, examples, args.out, args.say, rows, name)
+    name = smallest.name
+    return check(settings, args.model, args.gguf, examples, args.out, args.say, rows, name)
 
 
 def _publish(args: Namespace) -> Any:

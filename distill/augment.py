@@ -179,9 +179,9 @@ def _like(name: str, rng: Random) -> str:
         return names.first_name(rng) if rng.random() < 0.7 else names.word(rng)
     if "(" in name:
         return f"{names.title(rng).split(' (')[0]} {name[name.index('(') :]}"
-    kind = (names.person, names.person, names.title, names.organisation, names.place)
-    new = rng.choice(kind)(rng).strip('"')
-    return new.removeprefix("the ")[0].upper() + new.removeprefix("the ")[1:]
+    makers = (names.person, names.person, names.title, names.organisation, names.place)
+    new = rng.choice(makers)(rng).strip('"').removeprefix("the ")
+    return new[0].upper() + new[1:]
 
 
 def rewritten(

@@ -205,7 +205,7 @@ def _tell_what_is_repeated(
     """Say so if held-out questions are trained on: what is measured on them means little."""
     settings, checked_with = recipe.training(files), recipe.checking(files)[1]
     held_out = {*checked_with.values(), *(Path(source.path) for source in settings.eval_data)}
-    training = {Path(source.path) for stage in settings.stages for source in stage.data}
+    training = {Path(source.path) for source in settings.sources}
     repeated, all_of_them = repeated_questions(held_out, training)
     if repeated:
         say(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from ..evals.annotated import Step
 from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
 from ..storage import private
+from ..tools.calculator import format_number
 from .manifest import written_whole
 
 _TEXTS = (
@@ -132,6 +134,14 @@ class Example:
             raise ValueError("'plan' is missing; it is [] where nothing is to be split")
         kept["plan"] = tuple(kept["plan"])
         return cls(**kept)
+
+
+def calculated_lines(texts: Sequence[str], steps: Sequence[Step]) -> tuple[Line, ...]:
+    """Lines with the expressions and results of a solution's steps."""
+    return tuple(
+        Line(id=k, text=text, needs=step.needs, expr=step.expr, answer=format_number(step.value))
+        for k, (text, step) in enumerate(zip(texts, steps, strict=True), 1)
+    )
 
 
 def set_name(path: Path) -> str:

@@ -97,9 +97,7 @@ def is_made(source: ExampleSource, data: Path, directory: Path) -> bool:
     Raises:
         UserError: If data is missing, or the directory holds another source.
     """
-    settings, inputs = _about(source, data)
-    about = ("source", settings, inputs, _may_be_anew(directory))
-    return manifest.is_finished(directory, *about, outputs=[EXAMPLES])
+    return manifest.is_finished(directory, *_about(source, data, directory), [EXAMPLES])
 
 
 def make_source(
@@ -125,20 +123,13 @@ def make_source(
         UserError: If data is missing or broken, or the directory holds another source.
     """
     path = directory / EXAMPLES
-    settings, inputs = _about(source, data)
+    step, settings, inputs, anew = _about(source, data, directory)
     manifest.refuse_own_input(path, inputs)
-    about = ("source", settings, inputs, _may_be_anew(directory))
-    if not manifest.begin(directory, *about, outputs=[EXAMPLES]):
+    if not manifest.begin(directory, step, settings, inputs, anew, [EXAMPLES]):
         return path
     left_out: list[str] = []
-    examples = _examples(source, data, directory, progress, left_out)
-    if source.split:
-        examples = (example for example in examples if split_of(example.id) == source.split)
-    if source.screen is not None:
-        examples = _screened(source, examples, data, directory)
-    if source.vary:
-        examples = varied(examples, source.vary)
     plans = [0]
+    examples = _chosen(source, data, directory, progress, left_out)
     count = write_examples(path, _told(examples, source.name, progress, plans))
     dropped = _dropped(directory) if source.screen is not None else ""
     left = f"{len(left_out):,} left out, first {left_out[0]}" if left_out else ""
@@ -159,8 +150,24 @@ def make_source(
         "left_out": len(left_out),
         "left_out_lines": left_out[:_SHOWN],
     }
-    manifest.finish(directory, "source", settings, inputs, counts)
+    manifest.finish(directory, step, settings, inputs, counts)
     return path
+
+
+def _chosen(
+    source: ExampleSource,
+    data: Path,
+    directory: Path,
+    progress: Callable[[str], None],
+    left_out: list[str],
+) -> Iterable[Example]:
+    """A source's examples of its split, screened and varied."""
+    examples = _examples(source, data, directory, progress, left_out)
+    if source.split:
+        examples = (example for example in examples if split_of(example.id) == source.split)
+    if source.screen is not None:
+        examples = _screened(source, examples, data, directory)
+    return varied(examples, source.vary) if source.vary else examples
 
 
 def _dropped(directory: Path) -> str:
@@ -176,21 +183,19 @@ def _dropped(directory: Path) -> str:
     )
 
 
-def _about(source: ExampleSource, data: Path) -> tuple[dict[str, Any], list[Path]]:
-    """What decides a source's examples: its settings, and the files that it reads."""
-    settings = asdict(source)
-    if source.way == "collect":
-        settings["options"]["teacher"] = without_credentials(source.options["teacher"])
-    return settings, source_inputs(source, data)
-
-
-def _may_be_anew(directory: Path) -> bool:
-    """Whether a source with other settings may replace this one.
+def _about(
+    source: ExampleSource, data: Path, directory: Path
+) -> tuple[str, dict[str, Any], list[Path], bool]:
+    """What the manifest compares: step, settings, files that are read, and whether it may differ.
 
     Files are written whole: of a source that wasn't finished, nothing can be mixed.
     """
+    settings = asdict(source)
+    if source.way == "collect":
+        settings["options"]["teacher"] = without_credentials(source.options["teacher"])
     unfinished = manifest.read_manifest(directory).get("finished") is False
-    return unfinished or manifest.holds_replies(directory)
+    anew = unfinished or manifest.holds_replies(directory)
+    return "source", settings, source_inputs(source, data), anew
 
 
 def _told(

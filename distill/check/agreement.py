@@ -40,7 +40,6 @@ class GGUFLogits:
 
     def __init__(self, path: str, n_ctx: int) -> None:
         self._model = load_model(path, None)
-        self.n_ctx = n_ctx
         self._context = new_context(self._model, path, n_ctx, None)
         vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(vocab)
@@ -53,12 +52,7 @@ class GGUFLogits:
         llama_cpp.llama_model_free(self._model)
 
     def log_probabilities(self, ids: list[int], first: int = 0) -> np.ndarray:
-        """Log-probabilities of what follows each token from `first` on: a row a token.
-
-        Args:
-            ids: Token ids, at most the context's length.
-            first: Rows before this one aren't wanted.
-        """
+        """Log-probabilities of what follows each token from `first` on: a row a token."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
         rows: list[np.ndarray] = []
         for begin in range(0, len(ids), BATCH):
@@ -117,12 +111,7 @@ TokenPair = tuple[list[int], list[int]]
 def predictions(
     log_probabilities: Callable[[list[int], int], np.ndarray], pairs: Iterable[TokenPair]
 ) -> list[Prediction]:
-    """What a model expects in given replies; log-probabilities are those of their own tokens.
-
-    Args:
-        log_probabilities: Of a model, as `GGUFLogits.log_probabilities`.
-        pairs: Prompts and replies, none of them empty.
-    """
+    """What a model expects in given replies; log-probabilities are those of their own tokens."""
     found: list[Prediction] = []
     for prompt, reply in pairs:
         rows = log_probabilities([*prompt, *reply][:-1], len(prompt) - 1)

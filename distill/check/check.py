@@ -26,7 +26,7 @@ from ..train.samples import CONTRACT_ROLES, ROLES, Role
 from . import gate
 from .greedy import Reply, gguf_reply, open_engine
 from .model_card import model_card, report_text, with_evaluation
-from .reference import Reference, ask_checkpoint
+from .reference import Asked, Reference, ask_checkpoint
 from .settings import CheckSettings, looser
 from .tokenisation import strings
 
@@ -218,8 +218,8 @@ def _findings(
     least = settings.replies_quantised if quantised else settings.replies_f16
     with open_engine(str(path)) as engine:
         yield gate.template(engine)
-        for role in reference.asked:
-            some, speed = _check_role(settings, engine, role, reference, least, held)
+        for role, asked in reference.asked.items():
+            some, speed = _check_role(settings, engine, role, asked, least, held)
             measured["speed"][role] = speed
             yield from some
 
@@ -240,26 +240,26 @@ def _check_role(
     settings: CheckSettings,
     engine: Engine,
     role: Role,
-    reference: Reference,
+    asked: Asked,
     least: float,
     contract: Contract | None,
 ) -> tuple[list[gate.Finding], dict[str, float]]:
-    asked, cap = reference.asked[role], settings.max_subquestions
+    samples, cap = asked.samples, settings.max_subquestions
     free = [
         gguf_reply(engine, sample.messages, max_tokens=room)
-        for sample, room in zip(asked, reference.rooms[role], strict=True)
+        for sample, room in zip(samples, asked.rooms, strict=True)
     ]
     texts = [reply.text for reply in free]
     findings = [
-        gate.prompts(engine, asked, reference.prompts[role]),
-        gate.same_replies(role, asked, reference.replies[role], texts, least),
+        gate.prompts(engine, samples, asked.prompts),
+        gate.same_replies(role, samples, asked.replies, texts, least),
     ]
     if role not in CONTRACT_ROLES:  # No grammar holds it.
         return findings, _speed(free)
-    bound = [_held_reply(engine, sample.messages, role, contract, cap) for sample in asked]
-    findings.append(gate.grammar(role, asked, bound, cap))
+    bound = [_held_reply(engine, sample.messages, role, contract, cap) for sample in samples]
+    findings.append(gate.grammar(role, samples, bound, cap))
     if role == "decomposer":
-        findings.append(gate.grounding(asked, bound, settings.ungrounded))
+        findings.append(gate.grounding(samples, bound, settings.ungrounded))
     return findings, _speed(bound)
 
 

@@ -10,6 +10,7 @@ from ...errors import UserError
 from ...evals.grounding import ungrounded_lines
 from ...models.engine import Engine
 from ...models.gguf_file import Contract
+from ...models.llama import llama_cpp
 from ...models.loading import BATCH
 from ...plan import Plan, PlanError, parse_plan
 from ..export.any_messages import CONVERSATIONS, SYSTEM, USER, refusals
@@ -72,11 +73,7 @@ def _normalised(tokenizer: Any) -> str:
 
 
 def agreement(
-    path: str,
-    pairs: list[TokenPair],
-    reference: list[Prediction],
-    least: float,
-    most: float,
+    path: str, pairs: list[TokenPair], reference: list[Prediction], least: float, most: float
 ) -> tuple[list[Finding], Agreement]:
     """Both hold the same token likeliest in held-out replies, and their tokens as likely.
 
@@ -133,15 +130,11 @@ def template(engine: Engine) -> Finding:
 
 def _text(engine: Engine, ids: list[int]) -> str:
     """Tokens as text, control tokens spelled out."""
-    from ...models.llama import llama_cpp
-
     texts = (llama_cpp.llama_vocab_get_text(engine.vocab, token) for token in ids)
     return "".join(text.decode("utf-8", errors="replace") for text in texts)
 
 
 def _controls(engine: Engine, ids: list[int]) -> list[int]:
-    from ...models.llama import llama_cpp
-
     control = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL
     return [t for t in ids if llama_cpp.llama_vocab_get_attr(engine.vocab, t) & control]
 

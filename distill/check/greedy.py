@@ -28,29 +28,23 @@ class Reply:
 def reference_replies(
     model: Any, tokenizer: Any, prompts: Sequence[list[int]], rooms: Sequence[int]
 ) -> list[str]:
-    """What transformers writes greedily to each prompt.
-
-    Args:
-        model: The checkpoint.
-        tokenizer: Its tokenizer.
-        prompts: Token ids.
-        rooms: Longest reply to each in tokens.
-    """
+    """What transformers writes greedily to each prompt, cut off after so many tokens (`rooms`)."""
     from transformers import GenerationConfig
 
     before = model.generation_config
     ends = before.eos_token_id if isinstance(before.eos_token_id, list) else [before.eos_token_id]
     ends = sorted({tokenizer.eos_token_id, *(end for end in ends if end is not None)})
+    pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     # A checkpoint's own settings may sample, or punish repetition: neither is greedy.
     model.generation_config = GenerationConfig(
-        do_sample=False, max_new_tokens=max(rooms), eos_token_id=ends, pad_token_id=_pad(tokenizer)
+        do_sample=False, max_new_tokens=max(rooms), eos_token_id=ends, pad_token_id=pad
     )
     replies = [""] * len(prompts)
     by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     try:
         for begin in range(0, len(by_length), _BATCH):
             some = by_length[begin : begin + _BATCH]
-            written = _write_batch(model, [prompts[i] for i in some], _pad(tokenizer))
+            written = _write_batch(model, [prompts[i] for i in some], pad)
             for i, row in zip(some, written, strict=True):
                 ids = row[: rooms[i]]  # The batch has room for the longest of them.
                 end = next((k for k, token in enumerate(ids) if token in ends), len(ids))
@@ -60,23 +54,17 @@ def reference_replies(
     return replies
 
 
-def _pad(tokenizer: Any) -> int:
-    pad: int | None = tokenizer.pad_token_id
-    return tokenizer.eos_token_id if pad is None else pad
-
-
 def _write_batch(model: Any, prompts: list[list[int]], pad: int) -> list[list[int]]:
     """Replies to prompts of different lengths at once, filled up on the left and masked."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    width = max(map(len, prompts))
-    ids = torch.full((len(prompts), width), pad, device=model.device)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt, device=model.device)
-        mask[row, width - len(prompt) :] = 1
+    rows = [torch.tensor(prompt, device=model.device) for prompt in prompts]
+    ids = pad_sequence(rows, batch_first=True, padding_value=pad, padding_side="left")
+    ones = [torch.ones_like(row) for row in rows]
+    mask = pad_sequence(ones, batch_first=True, padding_side="left")
     with torch.inference_mode():
-        return model.generate(input_ids=ids, attention_mask=mask)[:, width:].tolist()
+        return model.generate(input_ids=ids, attention_mask=mask)[:, ids.shape[1] :].tolist()
 
 
 def open_engine(path: str) -> AbstractContextManager[Engine]:

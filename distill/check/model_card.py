@@ -46,14 +46,7 @@ def model_card(
     quality: Sequence[Mapping[str, Any]] = (),
     measured_on: str = "",
 ) -> str:
-    """A model file's card: what it is, made from what, checked how, how good, its limits.
-
-    Args:
-        metadata: Of the GGUF file.
-        report: Of this file, from check.json.
-        quality: Rows of measurements.
-        measured_on: Name of the file that they were made on.
-    """
+    """A model file's card: what it is, made from what, checked how, how good, its limits."""
     parts = [
         f"# {metadata.get('general.name', 'model')}",
         table(_facts(metadata, report)),

@@ -179,8 +179,7 @@ def side_by_side(predicted: Sequence[Predicted]) -> str:
     return "\n\n".join(parts)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table, and with --show plans to read."""
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="quality", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", type=Path, metavar="MODEL.gguf")
     parser.add_argument("examples", type=Path, nargs="+", metavar="EXAMPLES.jsonl")
@@ -194,17 +193,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.limit is not None and args.limit < 1:
         parser.error("--limit is a whole number from 1")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table, and with --show plans to read."""
+    args = _arguments(argv)
     called = names(args.examples, set_name)
     plans = {name: list(read_examples(path)) for path, name in called.items()}
     problems = {name: numeric_items(rows) for name, rows in plans.items()} if args.answer else {}
-    problems |= {
-        name: read(path, args.limit)
-        for name, path, read in (
-            ("GSM8K", args.gsm8k, read_gsm8k),
-            ("SVAMP", args.svamp, read_svamp),
-        )
-        if path
-    }
+    if args.gsm8k:
+        problems["GSM8K"] = read_gsm8k(args.gsm8k, args.limit)
+    if args.svamp:
+        problems["SVAMP"] = read_svamp(args.svamp, args.limit)
     rows = quality(
         args.model,
         plans,

@@ -21,14 +21,7 @@ def quality_table(
     directory: Path,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, str]]:
-    """Measure a file, or find it measured.
-
-    Args:
-        gguf: The file.
-        held_out: The sets' files, by name.
-        limit: Most questions of a set, from all over it.
-        directory: Where the table is kept.
-        say: Gets a line now and then.
+    """Measure a file on at most `limit` questions from all over each set, or find it measured.
 
     Returns:
         A mapping a metric, from each set's name to its figure; see `by_metric`; none if the

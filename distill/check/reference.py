@@ -21,6 +21,23 @@ _MAX_REPLY_TOKENS = 320
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a checkpoint was asked in a role, and what it replied.
+
+    Attributes:
+        samples: The questions.
+        prompts: The same as token ids.
+        rooms: Longest reply to each in tokens, so that all are cut off alike.
+        replies: What it writes greedily to each.
+    """
+
+    samples: list[Sample]
+    prompts: list[list[int]]
+    rooms: list[int]
+    replies: list[str]
+
+
+@dataclass(frozen=True)
 class Reference:
     """What a checkpoint itself does.
 
@@ -29,10 +46,7 @@ class Reference:
         declared: What it says it was trained for; {} if it doesn't say.
         pairs: Held-out prompts and replies as token ids, of all roles.
         predicted: What it expects at each token of these replies.
-        asked: Questions of each role to reply to.
-        prompts: The same as token ids.
-        replies: What it writes greedily to each.
-        rooms: Longest reply to each in tokens, so that all are cut off alike.
+        asked: What it writes itself, by role.
         tried: How many `samples` and `prompts` the role with the fewest has.
     """
 
@@ -40,10 +54,7 @@ class Reference:
     declared: dict[str, Any]
     pairs: list[TokenPair]
     predicted: list[Prediction]
-    asked: dict[Role, list[Sample]]
-    prompts: dict[Role, list[list[int]]]
-    replies: dict[Role, list[str]]
-    rooms: dict[Role, list[int]]
+    asked: dict[Role, Asked]
     tried: dict[str, int]
 
 
@@ -69,36 +80,25 @@ def ask_checkpoint(
         UserError: If nothing fits, or the checkpoint can't be loaded.
     """
     model, tokenizer = load_model(model_dir), load_tokenizer(model_dir)
-    asked: dict[Role, list[Sample]] = {}
-    encoded: dict[Role, list[TokenPair]] = {}
-    for role in roles:
-        found = _fitting(examples, role, tokenizer, n_ctx, max(count, questions))
-        if not found:
-            raise UserError(f"no held-out question fits the role {role!r} and {n_ctx} tokens.")
-        asked[role] = [sample for sample, _ in found[:questions]]
-        encoded[role] = [pair for _, pair in found]
-    pairs = [pair for role in roles for pair in encoded[role][:count]]
-    prompts: dict[Role, list[list[int]]] = {
-        role: [prompt for prompt, _ in encoded[role][:questions]] for role in roles
-    }
-    rooms: dict[Role, list[int]] = {
-        role: [min(_MAX_REPLY_TOKENS, n_ctx - len(prompt)) for prompt in prompts[role]]
-        for role in roles
-    }
+    most = max(count, questions)
+    fitting = {role: _fitting(examples, role, tokenizer, n_ctx, most) for role in roles}
+    fewest = min(map(len, fitting.values()))
+    pairs = [pair for found in fitting.values() for _, pair in found[:count]]
     return Reference(
         tokenizer,
         read_contract_file(model_dir),
         pairs,
         predictions(lambda ids, first: reference_log_probabilities(model, ids, first), pairs),
-        asked,
-        prompts,
-        {role: reference_replies(model, tokenizer, prompts[role], rooms[role]) for role in roles},
-        rooms,
-        {
-            "samples": min(len(encoded[role][:count]) for role in roles),
-            "prompts": min(len(asked[role]) for role in roles),
-        },
+        {role: _ask(model, tokenizer, n_ctx, fitting[role][:questions]) for role in roles},
+        {"samples": min(count, fewest), "prompts": min(questions, fewest)},
     )
+
+
+def _ask(model: Any, tokenizer: Any, n_ctx: int, found: list[tuple[Sample, TokenPair]]) -> Asked:
+    prompts = [prompt for _, (prompt, _) in found]
+    rooms = [min(_MAX_REPLY_TOKENS, n_ctx - len(prompt)) for prompt in prompts]
+    replies = reference_replies(model, tokenizer, prompts, rooms)
+    return Asked([sample for sample, _ in found], prompts, rooms, replies)
 
 
 def _fitting(
@@ -118,4 +118,6 @@ def _fitting(
                 found.setdefault(tuple(pair[0]), (sample, pair))
         if len(found) >= count:
             break
+    if not found:
+        raise UserError(f"no held-out question fits the role {role!r} and {n_ctx} tokens.")
     return list(found.values())

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import UserError
 from ...plan import MAX_SUBQUESTIONS
 
+_COUNTS = ("strings", "samples", "prompts", "max_subquestions")
 _AT_MOST = ("difference_f16", "difference_quantised", "ungrounded")
 
 
@@ -46,15 +47,14 @@ class CheckSettings:
     max_subquestions: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("strings", "samples", "prompts", "max_subquestions"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise UserError(f"{name!r} is a whole number from 1.")
+        for name, value in vars(self).items():
+            if name in _COUNTS:
+                if type(value) is not int or value < 1:
+                    raise UserError(f"{name!r} is a whole number from 1.")
+            elif not 0 <= value <= 1:
+                raise UserError(f"{name!r} is a share from 0 to 1.")
         if self.max_subquestions > MAX_SUBQUESTIONS:
             raise UserError(f"'max_subquestions' is at most {MAX_SUBQUESTIONS}.")
-        shares = [name for name in self.__dataclass_fields__ if "_" in name or name == "ungrounded"]
-        for name in shares:
-            if name != "max_subquestions" and not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name!r} is a share from 0 to 1.")
 
 
 def looser(settings: Mapping[str, Any], tried: Mapping[str, int]) -> str:

@@ -33,11 +33,7 @@ _LOOK_ALIKES = (
 def strings(count: int, words: list[str], controls: list[str], seed: int = 0) -> list[str]:
     """Texts of all kinds: words, numbers, scripts, emoji, white space, code, bytes, look-alikes.
 
-    Args:
-        count: How many.
-        words: Words of the model's own data.
-        controls: The tokenizer's control tokens, which texts may contain.
-        seed: The same seed gives the same texts.
+    `words` are those of the model's own data, `controls` the tokenizer's control tokens.
     """
     rng = random.Random(seed)
     return [_string(rng, words or ["word"], controls) for _ in range(count)]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import (
     BudgetExhaustedError,
@@ -25,6 +25,9 @@ from .answers import same_answer
 from .questions import Question
 from .store import ReplyStore
 from .teach import NoPlanError, Teaching, teach
+
+if TYPE_CHECKING:
+    from .collect import CollectSettings
 
 _REFUSALS = 3
 _SHOWN_FAILURES = 5
@@ -59,26 +62,8 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What a run may take; `attempts` and `until_right` are for each question."""
-
-    attempts: int
-    until_right: bool
-    concurrency: int
-    budget: Budget
-    call_timeout: float | None
-
-
 class Asking:
     """One run: asks what isn't in the store, and sorts what comes back.
-
-    Args:
-        questions: What to ask about.
-        teaching: Whom to ask, and for what.
-        bounds: What may be taken.
-        store: Where replies are kept and found.
-        progress: Is told after every question.
 
     Attributes:
         stopped: Why it ended before all was asked; empty if it didn't.
@@ -91,16 +76,17 @@ class Asking:
         self,
         questions: list[Question],
         teaching: Teaching,
-        bounds: Bounds,
+        settings: CollectSettings,
         store: ReplyStore,
         progress: OnProgress | None = None,
     ) -> None:
-        self._questions, self._teaching, self._bounds = questions, teaching, bounds
+        self._questions, self._teaching, self._settings = questions, teaching, settings
         self._store, self._progress = store, progress
+        budget = Budget(max_calls=settings.max_calls, max_cost=settings.max_cost)
         # The store is a journal in all that a call needs of one.
         journal = cast(Journal, store)
-        self._session = Session(_NotingMeter(bounds.budget, store), journal, bounds.call_timeout)
-        self._patience = _Patience(store, bounds.concurrency)
+        self._session = Session(_NotingMeter(budget, store), journal, settings.call_timeout)
+        self._patience = _Patience(store, settings.concurrency)
         self._found: dict[str, list[Example]] = {}
         self._unreadable: list[str] = []
         self._asked = self.done = 0
@@ -112,7 +98,7 @@ class Asking:
     async def run(self) -> None:
         """Ask; when this returns, all is done or `stopped` says why not."""
         waiting = iter(self._questions)
-        count = min(self._bounds.concurrency, len(self._questions))
+        count = min(self._settings.concurrency, len(self._questions))
         workers = [asyncio.ensure_future(self._work(waiting)) for _ in range(count)]
         try:
             await asyncio.gather(*workers)
@@ -145,7 +131,7 @@ class Asking:
 
     async def _ask(self, question: Question) -> bool:
         """Make the attempts at a question; False if something of it is left for another run."""
-        for attempt in range(self._bounds.attempts):
+        for attempt in range(self._settings.attempts):
             if self.stopped:
                 return False
             example = None
@@ -166,7 +152,7 @@ class Asking:
         return True
 
     def _is_enough(self, question: Question, example: Example | None) -> bool:
-        if not self._bounds.until_right:
+        if not self._settings.until_right:
             return False
         right = example is not None and same_answer(example.predicted, question.answer)
         return right or not question.answer
@@ -174,7 +160,7 @@ class Asking:
     def _check_cost(self) -> None:
         """A cap on money that can't be watched is as good as none."""
         unknown = any(row["cost"] is None for row in self._store.usage)
-        if unknown and self._bounds.budget.max_cost is not None:
+        if unknown and self._settings.max_cost is not None:
             name = self._teaching.model.name
             self.stopped = f"{name} reports no tokens, so that max_cost can't be watched"
 

@@ -26,8 +26,8 @@ from ...nodes.solvers import limited
 from ...prompts import load_prompts
 from .. import manifest
 from ..records import write_examples
-from .asking import Asking, Bounds, OnProgress
-from .questions import dataset_file, read_questions
+from .asking import Asking, OnProgress
+from .questions import Question, dataset_file, read_questions
 from .store import ReplyStore
 from .teach import Teaching
 
@@ -146,22 +146,13 @@ async def _collect(
     teaching = _teaching(settings, models)
     broken: list[str] | None = [] if settings.skip_broken else None
     questions = read_questions(settings.questions, limit=settings.limit, broken=broken)
-    if settings.until_right and not any(question.answer for question in questions.rows):
-        raise UserError(
-            f"{settings.questions!r} has no reference answers to try until; give its rows an "
-            "'answer', or leave until_right out."
-        )
-    if settings.explain and not any(question.solution for question in questions.rows):
-        raise UserError(
-            f"{settings.questions!r} has no worked solutions to explain; give its rows a "
-            "'solution', or leave explain out."
-        )
+    _refuse_what_lacks(settings, questions.rows)
     asked = [question for question in questions.rows if split in ("", split_of(question.id))]
     kept["identity"] = _identity(settings.teacher, teaching, models)
     with ReplyStore(directory) as store:
         _refuse_another_teacher(directory, kept, store)
         manifest.begin(directory, STEP, kept, inputs, anew=True)
-        asking = Asking(asked, teaching, _bounds(settings), store, progress)
+        asking = Asking(asked, teaching, settings, store, progress)
         await asking.run()
         write_examples(directory / EXAMPLES, asking.examples())
         if asking.stopped:
@@ -176,14 +167,18 @@ async def _collect(
     return counts
 
 
-def _bounds(settings: CollectSettings) -> Bounds:
-    return Bounds(
-        settings.attempts,
-        settings.until_right,
-        settings.concurrency,
-        Budget(max_calls=settings.max_calls, max_cost=settings.max_cost),
-        settings.call_timeout,
-    )
+def _refuse_what_lacks(settings: CollectSettings, rows: list[Question]) -> None:
+    """Refuse questions without the answers or solutions that the settings call for."""
+    if settings.until_right and not any(question.answer for question in rows):
+        raise UserError(
+            f"{settings.questions!r} has no reference answers to try until; give its rows an "
+            "'answer', or leave until_right out."
+        )
+    if settings.explain and not any(question.solution for question in rows):
+        raise UserError(
+            f"{settings.questions!r} has no worked solutions to explain; give its rows a "
+            "'solution', or leave explain out."
+        )
 
 
 def _stopped(asking: Asking, total: int, store: ReplyStore, directory: Path) -> UserError:

@@ -32,9 +32,6 @@ from ..manifest import REPLIES
 class ReplyStore:
     """Replies by key, in a directory that one process at a time works in.
 
-    Args:
-        directory: Where it is kept; made if it isn't there.
-
     Attributes:
         calls: Requests begun so far, over all runs.
         replies: Replies kept so far, usable or not.

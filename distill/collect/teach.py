@@ -66,10 +66,7 @@ def _teach(question: Question, attempt: int, teaching: Teaching) -> Steps[Exampl
     if teaching.explain and question.solution:
         problem, prompts = _explained(question, prompts)
     found = yield from decompose(
-        problem,
-        model=teaching.model,
-        prompts=prompts,
-        max_subquestions=teaching.max_subquestions,
+        problem, model=teaching.model, prompts=prompts, max_subquestions=teaching.max_subquestions
     )
     if found.source == "undivided":
         if isinstance(found.problem, UnreadableReplyError):

@@ -65,11 +65,7 @@ _FOLD = r"""
 
 
 def refusals(render: Callable[[list[dict[str, Any]]], str]) -> list[str]:
-    """Which of `CONVERSATIONS` a template refuses, and why.
-
-    Args:
-        render: Makes a prompt of messages; raises `UserError` if the template refuses them.
-    """
+    """Which of `CONVERSATIONS` a template refuses with a `UserError`, and why."""
     found: list[str] = []
     for messages in CONVERSATIONS:
         try:

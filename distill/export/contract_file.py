@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ..train.samples import CONTRACT_ROLES, CONTRACT_VERSION
 from .hf_model import is_adapter, read_json
 
 _CONTRACT_FILE = "decompose.json"
@@ -28,20 +29,15 @@ def read_contract_file(model_dir: Path) -> dict[str, Any]:
         return {}
     found = read_json(path)
     roles, trained = found.get("roles"), found.get("n_ctx_trained")
-    if str(found.get("contract")) != "1":
+    if str(found.get("contract")) != CONTRACT_VERSION:
         raise UserError(f"{str(path)!r} follows no contract known here; train again.")
-    if not _are_roles(roles):
+    if not isinstance(roles, list) or any(role not in CONTRACT_ROLES for role in roles):
         raise UserError(f"the roles in {str(path)!r} aren't decomposer, solver or both.")
     if found.get("final") not in ("last", "compose"):
         raise UserError(f"'final' in {str(path)!r} is neither 'last' nor 'compose'.")
     if type(trained) is not int or trained < 1:
         raise UserError(f"'n_ctx_trained' in {str(path)!r} is no number of tokens.")
     return found
-
-
-def _are_roles(roles: Any) -> bool:
-    known = ("decomposer", "solver")
-    return isinstance(roles, list) and all(role in known for role in roles)
 
 
 def contract_metadata(contract: dict[str, Any]) -> dict[str, Any]:

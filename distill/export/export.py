@@ -21,20 +21,15 @@ from .gguf_tensors import (
     refuse_what_differs,
     tensors,
 )
-from .gguf_tokenizer import (
-    add_tokenizer,
-    chat_template,
-    check_tokenizer,
-    exported_template,
-)
+from .gguf_tokenizer import add_tokenizer, chat_template, check_tokenizer, exported_template
 from .hf_model import (
     Weights,
     check_model_dir,
     is_adapter,
     load_config,
     load_tokenizer,
-    needs_training_packages,
     read_json,
+    training_packages,
     whole_model,
 )
 from .quantize import quantize
@@ -117,10 +112,8 @@ def _check_model(settings: ExportSettings, model_dir: Path, contract: dict[str, 
 def _write_f16(
     settings: ExportSettings, model_dir: Path, contract: dict[str, Any], path: Path, name: str
 ) -> None:
-    try:
+    with training_packages():
         import gguf
-    except ImportError as error:
-        raise needs_training_packages(error) from None
     if settings.converter:
         _convert(settings.converter, model_dir, contract, path, name)
         return

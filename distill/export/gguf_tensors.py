@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelFileError, UserError
-from .hf_model import Weights, needs_training_packages
+from .hf_model import Weights, training_packages
 
-try:
+with training_packages():
     import numpy as np
-except ImportError as error:
-    raise needs_training_packages(error) from None
-
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """What transformers calls an architecture, and what llama.cpp does."""
 FAMILIES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}

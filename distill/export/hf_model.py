@@ -16,12 +16,20 @@ from ...errors import MissingDependencyError, UserError, first_line
 _MAX_JSON_BYTES = 100_000_000
 
 
-def needs_training_packages(error: ImportError) -> MissingDependencyError:
-    """The error to raise in place of a failed import of torch, transformers and the like."""
-    return MissingDependencyError(
-        f"this step needs {error.name}, which isn't installed: "
-        "pip install 'langgraph-decompose[train]'."
-    )
+@contextmanager
+def training_packages() -> Iterator[None]:
+    """Say what to install if an import of torch, transformers and the like fails.
+
+    Raises:
+        MissingDependencyError: If one does.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"this step needs {error.name}, which isn't installed: "
+            "pip install 'langgraph-decompose[train]'."
+        ) from None
 
 
 def is_adapter(model_dir: Path) -> bool:
@@ -71,10 +79,8 @@ def load_config(model_dir: Path) -> Any:
     Raises:
         UserError: If transformers can't read it.
     """
-    try:
+    with training_packages():
         from transformers import AutoConfig
-    except ImportError as error:
-        raise needs_training_packages(error) from None
     try:
         return AutoConfig.from_pretrained(model_dir, local_files_only=True)
     except Exception as error:
@@ -87,10 +93,8 @@ def load_tokenizer(model_dir: Path) -> Any:
     Raises:
         UserError: If there is none, or it can't be read.
     """
-    try:
+    with training_packages():
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
-    except ImportError as error:
-        raise needs_training_packages(error) from None
     source = model_dir
     if is_adapter(model_dir) and not _has_tokenizer(model_dir):
         source = Path(_base_model(model_dir))
@@ -152,20 +156,16 @@ def load_model(model_dir: Path) -> Any:
     Raises:
         UserError: If it can't be loaded.
     """
-    try:
+    with training_packages():
         import torch
         from transformers import AutoModelForCausalLM
         from transformers.utils.logging import disable_progress_bar
-    except ImportError as error:
-        raise needs_training_packages(error) from None
     disable_progress_bar()  # Its bar would stand between the lines that the steps tell.
     check_model_dir(model_dir)
     kind: Any = AutoModelForCausalLM
     if is_adapter(model_dir):
-        try:
+        with training_packages():
             import peft
-        except ImportError as error:
-            raise needs_training_packages(error) from None
         _base_model(model_dir)
         kind = peft.AutoPeftModelForCausalLM
     try:
@@ -217,10 +217,8 @@ class Weights:
     """
 
     def __init__(self, model_dir: Path) -> None:
-        try:
+        with training_packages():
             from safetensors import SafetensorError, safe_open
-        except ImportError as error:
-            raise needs_training_packages(error) from None
         self._files: dict[str, Any] = {}
         paths = _weight_files(model_dir)
         if not paths:

@@ -12,16 +12,10 @@ from .gguf_tensors import open_gguf
 
 
 def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[str, int]:
-    """Write a quantised copy of an F16 file, whole or not at all.
+    """Write a quantised copy of an F16 file, whole or not at all; 0 threads are all cores.
 
     A matrix whose rows don't fill whole blocks (32 numbers; 256 for k-quants) gets a larger
     type from llama.cpp: the result tells how many tensors have which.
-
-    Args:
-        source: The F16 file.
-        target: The file to write.
-        kind: One of `settings.QUANTISATIONS`.
-        threads: 0 takes all cores.
 
     Raises:
         UserError: If llama.cpp refuses, with its reason.

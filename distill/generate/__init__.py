@@ -82,12 +82,6 @@ def to_example(draft: Draft, name: str, kind: str) -> Example:
     if draft.steps and not plan:
         meta["expr"] = draft.steps[0][0]
     return Example(
-        name,
-        draft.question,
-        draft.context,
-        tuple(plan),
-        answer,
-        source="generated",
-        licence="MIT",
-        meta=meta,
-    )
+        name, draft.question, draft.context, tuple(plan), answer,
+        source="generated", licence="MIT", meta=meta,
+    )  # fmt: skip

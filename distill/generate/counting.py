@@ -49,16 +49,10 @@ def _change(rng: Random, s: Story, who: str, she: str, items: str, now: str) -> 
         )
     if shape < 0.7 and left > 4:
         n = rng.randint(1, int(left) - 1)
-        verb = rng.choice(
-            (
-                "gives away",
-                "loses",
-                "sells",
-                "uses",
-                "breaks",
-                "gives her sister" if she == "she" else "gives his brother",
-            )
-        )
+        verb = rng.choice((
+            "gives away", "loses", "sells", "uses", "breaks",
+            "gives her sister" if she == "she" else "gives his brother",
+        ))  # fmt: skip
         s.say(
             f"{she.capitalize()} {verb} {number(n, rng)} of them.",
             f"Then {she} {verb} {number(n, rng)} {items}.",
@@ -67,16 +61,12 @@ def _change(rng: Random, s: Story, who: str, she: str, items: str, now: str) -> 
     k = rng.choice((2, 3, 4, 5))
     if left % k == 0 and left > k:
         words = {2: "half", 3: "a third", 4: "a quarter", 5: "a fifth"}[k]
-        s.say(
-            f"{she.capitalize()} gives {words} of the {items} to a friend.",
-            f"{words.capitalize()} of the {items} are sold.",
-        )
-        gone = s.ask(
-            f"{now}/{k}",
-            f"How many {items} does {who} give away?"
-            if "gives" in s.sentences[-1]
-            else f"How many {items} are sold?",
-        )
+        told, asked = rng.choice((
+            (f"{she.capitalize()} gives {words} of the {items} to a friend.", f"How many {items} does {who} give away?"),
+            (f"{words.capitalize()} of the {items} are sold.", f"How many {items} are sold?"),
+        ))  # fmt: skip
+        s.sentences.append(told)
+        gone = s.ask(f"{now}/{k}", asked)
         return s.ask(f"{now}-{gone}", *left_ways)
     s.say(f"Then the number of {items} doubles.", f"{she.capitalize()} buys as many again.")
     return s.ask(
@@ -150,27 +140,18 @@ def compared(rng: Random, s: Story) -> None:
     """What one has in terms of what another has; then a sum or a difference."""
     a, b, c = rng.sample(names.FIRST, 3)
     items, x = rng.choice(ITEMS), rng.randint(4, 60)
-    verb, past = rng.choice(
-        (
-            ("have", "has"),
-            ("collect", "collected"),
-            ("sell", "sold"),
-            ("read", "read"),
-            ("pick", "picked"),
-            ("bake", "baked"),
-            ("count", "counted"),
-        )
-    )
+    verb, past = rng.choice((
+        ("have", "has"), ("collect", "collected"), ("sell", "sold"), ("read", "read"),
+        ("pick", "picked"), ("bake", "baked"), ("count", "counted"),
+    ))  # fmt: skip
     aux = "does" if past == "has" else "did"
     how = lambda who: f"How many {items} {aux} {who} {verb}?"  # noqa: E731
     first = f"{a} {past} {number(x, rng)} {items}."
     n, k = rng.randint(2, 30), rng.choice((2, 3, 4, 5))
+    times = {2: ["twice", "two times"], 3: ["three times", "3 times"]}.get(k, [f"{k} times"])
     kinds = [
         (f"{b} {past} {n} more {items} than {a}.", f"{x}+{n}"),
-        (
-            f"{b} {past} {rng.choice({2: ['twice', 'two times'], 3: ['three times', '3 times']}.get(k, [f'{k} times']))} as many {items} as {a}.",
-            f"{k}*{x}",
-        ),
+        (f"{b} {past} {rng.choice(times)} as many {items} as {a}.", f"{k}*{x}"),
     ]
     if x > n:
         kinds.append((f"{b} {past} {n} fewer {items} than {a}.", f"{x}-{n}"))

@@ -83,83 +83,37 @@ def at_that_time(rng: Random) -> Draft:
     entity = make(kind, rng)
     happened, asked = (part.replace("{}", entity) for part in _both(happened, when, rng))
     verb, office = rng.choice(_OFFICES)
-    office = fill(office, rng)
+    held = f"{verb} {fill(office, rng)}"
+    then = f"Who {held} in #1?"
+    place, person = make("place", rng), make("person", rng)
     shapes = [
-        (f"Who {verb} {office} when {happened}?", f"Who {verb} {office} in #1?"),
-        (f"Who {verb} {office} in the year {happened}?", f"Who {verb} {office} in #1?"),
-        (f"Who {verb} {office} in the year that {happened}?", f"Who {verb} {office} in #1?"),
-        (f"When {happened}, who {verb} {office}?", f"Who {verb} {office} in #1?"),
-        (f"At the time {happened}, who {verb} {office}?", f"Who {verb} {office} in #1?"),
-        (f"In the year {happened}, who {verb} {office}?", f"Who {verb} {office} in #1?"),
-        (
-            f"What was the population of {(p := make('place', rng))} when {happened}?",
-            f"What was the population of {p} in #1?",
-        ),
-        (f"How old was {(q := make('person', rng))} when {happened}?", ""),
-    ]
+        (f"Who {held} when {happened}?", then),
+        (f"Who {held} in the year {happened}?", then),
+        (f"Who {held} in the year that {happened}?", then),
+        (f"When {happened}, who {held}?", then),
+        (f"At the time {happened}, who {held}?", then),
+        (f"In the year {happened}, who {held}?", then),
+        (f"What was the population of {place} when {happened}?", f"What was the population of {place} in #1?"),
+        (f"How old was {person} when {happened}?", ""),
+    ]  # fmt: skip
     question, last = rng.choice(shapes)
     if last:
         return Draft(question, [(asked, []), (last, [1])])
-    return Draft(question, [(f"When was {q} born?", []), (asked, []), (question, [1, 2])])
+    return Draft(question, [(f"When was {person} born?", []), (asked, []), (question, [1, 2])])
 
 
 _GROUPS = [
-    (
-        "countries that border {place}",
-        "Which countries border {place}?",
-        "are {}",
-        ["landlocked", "members of the European Union", "in the southern hemisphere"],
-    ),
-    (
-        "children of {person}",
-        "Who are the children of {person}?",
-        "became {}",
-        ["a doctor", "an actor", "a politician", "a painter"],
-    ),
-    (
-        "members of {organisation}",
-        "Who are the members of {organisation}?",
-        "also played in {}",
-        ["{organisation}"],
-    ),
-    (
-        "films directed by {person}",
-        "Which films were directed by {person}?",
-        "won {}",
-        ["an Oscar", "an award", "{event}"],
-    ),
-    (
-        "books by {person}",
-        "Which books did {person} write?",
-        "were {}",
-        ["made into films", "published after {year}", "banned"],
-    ),
-    (
-        "cities in {place}",
-        "What are the cities in {place}?",
-        "have {}",
-        ["more than a million inhabitants", "an airport", "a university"],
-    ),
+    ("countries that border {place}", "Which countries border {place}?", "are {}", ["landlocked", "members of the European Union", "in the southern hemisphere"]),
+    ("children of {person}", "Who are the children of {person}?", "became {}", ["a doctor", "an actor", "a politician", "a painter"]),
+    ("members of {organisation}", "Who are the members of {organisation}?", "also played in {}", ["{organisation}"]),
+    ("films directed by {person}", "Which films were directed by {person}?", "won {}", ["an Oscar", "an award", "{event}"]),
+    ("books by {person}", "Which books did {person} write?", "were {}", ["made into films", "published after {year}", "banned"]),
+    ("cities in {place}", "What are the cities in {place}?", "have {}", ["more than a million inhabitants", "an airport", "a university"]),
     ("winners of {event}", "Who were the winners of {event}?", "were born in {}", ["{place}"]),
-    (
-        "players of {organisation}",
-        "Who are the players of {organisation}?",
-        "have {}",
-        ["played for {organisation}", "won {event}"],
-    ),
-    (
-        "songs on {title}",
-        "Which songs are on {title}?",
-        "were {}",
-        ["written by {person}", "released as singles"],
-    ),
-    (
-        "products of {organisation}",
-        "What are the products of {organisation}?",
-        "cost {}",
-        ["less than {number} dollars"],
-    ),
-]
+    ("players of {organisation}", "Who are the players of {organisation}?", "have {}", ["played for {organisation}", "won {event}"]),
+    ("songs on {title}", "Which songs are on {title}?", "were {}", ["written by {person}", "released as singles"]),
+    ("products of {organisation}", "What are the products of {organisation}?", "cost {}", ["less than {number} dollars"]),
+]  # fmt: skip
 _MOST = [
     ("largest", "How large is each of #1?"), ("oldest", "How old is each of #1?"),
     ("most expensive", "What does each of #1 cost?"), ("tallest", "How tall is each of #1?"),
@@ -174,30 +128,22 @@ def group(rng: Random) -> Draft:
     what = verb.format(fill(rng.choice(ends), rng))
     shape = rng.random()
     if shape < 0.35:
-        question = rng.choice(
-            (
-                f"Which of the {members} {what}?",
-                f"Which {members} {what}?",
-                f"Of the {members}, which {what}?",
-            )
-        )
+        question = rng.choice((
+            f"Which of the {members} {what}?", f"Which {members} {what}?",
+            f"Of the {members}, which {what}?",
+        ))  # fmt: skip
         return Draft(question, [(listed, []), (f"Which of #1 {what}?", [1])])
     if shape < 0.6:
         question = f"How many of the {members} {what}?"
-        return Draft(
-            question,
-            [(listed, []), (f"Which of #1 {what}?", [1]), ("How many are #2?", [2])]
-            if rng.random() < 0.3
-            else [(listed, []), (f"How many of #1 {what}?", [1])],
-        )
+        counted = [(f"How many of #1 {what}?", [1])]
+        if rng.random() < 0.3:
+            counted = [(f"Which of #1 {what}?", [1]), ("How many are #2?", [2])]
+        return Draft(question, [(listed, []), *counted])
     most, asked = rng.choice(_MOST)
-    question = rng.choice(
-        (
-            f"Which of the {members} is the {most}?",
-            f"Of the {members}, which is the {most}?",
-            f"Of all the {members}, which one is the {most}?",
-        )
-    )
+    question = rng.choice((
+        f"Which of the {members} is the {most}?", f"Of the {members}, which is the {most}?",
+        f"Of all the {members}, which one is the {most}?",
+    ))  # fmt: skip
     return Draft(question, [(listed, []), (asked, [1]), (f"Which of #1 is the {most}?", [1, 2])])
 
 

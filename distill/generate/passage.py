@@ -25,12 +25,8 @@ def over_a_passage(rng: Random) -> Draft:
     if rng.random() < 0.45:
         return _figures(rng)
     makers = (
-        multi_hop.chain,
-        comparison.compare,
-        practical.two_in_one,
-        practical.at_work,
-        single_fact,
-    )
+        multi_hop.chain, comparison.compare, practical.two_in_one, practical.at_work, single_fact,
+    )  # fmt: skip
     draft = rng.choice(makers)(rng)
     draft.context = " ".join(_sentence(rng) for _ in range(rng.randint(2, 4)))
     return draft
@@ -39,18 +35,11 @@ def over_a_passage(rng: Random) -> Draft:
 def _figures(rng: Random) -> Draft:
     """Two people or places with figures that the question combines."""
     a, b, c = names.person(rng), names.person(rng), names.person(rng)
-    items, verb, base = (
-        rng.choice(ITEMS),
-        *rng.choice(
-            (
-                ("sold", "sell"),
-                ("collected", "collect"),
-                ("ordered", "order"),
-                ("planted", "plant"),
-                ("delivered", "deliver"),
-            )
-        ),
-    )
+    items = rng.choice(ITEMS)
+    verb, base = rng.choice((
+        ("sold", "sell"), ("collected", "collect"), ("ordered", "order"), ("planted", "plant"),
+        ("delivered", "deliver"),
+    ))  # fmt: skip
     x, y, z = (rng.randint(3, 400) for _ in range(3))
     facts = [f"{a} {verb} {x} {items}.", f"{b} {verb} {y} {items}, and {c} {z}.", _sentence(rng)]
     rng.shuffle(facts)

@@ -105,37 +105,23 @@ def cause_and_effect(rng: Random) -> Draft:
     cause, effect = _say(rng.choice(_CAUSES), rng), _say(rng.choice(_EFFECTS), rng)
     why = f"Why did {cause}?"
     if rng.random() < 0.55:
-        second = rng.choice(
-            (
-                f"how did it affect {effect}",
-                f"what did that mean for {effect}",
-                f"what were the consequences for {effect}",
-            )
-        )
+        second = rng.choice((
+            f"how did it affect {effect}", f"what did that mean for {effect}",
+            f"what were the consequences for {effect}",
+        ))  # fmt: skip
         question = f"Why did {cause}, and {second}?"
-        return Draft(
-            loosen(question, rng),
-            [(why, []), (f"How did this affect {effect}?", [1]), (question, [1, 2])]
-            if rng.random() < 0.5
-            else [(why, []), (f"What did #1 mean for {effect}?", [1])],
-        )
-    question = rng.choice(
-        (
-            f"Why did {cause}, and how can it be prevented?",
-            f"Why did {cause} and what can we do about it?",
-            f"What made {cause} and how could that have been avoided?",
-        )
-    )
-    return Draft(
-        loosen(question, rng),
-        [
-            (why if "made" not in question else f"What made {cause}?", []),
-            (
-                f"How can #1 be {'avoided' if 'avoid' in question else 'prevented' if 'prevent' in question else 'put right'}?",
-                [1],
-            ),
-        ],
-    )
+        asked = loosen(question, rng)
+        if rng.random() < 0.5:
+            effects = [(f"How did this affect {effect}?", [1]), (question, [1, 2])]
+        else:
+            effects = [(f"What did #1 mean for {effect}?", [1])]
+        return Draft(asked, [(why, []), *effects])
+    question, why, mended = rng.choice((
+        (f"Why did {cause}, and how can it be prevented?", why, "prevented"),
+        (f"Why did {cause} and what can we do about it?", why, "put right"),
+        (f"What made {cause} and how could that have been avoided?", f"What made {cause}?", "avoided"),
+    ))  # fmt: skip
+    return Draft(loosen(question, rng), [(why, []), (f"How can #1 be {mended}?", [1])])
 
 
 def _say(text: str, rng: Random) -> str:

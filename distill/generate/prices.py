@@ -34,17 +34,13 @@ def shopping(rng: Random, s: Story) -> None:
         return
     if shape < 0.7:
         paid = next(n for n in (20, 50, 100, 200, 500, 1000) if n > cost)
-        s.say(
-            f"{she.capitalize()} pays with a ${paid} bill.",
-            f"{she.capitalize()} gives the cashier {money(paid, rng)}.",
-            f"{she.capitalize()} had {money(paid, rng)}.",
-        )
-        s.ask(
-            f"{paid}-{total}",
-            f"How much change does {who} get?"
-            if "had" not in s.sentences[-1]
-            else f"How much money does {who} have left?",
-        )
+        told, asked = rng.choice((
+            (f"{she.capitalize()} pays with a ${paid} bill.", f"How much change does {who} get?"),
+            (f"{she.capitalize()} gives the cashier {money(paid, rng)}.", f"How much change does {who} get?"),
+            (f"{she.capitalize()} had {money(paid, rng)}.", f"How much money does {who} have left?"),
+        ))  # fmt: skip
+        s.sentences.append(told)
+        s.ask(f"{paid}-{total}", asked)
     else:
         off = rng.randint(1, cost - 1) if cost > 2 else 1
         s.say(
@@ -62,7 +58,8 @@ def percentages(rng: Random, s: Story) -> None:
     """A part in per cent, a discount or a rise, and the rest."""
     name, _ = hero(rng)
     percent, base = rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 60, 75)), rng.randint(2, 40) * 20
-    sign = rng.choice(("%", "%", "%", " percent"))
+    shown = f"{percent}{rng.choice(('%', '%', '%', ' percent'))}"
+    part = f"{base}*{percent}/100"
     if rng.random() < 0.5:
         items = rng.choice(
             ("students", "members", "seats", "trees", "cars", "visitors", *ITEMS[:20])
@@ -71,26 +68,25 @@ def percentages(rng: Random, s: Story) -> None:
             ("red", "new", "old", "sold", "ripe", "damaged", "missing", "small", "free")
         )
         s.say(
-            f"There are {number(base, rng)} {items}, and {percent}{sign} of them are {what}.",
-            f"Of {number(base, rng)} {items}, {percent}{sign} are {what}.",
-            f"{percent}{sign} of the {number(base, rng)} {items} are {what}.",
+            f"There are {number(base, rng)} {items}, and {shown} of them are {what}.",
+            f"Of {number(base, rng)} {items}, {shown} are {what}.",
+            f"{shown} of the {number(base, rng)} {items} are {what}.",
         )
-        part = s.ask(f"{base}*{percent}/100", f"How many {items} are {what}?")
+        such = s.ask(part, f"How many {items} are {what}?")
         if rng.random() < 0.6:
-            s.ask(f"{base}-{part}", f"How many {items} are not {what}?")
+            s.ask(f"{base}-{such}", f"How many {items} are not {what}?")
         return
     item = rng.choice(
         ("coat", "bicycle", "laptop", "sofa", "ticket", "phone", "lamp", "watch", "camera", "table")
     )
-    shape = rng.random()
-    if shape < 0.6:
+    if rng.random() < 0.6:
         s.say(
-            f"A {item} costs {money(base, rng)}. In the sale it is {percent}{sign} cheaper.",
-            f"{name} buys a {item} for {money(base, rng)} with a discount of {percent}{sign}.",
-            f"The price of a {item} is {money(base, rng)}, but there is {percent}{sign} off.",
+            f"A {item} costs {money(base, rng)}. In the sale it is {shown} cheaper.",
+            f"{name} buys a {item} for {money(base, rng)} with a discount of {shown}.",
+            f"The price of a {item} is {money(base, rng)}, but there is {shown} off.",
         )
         off = s.ask(
-            f"{base}*{percent}/100",
+            part,
             "How much is the discount?",
             f"By how much is the {item} reduced?",
             f"How many dollars are taken off the {item}?",
@@ -102,21 +98,11 @@ def percentages(rng: Random, s: Story) -> None:
             f"How much does the {item} cost after the discount?",
         )
     else:
-        s.say(
-            f"The rent of {money(base, rng)} rises by {percent}{sign}.",
-            f"A worker who earned {money(base, rng)} gets a raise of {percent}{sign}.",
-            f"The price of a {item}, {money(base, rng)}, goes up by {percent}{sign}.",
-        )
-        what = (
-            "rent"
-            if "rent" in s.sentences[0]
-            else "pay"
-            if "worker" in s.sentences[0]
-            else f"price of the {item}"
-        )
-        up = s.ask(
-            f"{base}*{percent}/100",
-            f"By how much does the {what} rise?",
-            "How much is the increase?",
-        )
+        told, what = rng.choice((
+            (f"The rent of {money(base, rng)} rises by {shown}.", "rent"),
+            (f"A worker who earned {money(base, rng)} gets a raise of {shown}.", "pay"),
+            (f"The price of a {item}, {money(base, rng)}, goes up by {shown}.", f"price of the {item}"),
+        ))  # fmt: skip
+        s.sentences.append(told)
+        up = s.ask(part, f"By how much does the {what} rise?", "How much is the increase?")
         s.ask(f"{base}+{up}", f"What is the new {what}?")

@@ -14,15 +14,21 @@ from random import Random
 from . import names
 
 _HOLE = re.compile(r"\{([^}]+)\}")
-MAKERS: dict[str, Callable[[Random], str]] = {
-    "person": names.person, "place": names.place, "title": names.title, "event": names.event,
-    "organisation": names.organisation, "thing": names.thing, "year": names.year,
-}  # fmt: skip
-
 _INVENTIONS = (
     "telescope", "steam engine", "vaccine", "sewing machine", "light bulb", "compass", "battery",
     "telephone", "transistor", "parachute",
 )  # fmt: skip
+_BEFORE_A_TITLE = {
+    "film": ["the film ", "the film ", "", "the movie "],
+    "song": ["the song ", "the song ", ""],
+    "book": ["the novel ", "", "the book "],
+}
+MAKERS: dict[str, Callable[[Random], str]] = {
+    "person": names.person, "place": names.place, "title": names.title, "event": names.event,
+    "organisation": names.organisation, "thing": names.thing, "year": names.year,
+    "word": names.word, "noun": lambda rng: rng.choice(_INVENTIONS),
+    "number": lambda rng: str(rng.randint(2, 990)),
+}  # fmt: skip
 
 # (kind asked of, kind of the answer, buried forms, direct forms)
 RELATIONS: list[tuple[str, str, list[str], list[str]]] = [
@@ -215,17 +221,6 @@ def fill(text: str, rng: Random) -> str:
 
 def make(kind: str, rng: Random) -> str:
     """Something of a kind, named as a question would name it."""
-    if kind in ("film", "song", "book"):
-        words = {
-            "film": ["the film ", "the film ", "", "the movie "],
-            "song": ["the song ", "the song ", ""],
-            "book": ["the novel ", "", "the book "],
-        }
-        return rng.choice(words[kind]) + names.title(rng)
-    if kind == "word":
-        return names.word(rng)
-    if kind == "noun":
-        return rng.choice(_INVENTIONS)
-    if kind == "number":
-        return str(rng.randint(2, 990))
+    if kind in _BEFORE_A_TITLE:
+        return rng.choice(_BEFORE_A_TITLE[kind]) + names.title(rng)
     return MAKERS[kind](rng)

@@ -10,7 +10,7 @@ from ...errors import UserError
 from ..records import Example, read_examples
 from .break_qdmr import break_qdmr
 from .decompositions import gsm8k_socratic, musique, strategyqa
-from .plain import gsm8k, questions, svamp, webquestions
+from .plain import gsm8k, questions, svamp
 from .teacher import teacher
 
 _Reader = Callable[[Path, "list[str] | None"], Iterator[Example]]
@@ -23,7 +23,7 @@ _READERS: dict[str, _Reader] = {
     "questions": questions,
     "strategyqa": strategyqa,
     "svamp": svamp,
-    "webquestions": webquestions,
+    "webquestions": partial(questions, licence="CC BY 4.0"),
 }
 _CHOOSY = {"break": break_qdmr, "musique": musique}
 """Readers that also leave out rows with which nothing is wrong."""

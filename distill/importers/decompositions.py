@@ -10,8 +10,7 @@ from ...evals.loaders.fields import reason, relation_question, tidy
 from ...evals.rows import json_rows, note
 from ...evals.splits import file_id, split_of
 from ...plan import references
-from ...tools.calculator import format_number
-from ..records import Example, Line
+from ..records import Example, Line, calculated_lines
 
 
 def strategyqa(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
@@ -84,14 +83,9 @@ def gsm8k_socratic(path: Path, broken: list[str] | None = None) -> Iterator[Exam
 
 
 def _with_steps(texts: list[str], steps: list[Step]) -> tuple[Line, ...]:
-    if not steps:
-        return tuple(
-            Line(id=k, text=text, needs=list(range(1, k))) for k, text in enumerate(texts, 1)
-        )
-    return tuple(
-        Line(id=k, text=text, needs=step.needs, expr=step.expr, answer=format_number(step.value))
-        for k, (text, step) in enumerate(zip(texts, steps, strict=True), 1)
-    )
+    if steps:
+        return calculated_lines(texts, steps)
+    return tuple(Line(id=k, text=text, needs=list(range(1, k))) for k, text in enumerate(texts, 1))
 
 
 def _steps(texts: list[str]) -> list[str]:

@@ -30,11 +30,6 @@ def questions(path: Path, broken: list[str] | None = None, licence: str = "") ->
         )  # fmt: skip
 
 
-def webquestions(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
-    """WebQuestions: one-step questions as people type them, all atomic."""
-    yield from questions(path, broken, licence="CC BY 4.0")
-
-
 def gsm8k(path: Path, broken: list[str] | None = None) -> Iterator[Example]:
     """GSM8K: problems with annotated solutions; plans come from `from_solution`."""
     for row, value in json_rows(path, broken):
@@ -81,5 +76,5 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str | int | float):
-        return " ".join(str(value).split()) if not isinstance(value, str) else value.strip()
+        return str(value).strip()
     return ""

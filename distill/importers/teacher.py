@@ -43,13 +43,11 @@ def question_hash(question: str) -> str:
 
 
 def _own(value: dict[str, Any], path: Path, row: int) -> Example:
-    plan = tuple(map(_line, value["plan"]))
-    expr = value.get("expr", "")
-    return Example(
+    example = Example(
         f"{path.stem}:{value.get('id', row)}", value["question"], context=value.get("context", ""),
-        plan=plan, answer=_answer(plan, expr), source=f"teacher/{path.name}", licence="MIT",
-        teacher="project", meta={"expr": expr} if expr else {},
+        source=f"teacher/{path.name}", licence="MIT",
     )  # fmt: skip
+    return _planned(example, value)
 
 
 def _joined(
@@ -60,11 +58,15 @@ def _joined(
         original = by_hash(value["source"]).get(meant)
     if original is None:
         raise ValueError(f"{value['source']} doesn't have the question of row {value['row']}")
-    plan = tuple(map(_line, value["plan"]))
-    expr = value.get("expr", "")
-    answer = _answer(plan, expr) or original.answer
-    meta = {**original.meta, **({"expr": expr} if expr else {})}
-    return replace(original, plan=plan, answer=answer, teacher="project", meta=meta)
+    return _planned(original, value)
+
+
+def _planned(example: Example, value: dict[str, Any]) -> Example:
+    """The example with a row's plan, or its expression, and what these give as the answer."""
+    plan, expr = tuple(map(_line, value["plan"])), value.get("expr", "")
+    answer = _answer(plan, expr) or example.answer
+    meta = {**example.meta, **({"expr": expr} if expr else {})}
+    return replace(example, plan=plan, answer=answer, teacher="project", meta=meta)
 
 
 def _line(row: dict[str, Any]) -> Line:

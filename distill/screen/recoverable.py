@@ -28,12 +28,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ...evals.grounding import ungrounded
-from ...nodes.given_numbers import (
-    asks_for_arithmetic,
-    given_numbers,
-    spoken_numbers,
-    stated_number,
-)
+from ...nodes.given_numbers import asks_for_arithmetic, given_numbers, spoken_numbers, stated_number
 from ...plan.choice import asking_sentence, content_stems, ends_alike, held_share, name_stems
 from ...tools.calculator import numbers
 from ..records import Example, Line

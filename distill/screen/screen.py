@@ -31,12 +31,7 @@ from .. import manifest
 from ..collect.answers import same_answer
 from ..records import Example, read_examples, write_examples
 from .checks import language_fault, length_fault, plan_fault, worked_answer
-from .contamination import (
-    EvaluationSets,
-    evaluation_file,
-    normalised_words,
-    read_evaluation_sets,
-)
+from .contamination import EvaluationSets, evaluation_file, normalised_words, read_evaluation_sets
 from .recoverable import coverage
 from .report import Filter, Report
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ...evals.annotated import MAX_EXPR_CHARS, Step, fold, read_steps, trace
 from ...plan.choice import asking_sentence
-from ...tools.calculator import CalculatorError, calculate, format_number
-from ..records import Example, Line
+from ...tools.calculator import CalculatorError, calculate
+from ..records import Example, calculated_lines
 from .wording import as_question
 
 MAX_LINES = 8
@@ -94,9 +94,8 @@ def solver_lines(example: Example) -> Example | None:
     steps = fold(steps, kept)
     if not _usable(steps):
         return None
-    made = _with_plan(
-        example, [t or "" for t, keep in zip(texts, kept, strict=True) if keep], steps
-    )
+    lines = [text or "" for text, keep in zip(texts, kept, strict=True) if keep]
+    made = _with_plan(example, lines, steps)
     return replace(made, meta={**made.meta, "role": "solver"})
 
 
@@ -147,10 +146,10 @@ def _asked(question: str) -> str:
 
 def _worded(step: Step, name: str) -> str | None:
     asked = as_question(step.sentence, money=step.money) if step.sentence else None
-    counts_parts = asked and asked.startswith("How many") and step.value.denominator != 1
-    if counts_parts and not _MEASURE.search(asked or ""):
+    if not asked:
         return None
-    return _named(asked, name) if asked else None
+    counts_parts = asked.startswith("How many") and step.value.denominator != 1
+    return None if counts_parts and not _MEASURE.search(asked) else _named(asked, name)
 
 
 def _named(asked: str, name: str) -> str | None:
@@ -192,10 +191,5 @@ def _content(text: str) -> frozenset[str]:
 
 def _with_plan(example: Example, texts: list[str], steps: list[Step]) -> Example:
     if len(steps) == 1:
-        meta = {**example.meta, "expr": steps[0].expr}
-        return replace(example, plan=(), meta=meta)
-    plan = [
-        Line(id=k, text=text, needs=step.needs, expr=step.expr, answer=format_number(step.value))
-        for k, (text, step) in enumerate(zip(texts, steps, strict=True), 1)
-    ]
-    return replace(example, plan=tuple(plan))
+        return replace(example, plan=(), meta={**example.meta, "expr": steps[0].expr})
+    return replace(example, plan=calculated_lines(texts, steps))

@@ -139,8 +139,8 @@ def _verb(before: list[str], after: list[str], money: bool) -> str | None:
         rest = after[1:] if after[:1] == ["dollars"] else after
         if verb[-1] not in _MONEY_VERBS or (rest[:1] and rest[0] not in _PREPOSITIONS):
             return None
-        amount = "How much" if verb[-1] in ("cost", "pay", "spend", "owe", "charge") else None
-        return _join(amount or "How much money", auxiliary, *subject, *verb, *rest)
+        pays = verb[-1] in ("cost", "pay", "spend", "owe", "charge")
+        return _join("How much" if pays else "How much money", auxiliary, *subject, *verb, *rest)
     noun, rest = _noun(after)
     if not noun or noun in ("percent", "more", "less", "times"):
         return None

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from ...errors import UserError, first_line
+from ..manifest import written_whole
 
 
 @dataclass
@@ -36,18 +36,14 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: If it can't be written, as on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):  # As on a read-only disk, which is told already.
-            temporary.unlink(missing_ok=True)
+    with written_whole(path) as temporary:
+        try:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:
+            raise cannot_write(path, error) from None
 
 
 def load_state(path: Path) -> dict[str, Any] | None:

@@ -8,10 +8,6 @@ import time
 class Clock:
     """The time of one process, behind that of the ones before.
 
-    Args:
-        before: Seconds of the run in earlier processes.
-        tokens: Tokens that they trained on.
-
     Example:
         >>> Clock(before=60.0, tokens=0).seconds() >= 60.0
         True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,7 @@ class Data:
 
 def texts(settings: TrainSettings) -> Iterator[str]:
     """What a tokenizer is trained on: every training sample, each file once."""
-    sources = [source for stage in settings.stages for source in stage.data]
-    for path, roles in dict.fromkeys(_key(settings, source) for source in sources):
+    for path, roles in dict.fromkeys(_key(settings, source) for source in settings.sources):
         for example in read_examples(Path(path)):
             for role in roles:
                 for messages, completion in samples(example, role):
@@ -59,13 +59,7 @@ def read_data(
 
 
 class Curriculum:
-    """Batches of samples, the same ones in the same order for the same seed.
-
-    Args:
-        settings: Stages, batch size and seed.
-        data: What was read.
-        drawn: How many batches each stage has given already, to go on from there.
-    """
+    """Batches of samples, behind those `drawn`, the same in the same order for the same seed."""
 
     def __init__(self, settings: TrainSettings, data: Data, drawn: Sequence[int] = ()) -> None:
         self.drawn = list(drawn) or [0] * len(settings.stages)
@@ -136,8 +130,4 @@ def _ends(settings: TrainSettings) -> list[float]:
     """Up to which share of the training each stage lasts; those without a share split the rest."""
     left = 1 - sum(stage.share for stage in settings.stages)
     open_ended = sum(stage.share == 0 for stage in settings.stages)
-    ends: list[float] = []
-    for stage in settings.stages:
-        share = stage.share or left / max(1, open_ended)
-        ends.append((ends[-1] if ends else 0.0) + share)
-    return ends
+    return [*accumulate(stage.share or left / open_ended for stage in settings.stages)]

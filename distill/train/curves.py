@@ -12,10 +12,6 @@ from ..manifest import written_whole
 def draw_curves(log: Iterable[dict[str, Any]], path: Path) -> None:
     """Draw losses, learning rate and speed over the steps, as a PNG.
 
-    Args:
-        log: Rows of `log.jsonl`.
-        path: The picture; whole or not at all.
-
     Raises:
         UserError: If it can't be written.
     """

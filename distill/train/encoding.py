@@ -54,12 +54,7 @@ class EncodedFile:
 
 
 def encode_files(keys: Iterable[Key], tokenizer: Any, max_tokens: int) -> dict[Key, EncodedFile]:
-    """Read and encode files.
-
-    Args:
-        keys: The files, each with its roles.
-        tokenizer: A Hugging Face tokenizer.
-        max_tokens: Samples that are longer are left out and counted.
+    """Read and encode files; samples over `max_tokens` are left out and counted.
 
     Raises:
         UserError: If a file can't be read, or has no sample for its roles.

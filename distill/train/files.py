@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,15 @@ def write_student(
     Raises:
         UserError: If it can't be written, as on a full disk.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        temporary.mkdir(exist_ok=True)
-        save_model(model, tokenizer, temporary)
-        text = json.dumps(contract(settings, data, before), indent=2, ensure_ascii=False) + "\n"
-        manifest.write_text(temporary / "decompose.json", text)
-        _keep(temporary)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.replace(target)
+        with manifest.folder_written_whole(target) as temporary:
+            temporary.mkdir(exist_ok=True)
+            save_model(model, tokenizer, temporary)
+            text = json.dumps(contract(settings, data, before), indent=2, ensure_ascii=False)
+            manifest.write_text(temporary / "decompose.json", text + "\n")
+            _keep(temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise cannot_write(target, error) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _keep(folder: Path) -> None:
@@ -58,8 +53,7 @@ def _keep(folder: Path) -> None:
 
 def contract(settings: TrainSettings, data: Data, before: dict[str, Any]) -> dict[str, Any]:
     """What export writes into the model file's metadata; `before` is what was inherited."""
-    sources = [source for stage in settings.stages for source in stage.data]
-    used = {role for source in sources for role in source.roles or settings.roles}
+    used = {role for source in settings.sources for role in source.roles or settings.roles}
     return {
         "contract": CONTRACT_VERSION,
         "prompt_version": CONTRACT_VERSION,

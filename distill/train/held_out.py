@@ -19,11 +19,6 @@ from .settings import TrainSettings
 class HeldOut:
     """The samples of `eval_data` as rows, by file.
 
-    Args:
-        settings: Which files, and how much of each.
-        tokenizer: The student's.
-        max_tokens: Longer samples are left out.
-
     Raises:
         UserError: If a file has nothing for the roles.
     """

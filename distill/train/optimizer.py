@@ -82,16 +82,7 @@ def orthogonal(matrices: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
 
 
 class Optimizers:
-    """Muon and AdamW, or AdamW alone, as one thing with one state.
-
-    Args:
-        model: Whose trainable weights are updated.
-        muon: Whether hidden matrices go to Muon.
-        learning_rate: AdamW's.
-        muon_learning_rate: Muon's.
-        weight_decay: For matrices other than embeddings.
-        bfloat16: Whether Muon works in bfloat16.
-    """
+    """Muon and AdamW, or AdamW alone, as one thing with one state."""
 
     def __init__(
         self,
@@ -107,12 +98,7 @@ class Optimizers:
         self._all: list[torch.optim.Optimizer] = []
         if muon and matrices:
             self._all.append(
-                Muon(
-                    matrices,
-                    lr=muon_learning_rate,
-                    weight_decay=weight_decay,
-                    bfloat16=bfloat16,
-                )
+                Muon(matrices, lr=muon_learning_rate, weight_decay=weight_decay, bfloat16=bfloat16)
             )
         else:
             groups.append({"params": matrices, "weight_decay": weight_decay})

@@ -57,10 +57,7 @@ class Rows:
 
 
 def pack(
-    samples: Sequence[Encoded],
-    row_tokens: int,
-    batch_tokens: int,
-    prompt_weight: float = 0.0,
+    samples: Sequence[Encoded], row_tokens: int, batch_tokens: int, prompt_weight: float = 0.0
 ) -> list[Rows]:
     """Lay samples into rows, the longest first, each into the first row that has room.
 

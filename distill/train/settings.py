@@ -14,7 +14,7 @@ from ...models.bundled import bundled_model_path
 from ...plan import Final
 from ...settings import expanded
 from ..yaml_settings import give_types
-from .mixture import STRICT, Roles, Sources, Stage
+from .mixture import STRICT, Roles, Source, Sources, Stage
 from .tokenizer import MIN_VOCABULARY
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -204,14 +204,18 @@ class TrainSettings:
             raise UserError("stopping early ('patience') needs 'eval_data'.")
 
     @property
+    def sources(self) -> list[Source]:
+        """What is trained on, of all stages."""
+        return [source for stage in self.stages for source in stage.data]
+
+    @property
     def files(self) -> list[Path]:
         """Every file that is read, each once, in a fixed order: data, then folders.
 
         Raises:
             UserError: If the student looks like a folder and there is none.
         """
-        sources = [source for stage in self.stages for source in stage.data]
-        data = dict.fromkeys(Path(s.path) for s in (*sources, *self.eval_data))
+        data = dict.fromkeys(Path(s.path) for s in (*self.sources, *self.eval_data))
         inside = [sorted(folder.iterdir()) for folder in self.folders]
         found = [path for paths in inside for path in paths if path.is_file()]
         return [*data, *found, *filter(None, [self.student_gguf])]

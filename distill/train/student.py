@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from ...errors import MissingDependencyError, UserError, first_line
-from ..export.hf_model import save_checkpoint
+from ...errors import UserError, first_line
+from ..export.hf_model import save_checkpoint, training_packages
 from .gguf_student import gguf_config, gguf_model, gguf_tokenizer
 from .settings import Scratch, TrainSettings, local_student
 from .tokenizer import CHAT_TEMPLATE, PAD, SPECIAL, train_tokenizer
@@ -124,13 +124,9 @@ def _from_scratch(scratch: Scratch, tokenizer: Any) -> Any:
 
 
 def _with_lora(model: Any, settings: TrainSettings) -> Any:
-    try:
+    with training_packages():
         from peft import LoraConfig, get_peft_model
         from peft.tuners.tuners_utils import BaseTunerLayer
-    except ImportError:
-        raise MissingDependencyError(
-            "LoRA needs peft: pip install 'langgraph-decompose[train]'."
-        ) from None
     lora = settings.lora
     assert lora is not None
     targets = lora.target_modules

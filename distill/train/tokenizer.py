@@ -5,8 +5,6 @@ Digits stand alone, so that numbers are copied digit by digit, and any bytes can
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -14,8 +12,10 @@ from typing import Any
 
 from ...errors import UserError
 from ...models.control_tokens import SPLIT, control_pattern, split_control_tokens, split_long_runs
+from ...storage import writing
 from ..export.gguf_tokenizer import ONE_DIGIT
 from ..export.hf_model import save_tokenizer
+from ..manifest import folder_written_whole
 
 PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>")
@@ -46,15 +46,7 @@ CHAT_TEMPLATE = """\
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> Any:
-    """Train a tokenizer and save it; the same texts give the same tokenizer.
-
-    Args:
-        texts: What it will have to write.
-        vocabulary: Most tokens, special ones included; at least `MIN_VOCABULARY`.
-        directory: Where the Hugging Face files go; whole or not at all.
-
-    Returns:
-        The `PreTrainedTokenizerFast`.
+    """Train and save a tokenizer of at most so many tokens; the same texts give the same one.
 
     Raises:
         UserError: If the files can't be written.
@@ -82,20 +74,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, directory: Path) -> A
         clean_up_tokenization_spaces=False,
     )
     tokenizer.chat_template = CHAT_TEMPLATE
-    _save(tokenizer, directory)
-    return tokenizer
-
-
-def _save(tokenizer: Any, directory: Path) -> None:
-    """Write the tokenizer's folder, whole or not at all."""
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
-    try:
+    with writing(directory), folder_written_whole(directory) as temporary:
         save_tokenizer(tokenizer, temporary)
-        shutil.rmtree(directory, ignore_errors=True)
-        temporary.replace(directory)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
+    return tokenizer
 
 
 def cut_like_scratch(bpe: Any) -> None:

@@ -32,11 +32,6 @@ def train(
 ) -> dict[str, Any]:
     """Train a student, or go on where a killed run left off.
 
-    Args:
-        settings: What to train, on what, and for how long.
-        directory: The step's directory.
-        progress: Gets a line now and then.
-
     Returns:
         The counts that went into the manifest: steps, tokens, losses, seconds ...
 

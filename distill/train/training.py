@@ -60,8 +60,7 @@ class Training:
         self.tokenizer = self._tokenizer()
         self.model = load_student(settings, self.tokenizer)
         self.max_tokens = min(settings.max_tokens or 10**9, context_of(self.model))
-        sources = [source for stage in settings.stages for source in stage.data]
-        self.data = read_data(settings, sources, self.tokenizer, self.max_tokens)
+        self.data = read_data(settings, settings.sources, self.tokenizer, self.max_tokens)
         for path in self.data.undivided:
             self.progress(f"no row of {path} has a plan: it teaches a decomposer never to split")
         self.held_out = HeldOut(settings, self.tokenizer, self.max_tokens)
