@@ -22,6 +22,19 @@ class BusyError(UserError):
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell of a file that can't be read.
+
+    Raises:
+        UserError: If that is so.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+
+
+@contextmanager
 def writing(path: Path, advice: str = "") -> Iterator[None]:
     """Tell of a file that can't be written, as on a full disk.
 

@@ -7,9 +7,9 @@ problem is a problem itself: that is what lets a line of a plan stand for severa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from random import Random
 
 LENGTHS = (1, 3, 5, 2, 1, 6, 4, 1, 2, 7, 5, 3, 1, 8, 4, 2)
@@ -100,9 +100,8 @@ class CrateProblem:
     def ask(self, crate: str, given: Collection[tuple[str, str]] = ()) -> str:
         """A question for a crate, with what others hold: a number, or a line's mark as `#1`."""
         known = " and ".join(f"the {other} crate holds {value}" for other, value in given)
-        return f"How many {self.items} does the {crate} crate hold" + (
-            f", if {known}?" if known else "?"
-        )
+        condition = f", if {known}" if known else ""
+        return f"How many {self.items} does the {crate} crate hold{condition}?"
 
     def user(self, crate: str) -> Step:
         """The step that uses a crate."""
@@ -162,14 +161,8 @@ def crate_problems(count: int, seed: int = 0, *, coarse: bool = False) -> list[C
         >>> [len(problem.steps) for problem in problems]
         [1, 3]
     """
-    return list(islice(_made(Random(seed), coarse=coarse), count))
-
-
-def _made(rng: Random, *, coarse: bool) -> Iterator[CrateProblem]:
-    number = 0
-    while True:
-        number += 1
-        yield _problem(rng, number, LENGTHS[(number - 1) % len(LENGTHS)], coarse=coarse)
+    rng, lengths = Random(seed), islice(cycle(LENGTHS), count)
+    return [_problem(rng, k, length, coarse=coarse) for k, length in enumerate(lengths, 1)]
 
 
 def _problem(rng: Random, number: int, length: int, *, coarse: bool) -> CrateProblem:
@@ -187,8 +180,7 @@ def _problem(rng: Random, number: int, length: int, *, coarse: bool) -> CratePro
         values[step.crate] = step.value(values)
         steps.append(step)
     problem = CrateProblem(number, rng.choice(_ITEMS), stated, tuple(steps), ())
-    lines = _lines(rng, problem, coarse=coarse)
-    return CrateProblem(number, problem.items, stated, problem.steps, lines)
+    return replace(problem, lines=_lines(rng, problem, coarse=coarse))
 
 
 def _step(

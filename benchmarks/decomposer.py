@@ -41,6 +41,7 @@ from decomposer_sides import (
 # No heavy import here: a child process starts with the peak memory of its parent.
 from langgraph_decompose import bundled_model_path
 from langgraph_decompose.models.gguf_file import read_metadata
+from process_memory import peak, resident
 
 PLAIN, PLAN = "no grammar", "plan grammar"
 QUESTIONS, MAX_TOKENS, SHORT, MEGABYTE = 40, 200, 24, 1_000_000
@@ -178,8 +179,6 @@ def in_child(count: int, options: argparse.Namespace) -> dict[str, int]:
 
 def child(options: argparse.Namespace) -> dict[str, int]:
     """What the fresh process does: all imports, then the questions."""
-    import resource
-
     import langgraph_decompose.models.engine  # noqa: F401, it imports llama_cpp
     from langgraph_decompose.plan import plan_grammar
 
@@ -188,18 +187,7 @@ def child(options: argparse.Namespace) -> dict[str, int]:
         ask("decompose", question, plan_grammar(8), MAX_TOKENS)
         if done in (50, 200):
             sizes[str(done)] = resident()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return sizes | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-
-
-def resident() -> int:
-    """Memory that this process holds now, in bytes."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
-        return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) * 1024
+    return sizes | {"peak": peak()}
 
 
 def measure(options: argparse.Namespace) -> Iterator[Row]:

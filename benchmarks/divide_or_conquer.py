@@ -110,14 +110,11 @@ def oracle_answer(known: Mapping[str, Example], text: str) -> str:
     if asked is None or asked["problem"] not in known:
         return "unknown"
     plan = known[asked["problem"]].plan
-    alike, line = max(((rouge_l(asked["step"], row["text"]), row) for row in plan), key=_first)
+    line = max(plan, key=lambda row: rouge_l(asked["step"], row["text"]))
+    alike = rouge_l(asked["step"], line["text"])
     found = {*re.findall(r"= (-?\d+(?:\.\d+)?)", asked["found"])}
     needed = {plan[k - 1].get("answer", "") for k in line["needs"]}
     return line.get("answer", "") if alike >= ALIKE and needed <= found else "unknown"
-
-
-def _first(pair: tuple[float, Any]) -> float:
-    return pair[0]
 
 
 def print_share(domain: str, name: str, share: Interval) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import multiprocessing
 import statistics
 import tempfile
 import time
@@ -30,6 +29,8 @@ from langgraph_decompose.evals.ray_engine import run_on_ray
 from langgraph_decompose.evals.runner import Job, Running, run_jobs
 from langgraph_decompose.evals.sample_file import SampleFile
 from langgraph_decompose.evals.systems import NO_MODEL, System
+from process_memory import resident
+from slow_models import served
 
 CONCURRENCY = 8
 SCORING = Scoring({"sums": "numeric"})
@@ -57,18 +58,8 @@ def main() -> None:
 @contextmanager
 def slow_solver(latency: float) -> Iterator[str]:
     """A solver in a process of its own; gives its address."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(there, latency), daemon=True
-    )
-    process.start()
-    try:
-        yield here.recv()
-    finally:
-        here.send("end")
-        process.join(10)
-        if process.is_alive():
-            process.terminate()
+    with served(_serve, latency) as (url, _):
+        yield url
 
 
 def _serve(pipe: Any, latency: float) -> None:
@@ -130,20 +121,13 @@ def measure_memory(url: str, count: int) -> None:
         seen.append(1)
         if len(seen) % max(1, count // 10) == 0:
             gc.collect()
-            print(f"{len(seen):6} samples: {_resident():.0f} MB")
+            print(f"{len(seen):6} samples: {resident() / 2**20:.0f} MB")
 
     seen: list[int] = []
     asked = jobs(url, count)
     with tempfile.TemporaryDirectory() as folder:
         file = SampleFile(Path(folder), {})
         asyncio.run(run_jobs(asked, file, SCORING, Running(CONCURRENCY), told))
-
-
-def _resident() -> float:
-    """This process's resident memory in MB (Linux)."""
-    text = Path("/proc/self/status").read_text(encoding="ascii")
-    line = next(line for line in text.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 def measure_ray(url: str, count: int) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import os
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableLambda
-from langgraph.graph import START, StateGraph
+from langgraph.graph import StateGraph
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.models.references import resolve_model
 from langgraph_decompose.nodes.solvers import limited
 from langgraph_decompose.prompts import load_prompts
 from langgraph_decompose.testing import ScriptedChatModel
+from process_memory import peak, resident
 from slow_models import LINES, Case, cases, make_plan, solver_seconds, step_of
 from typing_extensions import TypedDict
 
@@ -74,12 +72,8 @@ def empty_graph(checkpointer: Any = None) -> Any:
     async def nothing(_: Empty) -> Empty:
         return {}
 
-    graph, before = StateGraph(Empty), START
-    for name in ("first", "second", "third"):
-        graph.add_node(name, nothing)
-        graph.add_edge(before, name)
-        before = name
-    return graph.compile(checkpointer=checkpointer)
+    graph = StateGraph(Empty).add_sequence([(k, nothing) for k in ("first", "second", "third")])
+    return graph.set_entry_point("first").compile(checkpointer=checkpointer)
 
 
 async def cpu(ask: Ask, times: int) -> float:
@@ -212,23 +206,3 @@ def sleeping_graph(asked: list[Case], median: float, seed: int) -> tuple[Any, li
 
     models = {"decomposer": wide(plan), "composer": wide(compose), "solver": wide(solve)}
     return create_decomposition_graph(**models, max_subquestions=max(SIZES)), seen
-
-
-def resident() -> int:
-    """Memory that this process holds now, in bytes."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return peak()
-
-
-def peak() -> int:
-    """The most memory that this process has held, in bytes."""
-    try:
-        with open("/proc/self/status") as file:
-            [line] = [line for line in file if line.startswith("VmHWM")]
-            return int(line.split()[1]) * 1024
-    except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -31,11 +31,12 @@ def solver_prompt(question: str, text: str, needed: Iterable[tuple[str, str]]) -
     return f"Problem: {question}\n\nAnswers already found:\n{found}\n\nStep to answer now: {text}"
 
 
-def chat_model(urls: Urls, role: str) -> Any:
-    """The chat model that we use too, with the same HTTP client."""
+def chat_models(urls: Urls) -> list[Any]:
+    """Decomposer, solver and composer: the chat models that we use too, with our HTTP client."""
     from langgraph_decompose.models.references import resolve_model
 
-    return resolve_model(f"openai:{role}@{urls[role]}").runnable
+    roles = ("decomposer", "solver", "composer")
+    return [resolve_model(f"openai:{role}@{urls[role]}").runnable for role in roles]
 
 
 async def read_plan(decomposer: Any, question: str) -> list[Any]:
@@ -75,9 +76,7 @@ def ours(urls: Urls) -> Contestant:
 
 def one_by_one(urls: Urls) -> Contestant:
     """The plainest loop: a line after another, in plan order."""
-    decomposer, solver, composer = (
-        chat_model(urls, role) for role in ("decomposer", "solver", "composer")
-    )
+    decomposer, solver, composer = chat_models(urls)
 
     async def ask(question: str) -> str:
         answers: dict[int, str] = {}
@@ -102,9 +101,7 @@ def send_supersteps(urls: Urls) -> Contestant:
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Send
 
-    decomposer, solver, composer = (
-        chat_model(urls, role) for role in ("decomposer", "solver", "composer")
-    )
+    decomposer, solver, composer = chat_models(urls)
 
     async def plan(state: Supersteps) -> Supersteps:
         return {"lines": await read_plan(decomposer, state["question"]), "answers": {}}

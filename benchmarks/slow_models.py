@@ -157,16 +157,28 @@ class SlowModels:
 @contextmanager
 def slow_models(asked: list[Case], median: float, seed: int) -> Iterator[SlowModels]:
     """Run the models in a process of their own while the block lasts."""
+    with served(_serve, asked, median, seed) as (urls, pipe):
+        yield SlowModels(urls, pipe)
+
+
+@contextmanager
+def served(serve: Callable[..., None], *args: Any) -> Iterator[tuple[Any, Any]]:
+    """Run `serve(pipe, *args)` in a process of its own; gives what it sends first, and the pipe.
+
+    After the block, "end" is sent through it.
+    """
     # Spawned, since a fork would carry this process's threads' locks along.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, asked, median, seed), daemon=True)
+    process = context.Process(target=serve, args=(theirs, *args), daemon=True)
     process.start()
     try:
-        yield SlowModels(ours.recv(), ours)
+        yield ours.recv(), ours
     finally:
         ours.send("end")
-        process.join()
+        process.join(10)
+        if process.is_alive():
+            process.terminate()
 
 
 def _serve(pipe: Any, asked: list[Case], median: float, seed: int) -> None:

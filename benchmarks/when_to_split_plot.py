@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-UNDIVIDED = ("direct", "cot", "self_consistency(5)", "self_consistency(15)", "cot, strong")
+from langgraph_decompose.evals.report.plot import label, spread
+from when_to_split_verdicts import UNDIVIDED
+
 BY_TOKENS = (*UNDIVIDED[:4], "always split", "gate model", "gate disagreement", "attempt_first",
              "escalate", "recursive")  # fmt: skip
 BY_MONEY = (*UNDIVIDED[1:], "always split", "always split, strong", "escalate, to strong",
@@ -82,13 +84,13 @@ def _block(cells: Sequence[Mapping[str, Any]], axis: Axis, title: str, top: floa
 
 def _panel(cell: Mapping[str, Any], axis: Axis) -> Iterator[str]:
     weak = "a step" if axis is TOKENS else "a step of the weak solver"
-    yield _text(_LEFT, 18, f"{weak} is right with {100 * cell['strength']:g} %")
+    yield label(_LEFT, 18, f"{weak} is right with {100 * cell['strength']:g} %")
     for share in (0, 0.25, 0.5, 0.75, 1):
         yield _line("grid", _LEFT, _up(share), _RIGHT, _up(share))
-        yield _text(_LEFT - 5, _up(share) + 4, f"{100 * share:g}", "end", "soft")
+        yield label(_LEFT - 5, _up(share) + 4, f"{100 * share:g}", "end", "soft")
     for tick in axis.ticks:
         yield _line("grid", axis.place(tick), _TOP, axis.place(tick), _FLOOR)
-        yield _text(axis.place(tick), _FLOOR + 16, f"{tick:,g}", "middle", "soft")
+        yield label(axis.place(tick), _FLOOR + 16, f"{tick:,g}", "middle", "soft")
     points = {name: cell["systems"][name] for name in axis.systems}
     yield from _names(points, axis.place, axis.figure)
     for name, row in points.items():
@@ -114,25 +116,14 @@ def _names(
 ) -> Iterator[str]:
     """The names from top to bottom as the points lie, moved apart and kept above the floor."""
     ordered = sorted(points, key=lambda n: (-points[n]["right"]["value"], -points[n][figure]))
-    heights: list[float] = []
-    for name in ordered:
-        wanted = _up(points[name]["right"]["value"])
-        heights.append(max(wanted, heights[-1] + _ROW if heights else _TOP + 2))
-    ceiling: float = _FLOOR
-    for k in reversed(range(len(heights))):
-        heights[k] = min(heights[k], ceiling)
-        ceiling = heights[k] - _ROW
-    for name, height in zip(ordered, heights, strict=True):
-        x, y = place(points[name][figure]), _up(points[name]["right"]["value"])
+    wanted = [_up(points[name]["right"]["value"]) for name in ordered]
+    heights = spread(wanted, _TOP + 2, _FLOOR, _ROW)
+    for name, y, height in zip(ordered, wanted, heights, strict=True):
+        x = place(points[name][figure])
         path = f"M{x:.1f} {y:.1f} L{_RIGHT + 6} {height:.1f} h8"
         yield f'<path class="lead" d="{path}"/>'
-        yield _text(_RIGHT + 17, height + 4, name)
+        yield label(_RIGHT + 17, height + 4, name)
 
 
 def _line(kind: str, x: float, y: float, to_x: float, to_y: float) -> str:
     return f'<line class="{kind}" x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "ink") -> str:
-    where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text class="{kind}" {where}>{escape(text)}</text>'

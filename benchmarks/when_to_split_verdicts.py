@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from langgraph_decompose.evals.statistics import Interval, holm, mcnemar, paired_shares, wilson
@@ -138,8 +138,7 @@ def _figures(rows: Sequence[Asked]) -> dict[str, Any]:
 
 def _share(rows: Sequence[Asked]) -> dict[str, float]:
     found = wilson(sum(row.right for row in rows), len(rows))
-    bounds = {"value": found.value, "low": found.low, "high": found.high}
-    return {name: round(value, 4) for name, value in bounds.items()} | {"n": found.n}
+    return {name: round(value, 4) for name, value in asdict(found).items()}
 
 
 def _mean(values: Sequence[float]) -> float:

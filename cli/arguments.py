@@ -36,18 +36,21 @@ def read_problem(args: Namespace) -> Problem:
 def _read_context(name: str) -> str:
     if not name:  # As from a script's variable that isn't set.
         raise UserError("the context is empty; name a file, or leave --context out.")
-    path = Path(os.path.expanduser(name))
-    try:
-        with path.open("rb") as file:
-            data = file.read(4 * MAX_CONTEXT_CHARS + 1)
-    except FileNotFoundError:
-        raise UserError(f"there is no context file {name!r}; check the path.") from None
-    except OSError as error:
-        raise UserError(f"the context file {name!r} can't be read: {error.strerror}.") from None
+    data = _read_file(name, "context", 4 * MAX_CONTEXT_CHARS + 1)
     text = _decode(data, f"the context file {name!r}")
     if not text.strip():
         raise UserError(f"the context file {name!r} is empty; name another, or leave it out.")
     return text
+
+
+def _read_file(name: str, what: str, most: int) -> bytes:
+    try:
+        with Path(os.path.expanduser(name)).open("rb") as file:
+            return file.read(most)
+    except (FileNotFoundError, ValueError):  # No name has a NUL in it.
+        raise UserError(f"there is no {what} file {name!r}; check the path.") from None
+    except OSError as error:
+        raise UserError(f"the {what} file {name!r} can't be read: {error.strerror}.") from None
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -68,13 +71,9 @@ def read_json_file(name: str | None, what: str) -> Any:
     """
     if name is None:
         return None
+    data = _read_file(name, what, _MOST_JSON_BYTES)
     try:
-        with Path(os.path.expanduser(name)).open("rb") as file:
-            return json.loads(file.read(_MOST_JSON_BYTES))
-    except FileNotFoundError:
-        raise UserError(f"there is no {what} file {name!r}; check the path.") from None
-    except OSError as error:
-        raise UserError(f"the {what} file {name!r} can't be read: {error.strerror}.") from None
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UserError(f"the {what} file {name!r} isn't JSON: {error}.") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from .arguments import read_problem, settings_from
 from .drive import drive, loading, make_graph, report, to_end
 from .review import UnansweredError
 from .store import Run, RunStore
+from .terminal import say
 
 
 def run(args: Namespace) -> int:
@@ -66,7 +66,7 @@ def resumable(run: Run) -> Iterator[None]:
     except BaseException as error:
         # The user's own mistake would be the same again.
         if not isinstance(error, UserError) or isinstance(error, UnansweredError):
-            print(f"to go on: decompose resume {run.id}", file=sys.stderr)  # noqa: T201
+            say(f"to go on: decompose resume {run.id}")
         raise
 
 

@@ -7,9 +7,7 @@ a batch that is killed goes on where it was when the same command is given again
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
-import sys
 from argparse import Namespace
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -30,7 +28,7 @@ from .batch_files import Results, Row, good_results, read_rows
 from .drive import budget_of, graph_options, loading, make_graph
 from .progress import QuestionsProgress
 from .resume import before_solving
-from .terminal import harmless
+from .terminal import print_json, say
 
 _NOT_RESULTS = (
     "models", "save_runs", "keep_runs_days", "cache", "max_calls", "max_tokens", "max_seconds",
@@ -55,7 +53,7 @@ def run(args: Namespace) -> int:
             results.forget_state()  # Of a batch whose results were removed.
         for row in rows:
             if row.problem is None:
-                _say(f"row {row.number} is skipped: {row.error}")
+                say(f"row {row.number} is skipped: {row.error}")
         batch = _Batch(rows, settings, results, args.concurrency, args.retry_failed)
         spent = asyncio.run(batch.run())
         left = [row for row in rows if row.problem and row.key not in results.done]
@@ -98,7 +96,7 @@ def _results(
     kept["refs"] = {n: settings.models[n].ref for n in roles if n and n in settings.models}
     results = Results(out, kept)
     if others := results.leave_out_others(rows, good):
-        _say(f"warning: {others} results are left out: the input has their questions no more")
+        say(f"warning: {others} results are left out: the input has their questions no more")
     about = ("row", "id", "question")
     for row in rows:
         if row.key not in results.done and row.problem and row.key in good:
@@ -217,31 +215,30 @@ def _summary(
     from ..nodes.budget import budget_warnings
 
     done = Counter(result["status"] for result in results.done.values())
-    done["invalid"] = sum(row.problem is None for row in rows)
+    done += Counter(invalid=sum(row.problem is None for row in rows))  # Keeps no 0.
     summary = {
         "rows": len(rows),
-        **{status: count for status, count in done.items() if count},
+        **done,
         "left": len(left),
         "calls": meter.calls,
         "tokens": meter.tokens,
         "cost": None if any(row["cost"] is None for row in meter.usage) else meter.cost,
     }
     for warning in budget_warnings(meter.budget, meter.usage):
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     if args.json:
-        print(json.dumps(summary, indent=2))  # noqa: T201
-    counted = ", ".join(f"{count} {status}" for status, count in done.items() if count)
-    _say(f"{counted or 'nothing answered'}; {meter.calls} calls, {meter.tokens} tokens")
+        print_json(summary)
+    counted = ", ".join(f"{count} {status}" for status, count in done.items())
+    say(f"{counted or 'nothing answered'}; {meter.calls} calls, {meter.tokens} tokens")
     _say_failures(results, retried=args.retry_failed)
     if left:
-        _say(
+        say(
             f"the budget is spent: {len(left)} rows are left; give the same command with a "
             "larger one to go on"
         )
-    found = {status for status, count in done.items() if count}
-    if found <= {"ok"} and not left:
+    if done.keys() <= {"ok"} and not left:
         return 0
-    return 3 if left or found & {"ok", "partial"} else 1
+    return 3 if left or done.keys() & {"ok", "partial"} else 1
 
 
 def _say_failures(results: Results, *, retried: bool) -> None:
@@ -250,14 +247,10 @@ def _say_failures(results: Results, *, retried: bool) -> None:
     if failures:
         [(reason, count)] = failures.most_common(1)
         more = "" if retried else "; --retry-failed asks what failed again"
-        _say(f"{count} failed with: {reason}{more}")
+        say(f"{count} failed with: {reason}{more}")
 
 
 def _reason(result: dict[str, Any]) -> str:
     """Why a question has no answer: its own error, or the first of its parts'."""
     rows = [result, *result.get("answers", ())]
     return next((row["error"]["message"] for row in rows if row.get("error")), "")
-
-
-def _say(text: str) -> None:
-    print(harmless(text), file=sys.stderr)  # noqa: T201

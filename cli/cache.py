@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import Namespace
 
 from ..nodes.answer_cache import AnswerCache
 from ..settings import cache_folder
-from .terminal import harmless
+from .terminal import harmless, print_json, say
 
 
 def run(args: Namespace) -> int:
@@ -18,15 +16,15 @@ def run(args: Namespace) -> int:
     if args.clear:
         forgot = cache.clear()
         if args.json:
-            print(json.dumps({"forgot": forgot}))  # noqa: T201
-        print(f"forgot {forgot} answers", file=sys.stderr)  # noqa: T201
+            print_json({"forgot": forgot}, indent=None)
+        say(f"forgot {forgot} answers")
         return 0
     entries = cache.entries()
     if args.json:
-        print(json.dumps(entries, ensure_ascii=False, indent=2))  # noqa: T201
+        print_json(entries)
         return 0
     for entry in entries:
         line = f"{entry['question']} = {entry['answer']}  ({entry['solver']})"
         print(harmless(line))  # noqa: T201
-    print(f"{len(cache)} answers in {path}", file=sys.stderr)  # noqa: T201
+    say(f"{len(cache)} answers in {path}")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -18,6 +17,7 @@ from .. import __version__
 from ..errors import UserError, describe_error
 from ..models.hosted import is_variable, without_credentials
 from ..settings import Settings, config_path, load_settings
+from .terminal import print_json
 
 if TYPE_CHECKING:
     from ..models.references import GGUFSource
@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
     checks = [_try(check) for check in (_versions, _llama, *bundled, _config, _keys, _tracing)]
     checks += [_optional(*package) for package in _OPTIONAL]
     if args.json:
-        print(json.dumps(checks, ensure_ascii=False, indent=2))  # noqa: T201
+        print_json(checks)
     else:
         marks = {True: "ok  ", False: "FAIL", None: "–   "}
         for check in checks:
@@ -168,10 +168,10 @@ def _tracing() -> Check:
 
 
 def _optional(name: str, module: str, packages: str) -> Check:
-    if find_spec(module):
-        try:
-            return {"name": name, "ok": True, "detail": version(module.replace("_", "-"))}
-        except PackageNotFoundError:
-            return {"name": name, "ok": True, "detail": "installed"}
-    detail = f"not installed: pip install {packages}"
-    return {"name": name, "ok": None, "detail": detail}
+    if not find_spec(module):
+        return {"name": name, "ok": None, "detail": f"not installed: pip install {packages}"}
+    try:
+        detail = version(module.replace("_", "-"))
+    except PackageNotFoundError:
+        detail = "installed"
+    return {"name": name, "ok": True, "detail": detail}

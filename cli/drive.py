@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -14,7 +13,7 @@ from ..nodes.answers import with_parts
 from ..nodes.problem import Problem
 from ..settings import Settings, cache_folder
 from .review import ask_person
-from .terminal import harmless
+from .terminal import harmless, print_json, say
 
 _EXIT_CODES = {"ok": 0, "partial": 3, "budget_exhausted": 3}
 Watcher = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -97,7 +96,9 @@ async def drive(
     result: dict[str, Any] = {}
     modes = ["custom", "values"]
     with _display(problem) as show:
-        parts = graph.astream(given, config, stream_mode=modes, durability=_durability(graph))
+        # A step is on disk before the next begins; without a checkpointer there's no such choice.
+        durability = "sync" if graph.checkpointer else None
+        parts = graph.astream(given, config, stream_mode=modes, durability=durability)
         async for mode, value in parts:
             if mode == "values":
                 result = value
@@ -109,11 +110,6 @@ async def drive(
             if watch is not None:
                 await watch(value)
     return result
-
-
-def _durability(graph: Any) -> str | None:
-    """A step is on disk before the next begins; without a checkpointer there's no such choice."""
-    return "sync" if graph.checkpointer else None
 
 
 def _display(problem: Problem) -> Any:
@@ -137,19 +133,18 @@ def loading() -> Any:
 def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: str = "") -> int:
     """Print a result: the answer to stdout, the rest to stderr; returns the exit code."""
     for warning in result["warnings"]:
-        print(f"warning: {harmless(warning)}", file=sys.stderr)  # noqa: T201
+        say(f"warning: {warning}")
     if result["answer"] is None:
-        print(f"decompose: {_reason(result)}", file=sys.stderr)  # noqa: T201
+        say(f"decompose: {_reason(result)}")
     elif result["status"] == "budget_exhausted":
-        print(f"warning: {_reason(result)}; the answer is incomplete", file=sys.stderr)  # noqa: T201
+        say(f"warning: {_reason(result)}; the answer is incomplete")
     if run_id and (hint := _how_to_go_on(result)):
-        print(hint.format(run_id), file=sys.stderr)  # noqa: T201
+        say(hint.format(run_id))
     if args.json:
         from ..graphs.state import result_of
 
         about = {"question": problem.question, **({"run": run_id} if run_id else {})}
-        printed = {**about, **result_of(result)}
-        print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
+        print_json({**about, **result_of(result)})
     elif result["answer"] is not None:
         print(harmless(result["answer"]))  # noqa: T201
         _print_sources(result)
@@ -172,9 +167,9 @@ def _print_sources(result: dict[str, Any]) -> None:
         for source in row["sources"]:
             text = " ".join(str(source.get("text", "")).split())[:100]
             where = source.get("metadata", {}).get("source") or text
-            print(f"#{row['id']} source: {harmless(str(where))}", file=sys.stderr)  # noqa: T201
+            say(f"#{row['id']} source: {where}")
 
 
 def _reason(result: dict[str, Any]) -> str:
     errors = [row["error"]["message"] for row in result["answers"] if row["error"]]
-    return harmless(errors[0]) if errors else "no answer"
+    return errors[0] if errors else "no answer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from argparse import Namespace
@@ -18,6 +17,7 @@ from ..storage import write_private
 from .arguments import read_json_file
 from .drive import loading
 from .progress import QuestionsProgress
+from .terminal import print_json, say
 
 _WAYS = ("gate", "attempts", "dup", "verify", "verifier", "ladder")
 """The flags that hold for strategies that split."""
@@ -40,13 +40,20 @@ def run(args: Namespace) -> int:
     out = expanded(args.out)
     summary = _run(Evaluation(settings), out, resume=args.resume)
     shown = _beside_published(table, args, summary, out) if table else _lines(summary)
-    print(json.dumps(summary, ensure_ascii=False, indent=1) if args.json else shown)  # noqa: T201
+    _show(summary, shown, as_json=args.json)
     for row in summary["systems"]:
         if _all_failed(row):
             where = out / "samples.jsonl"
-            _say(f"warning: every item of {row['system']} failed; {where} says why")
-    _say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
+            say(f"warning: every item of {row['system']} failed; {where} says why")
+    say(f"the report is in {out / 'report.md'} and {out / 'report.html'}")
     return 1 if all(map(_all_failed, summary["systems"])) else 0
+
+
+def _show(found: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found, indent=1)
+    else:
+        print(text)  # noqa: T201
 
 
 def _all_failed(row: Mapping[str, Any]) -> bool:
@@ -59,24 +66,15 @@ def _say_unused(mine: Settings) -> None:
     names = [field.name for field in fields(Settings) if field.name not in heeded]
     usual = Settings()
     if unused := [name for name in names if getattr(mine, name) != getattr(usual, name)]:
-        _say(f"warning: your settings of {', '.join(unused)} don't hold here, only flags do")
+        say(f"warning: your settings of {', '.join(unused)} don't hold here, only flags do")
 
 
 def _settings(args: Namespace, systems: Mapping[str, Any]) -> Any:
     """How the flags say that systems are to be compared."""
     from ..evals.evaluation import EvalSettings
 
-    return EvalSettings(
-        systems=systems,
-        limit=args.limit,
-        seed=args.seed,
-        data=args.data,
-        concurrency=args.concurrency,
-        deterministic=args.deterministic,
-        call_timeout=args.call_timeout,
-        engine=args.engine,
-        workers=args.workers,
-    )
+    flags = [field.name for field in fields(EvalSettings) if field.name != "systems"]
+    return EvalSettings(systems, **{name: getattr(args, name) for name in flags})
 
 
 def _fit_ladder(args: Namespace) -> int:
@@ -90,10 +88,10 @@ def _fit_ladder(args: Namespace) -> int:
     compared = list(choice.systems.values())
     evaluation = Evaluation(_settings(args, {choice.task: compared}))
     for doubt in ladder_samples.warnings_about(choice, len(evaluation.keys) // len(compared)):
-        _say(f"warning: {doubt}")
+        say(f"warning: {doubt}")
     summary = _run(evaluation, out, resume=args.resume)
     found = fit_ladder(ladder_samples.read_drawn(out / SAMPLES, choice), choice, out)
-    print(json.dumps(found, ensure_ascii=False, indent=1) if args.json else ladder_text(found))  # noqa: T201
+    _show(found, ladder_text(found), as_json=args.json)
     return 1 if all(map(_all_failed, summary["systems"])) else 0
 
 
@@ -125,14 +123,8 @@ def _matrix(args: Namespace) -> dict[str, Any]:
     """Every strategy with every model, the same on each task."""
     from ..evals.systems import systems
 
-    compared = systems(
-        args.strategy,
-        args.decomposer,
-        args.solver,
-        args.samples,
-        args.max_subquestions,
-        _ways(args),
-    )
+    models = args.decomposer, args.solver
+    compared = systems(args.strategy, *models, args.samples, args.max_subquestions, _ways(args))
     if args.model:
         raise UserError("--model is for a table of the paper; name systems with --solver.")
     return dict.fromkeys(args.tasks, compared)
@@ -165,7 +157,7 @@ def _of_table(name: str, args: Namespace) -> dict[str, Any]:
         except UserError as error:
             missing.append(error)
             del found[task]
-            _say(f"{task} is left out: {error}")
+            say(f"{task} is left out: {error}")
     if not found:
         raise missing[0]
     return found
@@ -184,7 +176,7 @@ def _run(evaluation: Any, out: Path, *, resume: bool) -> Any:
         command = shlex.join(["decompose", *map(without_credentials, sys.argv[1:])])
         found = evaluation.run(out, resume=resume, command=command, on_sample=sample_done)
     if passing := evaluation.passing:
-        _say(
+        say(
             f"warning: {passing} questions met a failing service or a refused key; "
             "--resume asks them again"
         )
@@ -228,7 +220,3 @@ def _figure(row: Mapping[str, Any], metric: str) -> str:
     failed = f", {row['failures']} failed" if row["failures"] else ""
     bounds = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
     return f"{name} {100 * found['value']:.1f} ({bounds}; {found['n']} items{failed})"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201

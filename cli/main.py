@@ -19,7 +19,7 @@ from .. import __version__
 from ..errors import UserError, describe_error
 from .parser import Parser
 from .streams import prepare_streams, reader_gone
-from .terminal import harmless
+from .terminal import say
 
 _EPILOG = """\
 Models: bundled, gguf:PATH, gguf:hf:REPO/FILE.gguf, transformers:PATH, PROVIDER:MODEL
@@ -81,7 +81,7 @@ def _run(argv: list[str]) -> int:
 
 def _say(message: str, code: int) -> int:
     with suppress(BrokenPipeError):
-        print(f"decompose: {harmless(message)}", file=sys.stderr)  # noqa: T201
+        say(f"decompose: {message}")
     return code
 
 
@@ -101,34 +101,8 @@ def _parser() -> Parser:
     ask.add_argument("--review", action="store_true", help="approve, edit or reject the plan first")
     ask.add_argument("--no-save", action="store_true", help="store nothing of this run")
 
-    batch = commands.add_parser("batch", help="answer a file of questions", epilog=_EPILOG)
-    batch.add_argument("file", help='JSONL: {"question": ..., "context": ...} a line; - is stdin')
-    batch.add_argument("--out", metavar="FILE", required=True, help="JSONL with the results")
-    batch.add_argument(
-        "--concurrency", metavar="N", type=int, default=16, help="questions at once (16)"
-    )
-    batch.add_argument(
-        "--retry-failed", action="store_true", help="ask again what isn't ok in --out"
-    )
-    batch.add_argument("--json", action="store_true", help="print the summary as JSON")
-    _add_planning(batch)
-    _add_solving(batch, limits="limits of all questions together (the timeout: of one call)")
-
-    runs = commands.add_parser("runs", help="list the stored runs")
-    runs.add_argument("--delete", metavar="ID", nargs="+", help="delete these runs; all: every one")
-    runs.add_argument("--json", action="store_true", help="print JSON")
-
-    resume = commands.add_parser("resume", help="continue a run")
-    resume.add_argument(
-        "run", metavar="ID", help="as `decompose runs` lists it; its beginning will do"
-    )
-    resume.add_argument("--retry-failed", action="store_true", help="ask again what failed")
-    resume.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    _add_solving(resume)
-
-    cache = commands.add_parser("cache", help="list the answers that --cache stored")
-    cache.add_argument("--clear", action="store_true", help="delete them")
-    cache.add_argument("--json", action="store_true", help="print JSON")
+    _add_batch(commands.add_parser("batch", help="answer a file of questions", epilog=_EPILOG))
+    _add_stored(commands)
 
     plan = commands.add_parser("plan", help="split a question, solve nothing", epilog=_EPILOG)
     _add_question(plan)
@@ -138,7 +112,12 @@ def _parser() -> Parser:
     models.add_argument("file", nargs="?", help="a .gguf file or model reference to describe")
     models.add_argument("--json", action="store_true", help="print JSON")
 
-    _add_eval(commands)
+    _add_eval(
+        commands.add_parser(
+            "eval", help="measure whether splitting pays", epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )  # fmt: skip
     commands.add_parser("distill", help="make a decomposer of your own")  # Reads its own flags.
 
     doctor = commands.add_parser("doctor", help="say what works here, and how to fix the rest")
@@ -146,67 +125,65 @@ def _parser() -> Parser:
     return parser
 
 
-def _add_eval(commands: Any) -> None:
-    parser = commands.add_parser(
-        "eval", help="measure whether splitting pays", epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument(
-        "tasks",
-        nargs="+",
-        metavar="TASK_OR_FILE",
-        help="gsm8k, my.jsonl, ...; or a table of the paper, table1",
-    )
-    many = {"nargs": "+", "metavar": "REF"}
-    parser.add_argument(
-        "--strategy",
-        nargs="+",
-        metavar="NAME",
-        default=["direct", "dag"],
-        help=f"{', '.join(_STRATEGIES)} (direct dag); the first is the baseline",
-    )
-    parser.add_argument(
-        "--decomposer", help="yours (bundled); or gold, for the task's own plans", **many
-    )
-    parser.add_argument("--solver", help="yours (bundled); several are compared", **many)
-    parser.add_argument(
-        "--model",
-        nargs="+",
-        default=[],
-        metavar="ROLE=REF",
-        help="for a table of the paper: the models in its rows",
-    )
-    parser.add_argument(
-        "--samples", metavar="N", type=int, default=5, help="samples of self_consistency (5)"
-    )
-    _add_ways(parser.add_argument)
-    parser.add_argument(
-        "--fit-ladder",
-        action="store_true",
+def _add_batch(parser: Parser) -> None:
+    add = parser.add_argument
+    add("file", help='JSONL: {"question": ..., "context": ...} a line; - is stdin')
+    add("--out", metavar="FILE", required=True, help="JSONL with the results")
+    add("--concurrency", metavar="N", type=int, default=16, help="questions at once (16)")
+    add("--retry-failed", action="store_true", help="ask again what isn't ok in --out")
+    add("--json", action="store_true", help="print the summary as JSON")
+    _add_planning(parser)
+    _add_solving(parser, limits="limits of all questions together (the timeout: of one call)")
+
+
+def _add_stored(commands: Any) -> None:
+    """What works on stored runs and answers."""
+    add = commands.add_parser("runs", help="list the stored runs").add_argument
+    add("--delete", metavar="ID", nargs="+", help="delete these runs; all: every one")
+    add("--json", action="store_true", help="print JSON")
+
+    resume = commands.add_parser("resume", help="continue a run")
+    add = resume.add_argument
+    add("run", metavar="ID", help="as `decompose runs` lists it; its beginning will do")
+    add("--retry-failed", action="store_true", help="ask again what failed")
+    add("--json", action="store_true", help="print the whole result as JSON")
+    _add_solving(resume)
+
+    add = commands.add_parser("cache", help="list the answers that --cache stored").add_argument
+    add("--clear", action="store_true", help="delete them")
+    add("--json", action="store_true", help="print JSON")
+
+
+def _add_eval(parser: Parser) -> None:
+    add = parser.add_argument
+    many: Any = {"nargs": "+", "metavar": "REF"}
+    add("tasks", nargs="+", metavar="TASK_OR_FILE",
+        help="gsm8k, my.jsonl, ...; or a table of the paper, table1")  # fmt: skip
+    add("--strategy", nargs="+", metavar="NAME", default=["direct", "dag"],
+        help=f"{', '.join(_STRATEGIES)} (direct dag); the first is the baseline")  # fmt: skip
+    add("--decomposer", help="yours (bundled); or gold, for the task's own plans", **many)
+    add("--solver", help="yours (bundled); several are compared", **many)
+    add("--model", nargs="+", default=[], metavar="ROLE=REF",
+        help="for a table of the paper: the models in its rows")  # fmt: skip
+    add("--samples", metavar="N", type=int, default=5, help="samples of self_consistency (5)")
+    _add_ways(add)
+    add("--fit-ladder", action="store_true",
         help="search a ladder for escalate on the task's items instead, into --out/ladder.json",
-    )
-    parser.add_argument("--limit", metavar="N", type=int, help="most items of a task")
-    parser.add_argument("--seed", metavar="S", type=int, default=0, help="chooses the items (0)")
-    parser.add_argument("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
-    parser.add_argument(
-        "--max-subquestions", metavar="N", type=int, default=8, help="cap on the plan (8)"
-    )
-    parser.add_argument(
-        "--concurrency", metavar="N", type=int, default=8, help="questions at once (8)"
-    )
-    parser.add_argument(
-        "--deterministic",
-        action="store_true",
-        help="one question at a time, so that figures are equal to the digit",
-    )
-    parser.add_argument("--call-timeout", metavar="SECONDS", type=float, help="for one call")
-    parser.add_argument(
-        "--engine", choices=("local", "ray"), default="local", help="in this process, or over Ray"
-    )
-    parser.add_argument("--workers", metavar="N", type=int, default=2, help="of --engine ray (2)")
-    parser.add_argument("--out", metavar="DIR", required=True, help="samples, summary, report")
-    parser.add_argument("--resume", action="store_true", help="continue what is in --out")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    )  # fmt: skip
+    add("--limit", metavar="N", type=int, help="most items of a task")
+    add("--seed", metavar="S", type=int, default=0, help="chooses the items (0)")
+    add("--data", metavar="DIR", help="folder with data sets, or hf: (./data)")
+    add("--max-subquestions", metavar="N", type=int, default=8, help="cap on the plan (8)")
+    add("--concurrency", metavar="N", type=int, default=8, help="questions at once (8)")
+    add("--deterministic", action="store_true",
+        help="one question at a time, so that figures are equal to the digit")  # fmt: skip
+    add("--call-timeout", metavar="SECONDS", type=float, help="for one call")
+    add("--engine", choices=("local", "ray"), default="local",
+        help="in this process, or over Ray")  # fmt: skip
+    add("--workers", metavar="N", type=int, default=2, help="of --engine ray (2)")
+    add("--out", metavar="DIR", required=True, help="samples, summary, report")
+    add("--resume", action="store_true", help="continue what is in --out")
+    add("--json", action="store_true", help="print the summary as JSON")
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:
@@ -230,20 +207,12 @@ def _add_solving(parser: argparse.ArgumentParser, limits: str = "limits of one q
     add("--strategy", metavar="NAME", help=f"{', '.join(_STRATEGIES)} (dag)")
     add("--samples", metavar="N", type=int, help="samples of self_consistency (5)")
     add("--prompts", metavar="DIR", help="folder whose files replace prompts")
-    add(
-        "--cache",
-        action="store_true",
-        default=None,
-        help="reuse answers to subquestions, and store them",
-    )
+    add("--cache", action="store_true", default=None,
+        help="reuse answers to subquestions, and store them")  # fmt: skip
     add = parser.add_argument_group("around a strategy").add_argument
     _add_ways(add)
-    add(
-        "--verify-retries",
-        metavar="N",
-        type=int,
-        help="how often a wrong answer is asked again (1)",
-    )
+    add("--verify-retries", metavar="N", type=int,
+        help="how often a wrong answer is asked again (1)")  # fmt: skip
     add("--max-depth", metavar="N", type=int, help="levels of plans of recursive (2)")
     add("--max-total", metavar="N", type=int, help="subquestions of recursive on all levels (64)")
     add("--examples", metavar="FILE", help="JSON list of solved puzzles, for symbolic")
@@ -258,12 +227,8 @@ def _add_solving(parser: argparse.ArgumentParser, limits: str = "limits of one q
 def _add_ways(add: Any) -> None:
     """What stands in front of a strategy or behind it."""
     add("--gate", choices=_GATES, help="who decides whether to split (model)")
-    add(
-        "--attempts",
-        metavar="N",
-        type=int,
-        help="undivided answers of gate disagreement and attempt_first (3)",
-    )
+    add("--attempts", metavar="N", type=int,
+        help="undivided answers of gate disagreement and attempt_first (3)")  # fmt: skip
     add("--dup", action=argparse.BooleanOptionalAction, help="find core question and facts first")
     add("--verify", choices=_VERIFY, help="have answers judged, and asked again if wrong")
     add("--verifier", metavar="MODEL", help="judges them (the solver)")

@@ -14,15 +14,14 @@ from ..models.gguf_file import read_contract, read_metadata
 from ..models.hosted import without_credentials
 from ..models.references import find_gguf
 from ..settings import load_settings
-
-_MAX_SHOWN = 200
+from .terminal import print_json, shortened
 
 
 def run(args: Namespace) -> int:
     """List or describe; returns the exit code."""
     found = _describe(args.file) if args.file else _list()
     if args.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+        print_json(found)
     elif args.file:
         for key, value in found.items():
             print(f"{_short(key):34} {_short(value)}")  # noqa: T201
@@ -99,5 +98,4 @@ def _print_list(found: dict[str, Any]) -> None:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
     # A file's own words mustn't steer the terminal.
-    line = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
-    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
+    return shortened("".join(char if char.isprintable() else " " for char in text))

@@ -6,8 +6,6 @@ which takes longer to import than the plan takes to write, isn't loaded at all.
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import Namespace
 
 from ..errors import BudgetExhaustedError
@@ -24,6 +22,7 @@ from ..prompts import load_prompts
 from ..settings import Settings
 from .arguments import read_problem, settings_from
 from .drive import budget_of
+from .terminal import print_json, say
 
 
 def run(args: Namespace) -> int:
@@ -31,12 +30,12 @@ def run(args: Namespace) -> int:
     try:
         found = _plan(read_problem(args), settings_from(args))
     except BudgetExhaustedError as error:
-        print(f"decompose: {error}", file=sys.stderr)  # noqa: T201
+        say(f"decompose: {error}")
         return 3
     for warning in found.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+        say(f"warning: {warning}")
     if args.json:
-        printed = {
+        print_json({
             "plan": found.plan.to_rows(),
             "plan_source": found.source,
             "final": found.plan.final,
@@ -44,8 +43,7 @@ def run(args: Namespace) -> int:
             "width": width(found.plan),
             "warnings": list(found.warnings),
             "usage": found.usage,
-        }
-        print(json.dumps(printed, ensure_ascii=False, indent=2))  # noqa: T201
+        })  # fmt: skip
     else:
         print(found.plan)  # noqa: T201
     return 0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
-from .terminal import harmless
+from .terminal import say
 
 _HINT = (
     ";; One subquestion a line: #ID TEXT <- #IDS THAT IT NEEDS. Move, change, add or remove\n"
@@ -38,8 +38,8 @@ def ask_person(shown: Mapping[str, Any], draft: str | None) -> dict[str, Any]:
         UnansweredError: If stdin ends without an answer.
     """
     if shown.get("error"):
-        _say(f"The edited plan can't be run: {shown['error']}.")
-    _say(f"\nPlan for: {shown['question']}\n\n{shown['text']}\n")
+        say(f"The edited plan can't be run: {shown['error']}.")
+    say(f"\nPlan for: {shown['question']}\n\n{shown['text']}\n")
     while True:
         answer = _line("Solve this plan? [Y]es, (e)dit, (r)eject: ").casefold()
         if answer in ("", "y", "yes"):
@@ -50,7 +50,7 @@ def ask_person(shown: Mapping[str, Any], draft: str | None) -> dict[str, Any]:
             try:
                 edited = _edited(draft or shown["text"])
             except _EditorError as error:
-                _say(str(error))
+                say(str(error))
                 continue
             return {"action": "edit", "plan": edited} if edited else {"action": "reject"}
 
@@ -58,7 +58,7 @@ def ask_person(shown: Mapping[str, Any], draft: str | None) -> dict[str, Any]:
 def _edited(text: str) -> str:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
-        _say("Type the plan, then an empty line ($EDITOR isn't set):")
+        say("Type the plan, then an empty line ($EDITOR isn't set):")
         lines: list[str] = []
         while line := _line(""):
             lines.append(line)
@@ -84,7 +84,3 @@ def _line(prompt: str) -> str:
     if not line:
         raise UnansweredError("the plan waits for its review, and nobody answered.")
     return line.strip()
-
-
-def _say(text: str) -> None:
-    print(harmless(text), file=sys.stderr)  # noqa: T201

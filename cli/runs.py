@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from argparse import Namespace
 from typing import Any
 
 from ..storage import is_locked
 from .store import Run, RunStore
-from .terminal import harmless
+from .terminal import harmless, print_json, say
 
 
 def run(args: Namespace) -> int:
@@ -20,15 +18,15 @@ def run(args: Namespace) -> int:
         chosen = store.list() if args.delete == ["all"] else [store.find(n) for n in args.delete]
         store.delete(chosen)
         if args.json:
-            print(json.dumps({"forgot": [run.id for run in chosen]}))  # noqa: T201
-        print(f"forgot {len(chosen)} runs", file=sys.stderr)  # noqa: T201
+            print_json({"forgot": [run.id for run in chosen]}, indent=None)
+        say(f"forgot {len(chosen)} runs")
         return 0
     rows = [_row(store, run) for run in store.list()]
     if args.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))  # noqa: T201
+        print_json(rows)
         return 0
     if not rows:
-        print(f"no runs in {store.path}", file=sys.stderr)  # noqa: T201
+        say(f"no runs in {store.path}")
     for row in rows:
         asked = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
         question = harmless(" ".join(str(row["question"]).split())[:60])
@@ -37,15 +35,8 @@ def run(args: Namespace) -> int:
 
 
 def _row(store: RunStore, run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "created": run.created,
-        "question": run.question,
-        "status": run.status,
-        "total": run.total,
-        "answered": run.answered,
-        "state": _state(store, run),
-    }
+    shown = ("id", "created", "question", "status", "total", "answered")
+    return {**{name: getattr(run, name) for name in shown}, "state": _state(store, run)}
 
 
 def _state(store: RunStore, run: Run) -> str:

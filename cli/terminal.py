@@ -1,7 +1,8 @@
-"""Text from models and files as a terminal may be shown it, and where progress goes."""
+"""What commands say on stdout and stderr, safe for a terminal, and where progress goes."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"(?<!\w)[\d.,:]+(?:e[-+]?\d+)?(?!\w)")
 _SECONDS_BETWEEN_LINES = 10
+_MAX_SHOWN = 200
 
 
 def harmless(text: str) -> str:
@@ -22,6 +24,22 @@ def harmless(text: str) -> str:
         '42[2J'
     """
     return _CONTROLS.sub("", text)
+
+
+def shortened(text: str) -> str:
+    """The text on one line, not too long to be looked over."""
+    line = harmless(" ".join(text.split()))
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
+
+
+def say(text: str) -> None:
+    """Tell the person something on stderr."""
+    print(harmless(text), file=sys.stderr)  # noqa: T201
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print JSON to stdout; what it can't hold, as text."""
+    print(json.dumps(value, ensure_ascii=False, indent=indent, default=str))  # noqa: T201
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 from rich.tree import Tree
 
-from .terminal import harmless
+from .terminal import shortened
 
 _MARKS = {
     "waiting": ("·", "dim"),
@@ -20,7 +20,6 @@ _MARKS = {
     "failed": ("✗", "red"),
     "skipped": ("–", "yellow"),
 }
-_MAX_SHOWN = 200
 Place = tuple[int, ...]
 """Ids from the outermost plan inwards; of the plan itself, ()."""
 
@@ -112,9 +111,9 @@ class LiveTree:
 
     def tree(self) -> RenderableType:
         """The tree as it stands now."""
-        tree = Tree(Text(_short(self.question), style="bold"), guide_style="dim")
+        tree = Tree(Text(shortened(self.question), style="bold"), guide_style="dim")
         for note in self._notes:
-            tree.add(Text(_short(note), style="dim"))
+            tree.add(Text(shortened(note), style="dim"))
         self._grow(tree, ())
         if not self._planned:
             self._spinner.update(text="planning" if not self._notes else "working")
@@ -122,7 +121,7 @@ class LiveTree:
         elif not self._plans[()]:
             tree.add(Text("no split: answered in one step", style="dim"))
         if self._answer:
-            tree.add(Text(_short(self._answer), style="bold"))
+            tree.add(Text(shortened(self._answer), style="bold"))
         return tree
 
     def _grow(self, root: Tree, path: Place) -> None:
@@ -149,13 +148,8 @@ class LiveTree:
 
 def _outcome(event: Mapping[str, Any]) -> list[tuple[str, str]]:
     if event.get("answer") is not None:
-        answer = f" = {_short(event['answer'])}"
+        answer = f" = {shortened(event['answer'])}"
         return [(answer, "bold"), (f" {event['seconds']:.1f}s", "dim")]
     if event.get("error"):
-        return [(f" {_short(event['error']['message'])}", "red")]
+        return [(f" {shortened(event['error']['message'])}", "red")]
     return []
-
-
-def _short(text: str) -> str:
-    line = harmless(" ".join(text.split()))
-    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"

@@ -18,6 +18,8 @@ from .steps import first_wrong, label_steps
 
 UNDIVIDED = tuple(name for name, about in ABOUT.items() if not about.plans)
 """Strategies that never split: the baselines that a splitting one has to beat."""
+NAMES = ("system", "strategy", "decomposer", "solver", "task")
+"""What tells cells apart, as samples and summary.json have it."""
 _GAPS = ("partial", "budget_exhausted")
 _COUNTS = ("depth", "width", "lines")
 
@@ -133,11 +135,7 @@ class Cell:
             metrics: Those of the task, also where all samples of this cell failed.
         """
         row: dict[str, Any] = {
-            "system": self.system,
-            "strategy": self.strategy,
-            "decomposer": self.decomposer,
-            "solver": self.solver,
-            "task": self.task,
+            **{name: getattr(self, name) for name in NAMES},
             "n": len(self.items),
             "failures": len(self.failed),
             "partial": self.partial,

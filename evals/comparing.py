@@ -142,8 +142,8 @@ def sentence(row: Mapping[str, Any], first: str | None = None, second: str | Non
         return f"{second} and {first} have no item in common."
     sign = -1 if gain["value"] < 0 else 1
     low, high = sorted((sign * gain["low"], sign * gain["high"]))
-    size = f"{_points(abs(gain['value']))} points"
-    bounds = f"({_points(low)} to {_points(high)})"
+    size = f"{points(abs(gain['value']))} points"
+    bounds = f"({points(low)} to {points(high)})"
     if row["verdict"] == "can't tell":
         size += " less" if sign < 0 else " more"
         words = f"It can't be told whether {second} is better than {first}: {size} {bounds}"
@@ -174,5 +174,6 @@ def _power(count: int, n: int) -> str:
     return f"the {n:,} items are enough to see 2 points"
 
 
-def _points(value: float) -> str:
+def points(value: float) -> str:
+    """A share or a difference of shares in hundredths."""
     return f"{100 * value:.1f}".replace("-", "−")

@@ -114,9 +114,7 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
         >>> is_right("$1,800", Fraction(1800)), is_right("12.75", Fraction(12))
         (True, False)
     """
-    if answer is None:
-        return False
-    return gold in graded_numbers(answer)
+    return answer is not None and gold in graded_numbers(answer)
 
 
 def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UserError
+from ..storage import reading
 
 MAX_LINE_BYTES = 4_000_000
 """A longer line of JSONL is refused: nobody's question is that long."""
@@ -30,25 +31,22 @@ def read_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int
     Raises:
         UserError: If the file can't be read, or a line is broken and `broken` is None.
     """
-    try:
-        with _opened(path) as file:
-            for number, line in enumerate(_lines(file), 1):
-                if not line.strip():
-                    continue
-                try:
-                    if len(line) > MAX_LINE_BYTES:
-                        raise ValueError(f"over {MAX_LINE_BYTES:,} bytes")
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    refuse(f"{path}:{number}", error, broken)
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    with _opened(path) as file:
+        for number, line in enumerate(_lines(file), 1):
+            if not line.strip():
+                continue
+            try:
+                if len(line) > MAX_LINE_BYTES:
+                    raise ValueError(f"over {MAX_LINE_BYTES:,} bytes")
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                refuse(f"{path}:{number}", error, broken)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedReader]:
     """A file, to be read from behind its byte order mark."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         head = file.peek(len(BOM_UTF8))
         refuse_utf16(head, repr(str(path)))
         if head.startswith(BOM_UTF8):
@@ -103,8 +101,6 @@ def csv_rows(path: Path, broken: list[str] | None = None) -> Iterator[tuple[int,
                     refuse(f"{path}:{line}", why, broken)
                 else:
                     yield line, value
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{str(path)!r} is no CSV file in UTF-8: {error}.") from None
 
@@ -122,17 +118,13 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: If it can't be read, is over 2 GB, or is no JSON.
     """
-    try:
+    with _opened(path) as file:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise UserError(f"{str(path)!r} is over 2 GB; turn it into JSONL, a row a line.")
-        with _opened(path) as file:
+        try:
             return json.loads(file.read().decode())
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
-    except UserError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{str(path)!r} is no JSON: {error}.") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{str(path)!r} is no JSON: {error}.") from None
 
 
 def note(path: Path, row: int, why: object, broken: list[str] | None) -> None:
@@ -159,8 +151,5 @@ def _place(path: Path, row: int, *, listed: bool) -> str:
 
 def is_json_list(path: Path) -> bool:
     """Whether a file begins as one JSON list, and not as lines of JSONL."""
-    try:
-        with _opened(path) as file:
-            return file.read(200).lstrip(b" \t\r\n").startswith(b"[")
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    with _opened(path) as file:
+        return file.read(200).lstrip(b" \t\r\n").startswith(b"[")

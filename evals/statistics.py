@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 _Z = 1.959964
 _Z_POWER = 0.841621
+_WANTED = 0.02
+"""The difference that `needed` is to see."""
 _RESAMPLES = 1000
 _FLIPS = 9999
 _ROUNDING = 1e-9
@@ -105,9 +107,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Interv
     if not _all_the_same(gains):
         return bootstrap_mean(gains)
     before, after = wilson(sum(first), len(gains)), wilson(sum(second), len(gains))
-    low = _square_and_add(after.value - after.low, before.high - before.value, 0)
-    high = _square_and_add(after.high - after.value, before.value - before.low, 0)
-    return Interval(gains[0], max(-1.0, gains[0] - low), min(1.0, gains[0] + high), len(gains))
+    return _newcombe(before, after, gains[0], correlation=0)
 
 
 def paired_shares(both: int, only_first: int, only_second: int, neither: int) -> Interval:
@@ -131,10 +131,14 @@ def paired_shares(both: int, only_first: int, only_second: int, neither: int) ->
         return Interval(0.0, -1.0, 1.0, 0)
     first, second = wilson(both + only_first, count), wilson(both + only_second, count)
     correlation = _correlation(both, only_first, only_second, neither)
-    value = (only_second - only_first) / count
+    return _newcombe(first, second, (only_second - only_first) / count, correlation)
+
+
+def _newcombe(first: Interval, second: Interval, value: float, correlation: float) -> Interval:
+    """The difference of two shares with its interval."""
     low = _square_and_add(second.value - second.low, first.high - first.value, correlation)
     high = _square_and_add(second.high - second.value, first.value - first.low, correlation)
-    return Interval(value, max(-1.0, value - low), min(1.0, value + high), count)
+    return Interval(value, max(-1.0, value - low), min(1.0, value + high), first.n)
 
 
 def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
@@ -203,15 +207,14 @@ def holm(chances: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def needed(differences: Sequence[float], wanted: float = 0.02) -> int | None:
-    """Items that a paired comparison needs to see a difference with a power of 80 %.
+def needed(differences: Sequence[float]) -> int | None:
+    """Items that a paired comparison needs to see two points with a power of 80 %.
 
     After Connor (1987), at a two-sided p of 0.05 of a single comparison, from how far apart
     the two systems were on the items at hand.
 
     Args:
         differences: Of the marks of each item; marks go from 0 to 1.
-        wanted: The difference to see; 0.02 is two points.
 
     Returns:
         A number of items; None if there was none to learn from.
@@ -223,6 +226,6 @@ def needed(differences: Sequence[float], wanted: float = 0.02) -> int | None:
     if not differences:
         return None
     apart = math.fsum(d * d for d in differences) / len(differences)
-    apart = max(apart, wanted)  # Two points can't come from fewer items than two in a hundred.
-    spread = _Z * math.sqrt(apart) + _Z_POWER * math.sqrt(apart - wanted * wanted)
-    return math.ceil((spread / wanted) ** 2)
+    apart = max(apart, _WANTED)  # Two points can't come from fewer items than two in a hundred.
+    spread = _Z * math.sqrt(apart) + _Z_POWER * math.sqrt(apart - _WANTED * _WANTED)
+    return math.ceil((spread / _WANTED) ** 2)

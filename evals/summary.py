@@ -13,7 +13,8 @@ from typing import Any
 
 from ..errors import UserError
 from ..nodes.usage import UsageRow
-from .cells import Cell
+from ..storage import reading
+from .cells import NAMES, Cell
 from .comparing import Comparison, compare_marks, corrected
 from .spending import mixture
 
@@ -47,8 +48,7 @@ def summarise(
     for row in rows:
         of_task = cells.setdefault(row["task"], {})
         if row["system"] not in of_task:
-            names = ("system", "strategy", "decomposer", "solver", "task")
-            of_task[row["system"]] = Cell(**{name: row[name] for name in names})
+            of_task[row["system"]] = Cell(**{name: row[name] for name in NAMES})
         of_task[row["system"]].add(row)
     compared = (
         comparison
@@ -77,12 +77,9 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: If the file can't be read or a line is no sample.
     """
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), b""), 1):
-                yield _sample(line, f"{str(path)!r}, line {number},")
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    with reading(path), path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), b""), 1):
+            yield _sample(line, f"{str(path)!r}, line {number},")
 
 
 def _sample(line: bytes, where: str) -> dict[str, Any]:

@@ -182,26 +182,20 @@ def _ended(state: DecompositionState) -> dict[str, Any]:
 
 def _planning(options: dict[str, Any]) -> Any:
     """A graph that ends with the plan."""
-    from langgraph.graph import END, StateGraph
+    from langgraph.graph import StateGraph
 
     limits = Limits(None, options.get("call_timeout"), None)
     prompts = load_prompts(options["prompts"])
     reading = read_question_node(PLAN, condenser=None, prompts=prompts, limits=limits)
-    graph = StateGraph(DecompositionState)
-    graph.add_node("read_question", reading)
     planner = decomposer_node(
         options["decomposer"],
         max_subquestions=options["max_subquestions"],
         prompts=prompts,
         limits=limits,
     )
-    graph.add_node("decomposer", planner)
-    graph.set_entry_point("read_question")
-    graph.add_edge("read_question", "decomposer")
-    graph.add_node("end", _ended)
-    graph.add_edge("decomposer", "end")
-    graph.add_edge("end", END)
-    return graph
+    graph = StateGraph(DecompositionState)
+    graph.add_sequence([("read_question", reading), ("decomposer", planner), ("end", _ended)])
+    return graph.set_entry_point("read_question")
 
 
 def systems(

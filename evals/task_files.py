@@ -24,6 +24,7 @@ from typing import Any
 from ..errors import MissingDependencyError, UserError
 from ..nodes.outputs import whole_characters
 from ..settings import expanded
+from ..storage import reading
 from .hub import HUB, dataset_rows
 from .items import Item
 from .loaders import FORMATS, read_file, read_items
@@ -207,11 +208,10 @@ def _from_yaml(path: Path, home: Path) -> Task:
         import yaml
     except ImportError:
         raise MissingDependencyError("tasks need PyYAML: pip install pyyaml.") from None
+    with reading(path), path.open("rb") as file:
+        text = file.read(_MAX_YAML_BYTES)
     try:
-        with path.open("rb") as file:
-            row = yaml.safe_load(file.read(_MAX_YAML_BYTES))
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+        row = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{str(path)!r} is no YAML: {' '.join(str(error).split())}.") from None
     try:

@@ -78,13 +78,9 @@ def plan_of(texts: Sequence[str], needs: Sequence[Sequence[int]] = ()) -> Plan |
     if len(texts) < 2:
         return Plan()
     needed = [*needs, *[()] * (len(texts) - len(needs))]
+    lines = enumerate(zip(texts, needed, strict=True), 1)
     try:
-        return Plan(
-            tuple(
-                Subquestion(k, text, tuple(need))
-                for k, (text, need) in enumerate(zip(texts, needed, strict=True), 1)
-            )
-        )
+        return Plan(tuple(Subquestion(k, text, tuple(need)) for k, (text, need) in lines))
     except PlanError:
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,30 +12,19 @@ from .mixed import mixed
 from .numbers import PAL_TOLERANCE, gsm8k, numeric
 from .spans import bamboogle, hotpotqa, squad
 
-_SCORERS = {
-    "bamboogle": bamboogle,
-    "drop": drop,
-    "gsm8k": gsm8k,
-    "hotpotqa": hotpotqa,
-    "letter": letter,
-    "mixed": mixed,
-    "numeric": numeric,
-    "numeric_close": partial(numeric, tolerance=PAL_TOLERANCE),
-    "squad": squad,
-    "yes_no": yes_no,
+_SCORERS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
+    "bamboogle": (bamboogle, ("substring", "f1", "em")),
+    "drop": (drop, ("f1", "em")),
+    "gsm8k": (gsm8k, ("flexible", "strict")),
+    "hotpotqa": (hotpotqa, ("f1", "em")),
+    "letter": (letter, ("accuracy",)),
+    "mixed": (mixed, ("f1", "em")),
+    "numeric": (numeric, ("accuracy",)),
+    "numeric_close": (partial(numeric, tolerance=PAL_TOLERANCE), ("accuracy",)),
+    "squad": (squad, ("f1", "em")),
+    "yes_no": (yes_no, ("accuracy",)),
 }
-METRICS = {
-    "bamboogle": ("substring", "f1", "em"),
-    "drop": ("f1", "em"),
-    "gsm8k": ("flexible", "strict"),
-    "hotpotqa": ("f1", "em"),
-    "letter": ("accuracy",),
-    "mixed": ("f1", "em"),
-    "numeric": ("accuracy",),
-    "numeric_close": ("accuracy",),
-    "squad": ("f1", "em"),
-    "yes_no": ("accuracy",),
-}
+METRICS = {name: metrics for name, (_, metrics) in _SCORERS.items()}
 """What each way of scoring gives, from 0 to 1; the first is the one that systems are
 compared by."""
 
@@ -59,4 +48,5 @@ def score(scoring: str, prediction: str | None, gold: Sequence[Any]) -> dict[str
         return {}
     if prediction is None:
         return dict.fromkeys(METRICS[scoring], 0.0)
-    return _SCORERS[scoring](prediction, gold)
+    scorer, _ = _SCORERS[scoring]
+    return scorer(prediction, gold)

@@ -8,12 +8,12 @@ from typing import Any
 from zlib import crc32
 
 from ..cells import UNDIVIDED
-from ..comparing import sentence
+from ..comparing import points, sentence
 from ..spending import best_within
 from . import tables
 from .document import Block, Bullets, Heading, Picture, Table, Text
 from .examples import Against
-from .figures import first_name, points, short_names, tokens
+from .figures import first_name, short_names, tokens
 from .plot import Point, draw
 
 Row = Mapping[str, Any]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...nodes.usage import known_sum
+from ..comparing import points
 
 UNKNOWN = "?"
 
@@ -48,11 +49,6 @@ def decimal(figure: Mapping[str, Any] | None) -> str:
         return ""
     value, low, high = (f"{figure[k]:.2f}" for k in ("value", "low", "high"))
     return f"{value} ({low} to {high})".replace("-", "−")
-
-
-def points(value: float) -> str:
-    """A share or a difference of shares in hundredths."""
-    return f"{100 * value:.1f}".replace("-", "−")
 
 
 def each(row: Mapping[str, Any], name: str, digits: int, times: int = 1) -> str:

@@ -78,8 +78,8 @@ def draw(points: Sequence[Point], spend: str, mark: str) -> str:
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
         *(_grid_line(y(tick), f"{100 * tick:g} %") for tick in y_ticks),
         *(_tick(x(tick), floor, _plain(tick)) for tick in x_ticks),
-        _label(12, 18, mark),
-        _label((_LEFT + _RIGHT) / 2, height - 12, spend, "middle"),
+        label(12, 18, mark),
+        label((_LEFT + _RIGHT) / 2, height - 12, spend, "middle"),
         f'<path class="front" d="{_path(corners)}"/>',
         *_labels(points, x, y, floor),
         *(_point(p, x, y, (p.spend, p.value) in front) for p in points),
@@ -144,18 +144,17 @@ def _powers(low: float, high: float) -> list[float]:
 
 
 def _grid_line(y: float, text: str) -> str:
-    return f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>' + _label(
-        _LEFT - 6, y + 4, text, "end", "soft"
-    )
+    line = f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return line + label(_LEFT - 6, y + 4, text, "end", "soft")
 
 
 def _tick(x: float, floor: float, text: str) -> str:
-    return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{floor}"/>' + _label(
-        x, floor + 16, text, "middle", "soft"
-    )
+    line = f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{floor}"/>'
+    return line + label(x, floor + 16, text, "middle", "soft")
 
 
-def _label(x: float, y: float, text: str, anchor: str = "start", kind: str = "ink") -> str:
+def label(x: float, y: float, text: str, anchor: str = "start", kind: str = "ink") -> str:
+    """A text in the drawing."""
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
     )
@@ -187,13 +186,13 @@ def _labels(
 ) -> list[str]:
     """Names from top to bottom as the points lie, each as near its point as there is room."""
     ordered = sorted(points, key=lambda p: (-p.value, p.spend))
-    heights = _spread([y(p.value) for p in ordered], floor)
+    heights = spread([y(p.value) for p in ordered], _TOP + 6, floor - 4, _ROW)
     parts: list[str] = []
     for point, height in zip(ordered, heights, strict=True):
         start = (x(point.spend), y(point.value))
         lead = _path([start, (_RIGHT + 6, height), (_RIGHT + 14, height)])
-        label = _label(_RIGHT + 18, height + 4, _cut(point.name))
-        parts += [f'<path class="lead" d="{lead}"/>', label]
+        parts.append(f'<path class="lead" d="{lead}"/>')
+        parts.append(label(_RIGHT + 18, height + 4, _cut(point.name)))
     return parts
 
 
@@ -204,13 +203,12 @@ def _cut(name: str) -> str:
     return f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
 
 
-def _spread(wanted: Sequence[float], floor: float) -> list[float]:
-    """The wanted heights, ascending, moved apart and kept above the floor."""
+def spread(wanted: Sequence[float], first: float, last: float, row: float) -> list[float]:
+    """The wanted heights, ascending, moved apart by a row and kept within bounds."""
     heights: list[float] = []
     for height in wanted:
-        heights.append(max(height, heights[-1] + _ROW if heights else _TOP + 6))
-    ceiling = floor - 4
+        heights.append(max(height, heights[-1] + row if heights else first))
     for k in reversed(range(len(heights))):
-        heights[k] = min(heights[k], ceiling)
-        ceiling = heights[k] - _ROW
+        heights[k] = min(heights[k], last)
+        last = heights[k] - row
     return heights

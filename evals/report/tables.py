@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..comparing import items_needed
+from ..comparing import items_needed, points
 from .document import Table
-from .figures import UNKNOWN, chance, decimal, each, first_name, percent, points
+from .figures import UNKNOWN, chance, decimal, each, first_name, percent
 
 Row = Mapping[str, Any]
 _KINDS = ("right", "local", "propagated", "restored")
