@@ -13,7 +13,6 @@ questions of `collect` they are refused, unless it says `skip_broken: true`.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -278,7 +277,6 @@ def _screened(
         evaluation_reference(name, data) for name in options.get("evaluation", [])
     ]
     settings = checked(ScreenSettings, options, f"the source {source.name!r}, 'screen'")
-    if manifest.read_manifest(directory / "screen"):
-        shutil.rmtree(directory / "screen")  # It may have been done with other settings.
-    screen(settings, [made], directory / "screen")
+    # It may have been done with other settings.
+    screen(settings, [made], directory / "screen", anew=True)
     return read_examples(directory / "screen" / EXAMPLES)

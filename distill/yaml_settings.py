@@ -14,6 +14,7 @@ from ..errors import MissingDependencyError, UserError
 T = TypeVar("T")
 _MAX_YAML_BYTES = 1_000_000
 _SHOWN = 80
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -61,10 +62,12 @@ def _key_twice(tree: Any) -> Any:
             continue
         names: set[str] = set()
         for key, value in held:
+            waiting.append(value)
+            if key.tag == _MERGE:  # Of several, all count.
+                continue
             if key.value in names:
                 return key
             names.add(key.value)
-            waiting.append(value)
     return None
 
 

@@ -37,6 +37,8 @@ ABOUT = About(
     reviewed=True,
 )
 _MOST_CHARS = 4_000
+_Attempted = tuple[list[AnswerRow], dict[str, Any], bool]
+"""The attempts, what is told of them, and whether the budget cut them short."""
 
 
 def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
@@ -46,7 +48,8 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
     def attempt(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
-        rows, told = yield from (_one(problem, roles, judge) if judge else _several(problem, roles))
+        attempted = _one(problem, roles, judge) if judge else _several(problem, roles)
+        rows, told, spent = yield from attempted
         yield Event("attempt", told)
         answer = agreement(rows).answer
         traced = {**state, "trace": {**state["trace"], "attempt": told}}
@@ -56,7 +59,7 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
                 "asked": replace(problem, **noted).asked,
                 "usage": add_usage(state["usage"], *(row["usage"] for row in rows)),
                 "trace": traced["trace"],
-                "spent": state["spent"] or ran_out(rows),
+                "spent": state["spent"] or spent,
             }
         judged, budget = voters(rows, answer), roles.limits.budget
         ended = outcome({**traced, "answers": rows}, answer, budget=budget, judged=judged)
@@ -79,24 +82,22 @@ def _judge(roles: Roles) -> Verifier:
     return judge
 
 
-def _several(problem: Problem, roles: Roles) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
+def _several(problem: Problem, roles: Roles) -> Steps[_Attempted]:
     solving = roles.solving(problem)
     rows = yield from attempts(problem, roles.attempts, start=ATTEMPT_START, **solving)
-    return rows, agreement(rows).told
+    return rows, agreement(rows).told, ran_out(rows)
 
 
-def _one(
-    problem: Problem, roles: Roles, judge: Verifier
-) -> Steps[tuple[list[AnswerRow], dict[str, Any]]]:
+def _one(problem: Problem, roles: Roles, judge: Verifier) -> Steps[_Attempted]:
     [row] = yield from attempts(problem, 1, start=ATTEMPT_START, **roles.solving(problem))
     if row["answer"] is None:
-        return [row], {"samples": 1, "split": True}
+        return [row], {"samples": 1, "split": True}, ran_out([row])
     shown = row.get("reply", row["answer"])
     verdict, usage = yield from verify(problem, problem.question, [], shown, judge, ATTEMPT_START)
     row["usage"] = add_usage(row["usage"], usage)
     # A judge that can't say isn't convinced.
     split = not verdict.right or verdict.kind == "unknown"
-    return [row], {"samples": 1, "verdict": verdict.to_row(), "split": split}
+    return [row], {"samples": 1, "verdict": verdict.to_row(), "split": split}, verdict.spent
 
 
 def _shown(rows: list[AnswerRow], told: Mapping[str, Any]) -> dict[str, Any]:

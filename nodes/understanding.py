@@ -38,8 +38,9 @@ def understanding_node(
     """A LangGraph node that finds the core question and the useful facts.
 
     All later models see them as part of the problem, except those trained for this project,
-    whose prompts have no place for them. It writes `asked`, `usage` and `warnings`; your own
-    state needs a field for each. If a call fails, the question stays as it was, with a warning.
+    whose prompts have no place for them. It writes `asked`, `usage` and `warnings`, and
+    `spent` if the budget ends it; your own state needs a field for each. If a call fails, the
+    question stays as it was, with a warning.
 
     Args:
         model: A model reference, chat model, Runnable or compiled graph that writes words.

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..errors import describe_error, must_be_raised
+from ..errors import BudgetExhaustedError, describe_error, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import without_thinking
 from ..prompts import Prompts
@@ -62,11 +62,13 @@ class Verdict:
         kind: What kind of mistake it is; "" if it is right, `untyped` if the verifier only
             says that it is wrong, `unknown` if nothing could be told: then the answer stands.
         reason: Why, in the verifier's words.
+        spent: Whether the budget ended before it could be asked.
     """
 
     right: bool
     kind: Mistake | Literal["", "untyped", "unknown"] = ""
     reason: str = ""
+    spent: bool = field(default=False, repr=False)
 
     @classmethod
     def read(cls, text: str) -> Verdict:
@@ -155,7 +157,8 @@ def verify(
         if must_be_raised(error):
             raise
         reason = f"the verifier failed: {describe_error(error)['message']}"
-        return Verdict(True, "unknown", reason), list(getattr(error, "usage", ()))
+        spent = isinstance(error, BudgetExhaustedError)
+        return Verdict(True, "unknown", reason, spent), list(getattr(error, "usage", ()))
     if reply.cut_off:
         return Verdict(True, "unknown", "the verifier's reply was cut off"), [reply.usage]
     return Verdict.read(reply.text), [reply.usage]

@@ -145,19 +145,24 @@ def test_one_budget_for_all_and_a_larger_one_goes_on(
 
 
 @pytest.mark.parametrize(
-    "flag",
-    ["strategy=static", "strategy=dynamic", "strategy=attempt_first", "dup", "gate=disagreement"],
-)
+    "flags",
+    [
+        "--strategy=static", "--strategy=dynamic", "--strategy=attempt_first",
+        "--strategy=attempt_first --attempts=1", "--dup", "--gate=disagreement",
+    ],
+)  # fmt: skip
 def test_wherever_a_budget_ended_a_larger_one_goes_on(
-    world: World, tmp_path: Path, flag: str
+    world: World, tmp_path: Path, flags: str
 ) -> None:
-    if flag == "strategy=dynamic":
+    if "--attempts=1" in flags:
+        world.fault = lambda _, prompt: "right" if "The answer to check: " in prompt else None
+    if flags == "--strategy=dynamic":
         world.fault = lambda model, prompt: (
             ("done" if "#1 Which? =" in prompt else "#1 Which?") if model == "decomposer" else None
         )
     source = questions(tmp_path / "in.jsonl", 2)
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    command = ["batch", str(source), "--concurrency=1", f"--{flag}", *world.flags, "--out"]
+    command = ["batch", str(source), "--concurrency=1", *flags.split(), *world.flags, "--out"]
     assert main([*command, str(whole)]) == 0
     calls = len(world.server.calls)
     for most in range(1, calls):

@@ -19,6 +19,7 @@ from langgraph_decompose.distill.manifest import finish, read_manifest
 from langgraph_decompose.distill.recipe import Recipe, run_recipe
 from langgraph_decompose.distill.records import write_examples
 from langgraph_decompose.distill.sources import ExampleSource, make_source
+from langgraph_decompose.distill.yaml_settings import read_yaml
 from langgraph_decompose.testing import LatencyServer
 
 from .conftest import ROOT
@@ -212,6 +213,12 @@ def test_a_name_that_a_recipe_has_twice_is_refused(
     path.write_text(f"name: x\nsources: &all\n{source}{source}train: [*all]\n")
     assert main(["distill", "run", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "has 'a' twice in one mapping, again on line 4.\n" in capsys.readouterr().err
+
+
+def test_all_mappings_that_are_merged_count(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("- &a {x: 1}\n- &b {y: 2}\n- {<<: *a, <<: *b, x: 3}\n")
+    assert read_yaml(path, "it")[2] == {"x": 3, "y": 2}
 
 
 def test_the_whole_way_ends_at_the_gate(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -410,6 +410,15 @@ def test_a_source_whose_file_was_taken_away_is_made_again_from_its_replies(
     assert len(teacher.calls) == 2
 
 
+def test_what_is_screened_anew_takes_no_other_files_away(tmp_path: Path) -> None:
+    row, out = MADE | {"screen": {}}, tmp_path / "out"
+    made = make(row, out)
+    (out / "examples.jsonl").unlink()
+    (out / "screen" / "notes.txt").write_text("mine")
+    assert make(row, out) == made
+    assert (out / "screen" / "notes.txt").read_text() == "mine"
+
+
 def test_a_screen_that_drops_everything_is_named(tmp_path: Path) -> None:
     german = Example("a", "Wer ist die Mutter des Autors von diesem Buch?")
     write_examples(tmp_path / "mine.jsonl", [german])

@@ -13,6 +13,7 @@ from .hf_model import Weights, training_packages
 
 with training_packages():
     import numpy as np
+
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """What transformers calls an architecture, and what llama.cpp does."""
 FAMILIES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}

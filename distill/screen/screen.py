@@ -108,13 +108,16 @@ class _Best(NamedTuple):
     number: int
 
 
-def screen(settings: ScreenSettings, inputs: Sequence[Path], directory: Path) -> dict[str, object]:
+def screen(
+    settings: ScreenSettings, inputs: Sequence[Path], directory: Path, *, anew: bool = False
+) -> dict[str, object]:
     """Screen files of examples into `examples.jsonl`, `dropped.jsonl` and `report.md`.
 
     Args:
         settings: What is kept.
         inputs: Files of examples, or directories of steps that wrote an `examples.jsonl`.
         directory: Where to write.
+        anew: Whether what was screened there with other settings may be overwritten.
 
     Returns:
         How many were read, kept, and dropped by each filter.
@@ -128,7 +131,7 @@ def screen(settings: ScreenSettings, inputs: Sequence[Path], directory: Path) ->
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
     manifest.refuse_own_input(directory / "examples.jsonl", [*files, *evaluation])
     about = ("screen", asdict(settings), [*files, *evaluation])
-    if not manifest.begin(directory, *about, outputs=_WRITTEN):
+    if not manifest.begin(directory, *about, anew, _WRITTEN):
         return manifest.read_manifest(directory)["counts"]
     screening = _Screening(settings, files, directory)
     screening.run()

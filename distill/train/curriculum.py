@@ -59,7 +59,7 @@ def read_data(
 
 
 class Curriculum:
-    """Batches of samples, behind those `drawn`, the same in the same order for the same seed."""
+    """Batches of samples after those `drawn`; for the same seed always the same."""
 
     def __init__(self, settings: TrainSettings, data: Data, drawn: Sequence[int] = ()) -> None:
         self.drawn = list(drawn) or [0] * len(settings.stages)
