@@ -1,7 +1,8 @@
-"""Fixtures: an isolated user, the bundled model, and real servers on loopback."""
+"""What tests share: an isolated user, the bundled model, real servers on loopback, ways to ask."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +21,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from langgraph_decompose import ChatGGUF, bundled_model_path
+from langgraph_decompose.testing import ScriptedChatModel
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+
+SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+ASKED: Any = {"question": "All?"}
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 # A busy machine takes its time: where CI isn't set, Hypothesis fails whatever takes over 0.2 s.
@@ -82,10 +90,66 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return near
 
 
+def run(how: str, runnable: Any, value: Any = ASKED, config: Any = None) -> Any:
+    """Ask by `invoke` or by `ainvoke`: the same test body for both."""
+    if how == "sync":
+        return runnable.invoke(value, config)
+    return asyncio.run(runnable.ainvoke(value, config))
+
+
+@pytest.fixture(params=["sync", "async"])
+def anyhow(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`run` in each of the two ways."""
+    return partial(run, request.param)
+
+
+def always(text: Any, **options: Any) -> ScriptedChatModel:
+    """A model that says the same to everything."""
+    return ScriptedChatModel(replies=[], default=text, **options)
+
+
+def step(prompt: str) -> str:
+    """The step that a solver's prompt asks for."""
+    return prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
+
+
+def soon(true: Callable[[], Any], within: float = 120) -> bool:
+    """Whether something becomes true in time."""
+    end = time.monotonic() + within
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(found)
+
+
+async def until(true: Callable[[], Any], within: float = 30) -> None:
+    """Wait in an event loop until something becomes true."""
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def without_seconds(value: Any) -> Any:
+    """A result without what differs each time."""
+    if isinstance(value, dict):
+        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
+    return [without_seconds(v) for v in value] if isinstance(value, list) else value
+
+
 @pytest.fixture
-def bundled() -> Iterator[ChatGGUF]:
+def bundled() -> ChatGGUF:
     """The bundled model as a chat model; the file stays loaded between tests."""
     return ChatGGUF(model_path=bundled_model_path())
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    """The bundled decomposer itself, without LangChain around it."""
+    from langgraph_decompose.models.engine import Engine
+    from langgraph_decompose.models.pool import EngineSettings
+
+    engine = Engine(EngineSettings(bundled_model_path()))
+    yield engine
+    engine.close()
 
 
 @dataclass
@@ -188,6 +252,44 @@ def decompose(tmp_path: Path) -> Callable[..., Finished]:
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+class Forks:
+    """The process that forks a child for each run."""
+
+    def __init__(self, empty: Path) -> None:
+        # httpx loads all certificate authorities of the machine for each client, which takes
+        # longer than a run; loopback needs none.
+        env = {**os.environ, "SSL_CERT_DIR": str(empty), "OPENBLAS_NUM_THREADS": "1"}
+        env.pop("SSL_CERT_FILE", None)
+        runner = Path(__file__).with_name("crash_runner.py")
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, str(runner)], env=env, **pipes)
+
+    def run(self, **case: Any) -> Iterator[dict[str, Any]]:
+        """What the child tells, as it comes, till it has ended."""
+        print(json.dumps(case), file=self.process.stdin, flush=True)
+        while True:
+            line = json.loads(self.process.stdout.readline())
+            yield line
+            if line["type"] == "ended":
+                return
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    if not hasattr(os, "fork"):
+        pytest.skip("needs os.fork")
+    forks = Forks(tmp_path_factory.mktemp("no_certificates"))
+    yield forks
+    forks.process.communicate(timeout=30)
+
+
+def python(code: str) -> str:
+    """What a program prints that runs to its end in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def hears_ctrl_c() -> None:

@@ -15,10 +15,10 @@ from langgraph_decompose.graphs.escalate import Rung, read_ladder
 from langgraph_decompose.nodes.attempts import Agreement
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
+from .conftest import SEATS, THREAD, always, both
+
 QUESTION = "Who is older, Ann or Bob?"
 PLAN = "#1 How old is Ann?\n#2 How old is Bob?\n#3 Who is older? <- #1 #2"
-both = pytest.mark.parametrize("how", ["sync", "async"])
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 PENS = "Ana buys 4 pens for $3 each. How much does Ana pay?"
 CHANGE = (
     "Tom has $200. Tom buys 4 shirts for $25 each and 2 hats for $40 each. "
@@ -67,7 +67,7 @@ class Ran:
             graph = create_decomposition_graph(model, **options)
             value = {"question": question}
             asked = graph.invoke if how == "sync" else graph.ainvoke
-            found = asked(value, {"configurable": {"thread_id": "1"}})
+            found = asked(value, THREAD)
             self.result: Any = found if how == "sync" else asyncio.run(found)
         self.prompts = [call.prompt for call in server.calls]
         self.kinds = [kind(prompt) for prompt in self.prompts]
@@ -332,7 +332,7 @@ def test_if_no_rung_agrees_the_answer_of_most_is_taken(how: str) -> None:
 @both
 def test_a_rung_may_have_a_solver_of_its_own(how: str) -> None:
     def says(text: str) -> ScriptedChatModel:
-        return ScriptedChatModel(replies=[], default=text)
+        return always(text)
 
     unsure = ScriptedChatModel(replies=["Answer: 1", "Answer: 2", "Answer: 3"])
     ladder = [Rung("cot", 3), Rung("cot", 1, solver=says("Answer: 7"))]

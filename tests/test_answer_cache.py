@@ -21,11 +21,10 @@ from langgraph_decompose import AnswerCache, UserError, create_decomposition_gra
 from langgraph_decompose.graphs.state import DecompositionState
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
-from .conftest import ROOT
+from .conftest import ROOT, always, both
 
 PLAN = "#1 Who directed Jaws?\n#2 Who married #1?"
 ASKED = {"question": "Who is the spouse?", "context": "A film."}
-both = pytest.mark.parametrize("how", ["sync", "async"])
 ROW: Any = {"id": 1, "text": "A?", "resolved": "A?", "answer": "x", "status": "ok", "solver": "m"}
 
 
@@ -40,8 +39,8 @@ def server() -> Iterator[LatencyServer]:
 
 
 def graph(server: LatencyServer, cache: Any, model: str = "m", **options: Any) -> Any:
-    models: Any = {"decomposer": ScriptedChatModel(replies=[], default=PLAN)}
-    models["composer"] = ScriptedChatModel(replies=[], default="end")
+    models: Any = {"decomposer": always(PLAN)}
+    models["composer"] = always("end")
     solver = f"openai:{model}@{server.url}"
     return create_decomposition_graph(solver, answer_cache=cache, **(models | options))
 
@@ -119,7 +118,7 @@ def test_a_line_is_found_by_what_it_asks_not_by_where_it_stands(
 ) -> None:
     cache = AnswerCache()
     first = run(how, graph(server, cache))["answers"]
-    plan = ScriptedChatModel(replies=[], default="#1 Who acted in it?\n#2 Who directed Jaws?")
+    plan = always("#1 Who acted in it?\n#2 Who directed Jaws?")
     rows = run(how, graph(server, cache, decomposer=plan))["answers"]
     assert [(row["id"], row["cached"]) for row in rows] == [(1, False), (2, True)]
     assert rows[1]["answer"] == first[0]["answer"]
@@ -128,7 +127,7 @@ def test_a_line_is_found_by_what_it_asks_not_by_where_it_stands(
 @both
 def test_failures_are_not_kept(how: str) -> None:
     solver = ScriptedChatModel(replies=[ValueError("no idea")], default="x")
-    plan = ScriptedChatModel(replies=[], default="#1 A?")
+    plan = always("#1 A?")
     cache = AnswerCache()
     asked = create_decomposition_graph(solver, decomposer=plan, answer_cache=cache)
     assert run(how, asked)["status"] == "failed"
@@ -305,8 +304,8 @@ def test_nor_are_those_of_a_context_that_comes_with_the_run(how: str, place: str
 
     def asked_by(user: str, solver: Any) -> Any:
         asked = create_decomposition_graph(
-            solver, decomposer=ScriptedChatModel(replies=[], default="#1 A?"), answer_cache=cache,
-            composer=ScriptedChatModel(replies=[], default="end"),
+            solver, decomposer=always("#1 A?"), answer_cache=cache,
+            composer=always("end"),
         )  # fmt: skip
         if place == "in a parent":
             parent = StateGraph(DecompositionState, context_schema=dict).add_node("solve", asked)
@@ -320,7 +319,7 @@ def test_nor_are_those_of_a_context_that_comes_with_the_run(how: str, place: str
     found = [asked_by(user, RunnableLambda(balance))["answer"] for user in ("Ann", "Bob")]
     assert (found, len(cache)) == (["Ann's", "Bob's"], 0)
     # A chat model can't read it.
-    model = ScriptedChatModel(replies=[], default="x")
+    model = always("x")
     assert [asked_by(user, model)["cached"] for user in ("Ann", "Bob")] == [False, True]
 
 
@@ -328,8 +327,8 @@ def test_what_a_solver_says_is_unknown_is_asked_again() -> None:
     cache = AnswerCache(":memory:")
     for reply, kept in (("unknown", 0), ("Ann", 1)):
         create_decomposition_graph(
-            ScriptedChatModel(replies=[], default=reply),
-            decomposer=ScriptedChatModel(replies=[], default="#1 A?"),
+            always(reply),
+            decomposer=always("#1 A?"),
             answer_cache=cache,
         ).invoke(ASKED)
         assert len(cache) == kept

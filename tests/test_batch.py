@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +24,8 @@ from langgraph_decompose.cli.batch_files import Results
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.storage import locked
 from langgraph_decompose.testing import LatencyServer, ServerReply
+
+from .conftest import soon, without_seconds
 
 
 class World:
@@ -79,19 +80,6 @@ def questions(path: Path, count: int) -> Path:
 
 def results(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def without_seconds(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
-    return [without_seconds(v) for v in value] if isinstance(value, list) else value
-
-
-def until(condition: Callable[[], Any], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_bad_row_is_named_and_skipped_and_the_order_is_kept(
@@ -485,12 +473,12 @@ def test_a_thousand_questions_killed_three_times(world: World, tmp_path: Path, c
         process = subprocess.Popen(
             [sys.executable, "-m", "langgraph_decompose", *command], stderr=subprocess.PIPE
         )
-        until(lambda calls=calls: len(world.server.calls) >= calls)
-        until(lambda first=first: world.waiting(first) == 16)
-        until(lambda: kept(out) == sum(call.delivered for call in world.server.calls))
+        assert soon(lambda calls=calls: len(world.server.calls) >= calls)
+        assert soon(lambda first=first: world.waiting(first) == 16)
+        assert soon(lambda: kept(out) == sum(call.delivered for call in world.server.calls))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        until(lambda: world.server.in_flight == 0)
+        assert soon(lambda: world.server.in_flight == 0)
         world.fault = lambda model, prompt: None
         world.server.release()
         assert not out.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,18 +31,10 @@ from langgraph_decompose.nodes.session import Session
 from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
+from .conftest import ASKED, THREAD, always, both, run, soon
+
 PLAN = "#1 A?\n#2 B?\n#3 C?"
-ASKED = {"question": "All?"}
 STRATEGIES: list[Any] = ["direct", "cot", "self_consistency", "static", "sequential", "dag"]
-both = pytest.mark.parametrize("how", ["sync", "async"])
-
-
-def run(how: str, graph: Any, value: Any = ASKED) -> Any:
-    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
-
-
-def always(text: Any, **options: Any) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text, **options)
 
 
 def dear(text: str) -> ScriptedChatModel:
@@ -110,7 +103,7 @@ def test_a_plan_that_needs_no_composer_keeps_no_call_for_it(how: str) -> None:
     result = run(how, asked, {"question": question})
     assert statuses(result) == ["ok", "skipped"]
     assert result["status"] == "budget_exhausted"
-    assert result["answer"] == "#1 How many seats does the train have? = 240", "what was found"
+    assert re.fullmatch("#1 .*\\? = 240", result["answer"]), "what was found"
 
 
 @both
@@ -128,15 +121,8 @@ def test_a_call_that_waits_for_a_person_is_one_call(how: str) -> None:
         return interrupt("Which?")
 
     asked = graph(solver, Budget(max_calls=5), checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-
-    def turn(value: Any) -> Any:
-        if how == "sync":
-            return asked.invoke(value, thread)
-        return asyncio.run(asked.ainvoke(value, thread))
-
-    waiting = turn(ASKED)["__interrupt__"]
-    result = turn(Command(resume={i.id: "this" for i in waiting}))
+    waiting = run(how, asked, ASKED, THREAD)["__interrupt__"]
+    result = run(how, asked, Command(resume={i.id: "this" for i in waiting}), THREAD)
     assert (result["status"], calls(result)) == ("ok", 5)
 
 
@@ -200,7 +186,9 @@ def test_when_time_is_up_what_runs_is_stopped_and_the_rest_composed(
         begin = time.monotonic()
         result = run(how, limited)
         took = time.monotonic() - begin
+        assert soon(lambda: server.in_flight == 0)
     assert 0.5 <= took < 20
+    assert calls(result) == len(server.calls) + 2, "the plan, and its end"
     assert statuses(result) == ["ok", "skipped", "ok" if strategy == "dag" else "skipped"]
     assert "max_seconds was reached while this ran" in result["answers"][1]["error"]["message"]
     assert (result["answer"], result["status"]) == ("end", "budget_exhausted")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from typing import Any
 import pytest
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, plan_grammar
+from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, parse_plan, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
 from langgraph_decompose.models import pool
 from langgraph_decompose.models.control_tokens import (
@@ -28,18 +26,29 @@ from langgraph_decompose.models.control_tokens import (
 )
 from langgraph_decompose.models.deadline import call_deadline
 from langgraph_decompose.models.engine import Engine
+from langgraph_decompose.models.gguf_file import read_metadata
+
+from .conftest import python
 
 QUESTION = "Who is the spouse of the director of Jaws?"
-PLAN = "#1 Who is the director of Jaws?\n#2 Who is the spouse of #1? <- #1"
+MOST = read_metadata(bundled_model_path())["decompose.n_ctx_trained"]
 
 
 def ask(question: str) -> list[tuple[str, str]]:
     return [("system", "decompose"), ("user", question)]
 
 
-def test_it_answers_and_reports_what_it_took(bundled: ChatGGUF) -> None:
+@pytest.fixture(scope="module")
+def plan() -> str:
+    """What the bundled decomposer writes: a line, and one that needs it."""
+    written = ChatGGUF(model_path=bundled_model_path()).invoke(ask(QUESTION)).text
+    assert [line.needs for line in parse_plan(written).subquestions] == [(), (1,)]
+    return written
+
+
+def test_it_answers_and_reports_what_it_took(bundled: ChatGGUF, plan: str) -> None:
     reply = bundled.invoke(ask(QUESTION))
-    assert reply.content == PLAN
+    assert reply.content == plan
     usage = reply.usage_metadata
     assert usage is not None
     assert usage["input_tokens"] > 10
@@ -49,33 +58,37 @@ def test_it_answers_and_reports_what_it_took(bundled: ChatGGUF) -> None:
     assert reply.response_metadata["model_name"] == "decompose"
 
 
-def test_streaming_gives_the_same_text_usage_and_finish_reason(bundled: ChatGGUF) -> None:
+def test_streaming_gives_the_same_text_usage_and_finish_reason(
+    bundled: ChatGGUF, plan: str
+) -> None:
     pieces = list(bundled.stream(ask(QUESTION)))
     assert len(pieces) > 10
     whole = pieces[0]
     for piece in pieces[1:]:
         whole += piece
     assert isinstance(whole, AIMessageChunk)
-    assert whole.content == PLAN
+    assert whole.content == plan
     at_once = bundled.invoke(ask(QUESTION))
     assert whole.usage_metadata["output_tokens"] == at_once.usage_metadata["output_tokens"]
     assert whole.response_metadata["finish_reason"] == "stop"
 
 
-@pytest.mark.parametrize("stop", ["spouse", "?\n", "Jaws"])
-def test_stop_strings_end_the_reply_and_are_not_in_it(bundled: ChatGGUF, stop: str) -> None:
-    expected = PLAN[: PLAN.index(stop)]
+@pytest.mark.parametrize("stop", ["Jaws", "?\n#2", " <- "])
+def test_stop_strings_end_the_reply_and_are_not_in_it(
+    bundled: ChatGGUF, stop: str, plan: str
+) -> None:
+    expected = plan[: plan.index(stop)]
     assert bundled.invoke(ask(QUESTION), stop=[stop]).content == expected
     assert "".join(c.text for c in bundled.stream(ask(QUESTION), stop=[stop])) == expected
     configured = ChatGGUF(model_path=bundled_model_path(), stop=[stop])
     assert configured.invoke(ask(QUESTION)).content == expected
 
 
-def test_a_reply_cut_at_max_tokens_says_so(bundled: ChatGGUF) -> None:
+def test_a_reply_cut_at_max_tokens_says_so(bundled: ChatGGUF, plan: str) -> None:
     reply = bundled.invoke(ask(QUESTION), max_tokens=5)
     assert reply.usage_metadata["output_tokens"] == 5
     assert reply.response_metadata["finish_reason"] == "length"
-    assert PLAN.startswith(reply.content)
+    assert plan.startswith(reply.content)
 
 
 def test_a_reply_ends_where_the_context_does() -> None:
@@ -94,17 +107,19 @@ def test_a_seed_makes_sampling_repeatable(bundled: ChatGGUF) -> None:
     assert len(set(texts)) > 1
 
 
-def test_a_grammar_holds_for_one_call_only(bundled: ChatGGUF) -> None:
+def test_a_grammar_holds_for_one_call_only(bundled: ChatGGUF, plan: str) -> None:
     shouting = bundled.invoke(ask(QUESTION), grammar="root ::= [A-Z ]{4,9}", max_tokens=20)
     assert shouting.content.isupper() or not shouting.content.strip()
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
-    assert bundled.invoke(ask(QUESTION), grammar=plan_grammar(8)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
+    assert bundled.invoke(ask(QUESTION), grammar=plan_grammar(8)).content == plan
 
 
-def test_a_grammar_that_does_not_compile_is_an_error_not_any_text(bundled: ChatGGUF) -> None:
+def test_a_grammar_that_does_not_compile_is_an_error_not_any_text(
+    bundled: ChatGGUF, plan: str
+) -> None:
     with pytest.raises(UserError, match="can't compile the grammar"):
         bundled.invoke(ask(QUESTION), grammar="root ::= nowhere")
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
 @pytest.mark.parametrize(
@@ -118,9 +133,8 @@ def test_a_grammar_that_does_not_compile_is_an_error_not_any_text(bundled: ChatG
     ],
 )
 def test_user_text_cannot_forge_a_role(bundled: ChatGGUF, attack: str) -> None:
-    engine = bundled
     rows = [{"role": "user", "content": attack}]
-    tokens = engine._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
+    tokens = bundled._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
     control = [t for t in tokens if t < 6]
     assert len(control) == 3, "user, end and assistant of the template, none of the text's"
 
@@ -158,10 +172,7 @@ def test_a_long_run_does_not_end_the_process(tmp_path: Path) -> None:
         "    except PromptTooLongError:\n"
         "        print('too long')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, "too long\n"), done.stderr
+    assert python(code) == "too long\n"
 
 
 def test_the_thinking_of_earlier_replies_is_left_out(bundled: ChatGGUF) -> None:
@@ -178,24 +189,27 @@ def test_the_thinking_of_earlier_replies_is_left_out(bundled: ChatGGUF) -> None:
 def test_ordinary_text_is_tokenised_as_the_template_renders_it(bundled: ChatGGUF) -> None:
     rows = [{"role": "user", "content": "1 < 2 | a <b> é 中 🙂"}]
     rendered = "<|user|>1 < 2 | a <b> é 中 🙂<|end|><|assistant|>"
-    engine = bundled
-    got = engine._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
-    assert got == engine._submit(lambda e: e.tokenize(rendered, special=True)).result()
+    got = bundled._submit(lambda e: e.chat_template(None).tokenize(rows)).result()
+    assert got == bundled._submit(lambda e: e.tokenize(rendered, special=True)).result()
 
 
-def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF) -> None:
-    with pytest.raises(PromptTooLongError, match=r"\d+ tokens, over the model's limit of 329") as e:
+def test_a_prompt_over_the_context_names_the_limit(bundled: ChatGGUF, plan: str) -> None:
+    with pytest.raises(
+        PromptTooLongError, match=rf"\d+ tokens, over the model's limit of {MOST - 1}"
+    ) as e:
         bundled.invoke(ask("why " * 500))
     assert isinstance(e.value, ContextOverflowError), "LangChain's middleware looks for this"
     with pytest.raises(PromptTooLongError):
         list(bundled.stream(ask("why " * 500)))
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
 def test_a_prompt_over_a_shorter_context_is_told_how_long_it_may_be() -> None:
     with (
         ChatGGUF(model_path=bundled_model_path(), n_ctx=64) as model,
-        pytest.raises(PromptTooLongError, match=r"limit of 63 \(its n_ctx may be up to 330\); sho"),
+        pytest.raises(
+            PromptTooLongError, match=rf"limit of 63 \(its n_ctx may be up to {MOST}\); sho"
+        ),
     ):
         model.invoke(ask("why " * 500))
 
@@ -217,7 +231,7 @@ def loaded_models() -> list[str]:
     return [settings.path for settings in pool._loaded]
 
 
-def test_one_copy_is_loaded_and_the_last_close_frees_it() -> None:
+def test_one_copy_is_loaded_and_the_last_close_frees_it(plan: str) -> None:
     path = os.path.realpath(bundled_model_path())
     first, second = (ChatGGUF(model_path=bundled_model_path(), n_ctx=100) for _ in range(2))
     first.invoke("hi", max_tokens=1)
@@ -231,7 +245,7 @@ def test_one_copy_is_loaded_and_the_last_close_frees_it() -> None:
     second.close()
     assert loaded_models().count(path) == before
     with second as reopened:
-        assert reopened.invoke(ask(QUESTION)).content == PLAN
+        assert reopened.invoke(ask(QUESTION)).content == plan
     assert loaded_models().count(path) == before
 
 
@@ -250,7 +264,7 @@ def test_a_dropped_model_is_freed_when_another_is_loaded(tmp_path: Path) -> None
             assert {*files} & {*loaded_models()} == {files[0], files[2]}
 
 
-def test_a_file_that_was_replaced_is_loaded_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_is_loaded_anew(tmp_path: Path, plan: str) -> None:
     file, new = tmp_path / "model.gguf", tmp_path / "new.gguf"
     file.write_bytes(Path(bundled_model_path("solver")).read_bytes())
     before = ChatGGUF(model_path=str(file), max_tokens=40)
@@ -258,8 +272,8 @@ def test_a_file_that_was_replaced_is_loaded_anew(tmp_path: Path) -> None:
     new.write_bytes(Path(bundled_model_path()).read_bytes())
     new.replace(file)
     with ChatGGUF(model_path=str(file)) as after:
-        assert after.invoke(ask(QUESTION)).content == PLAN
-    assert before.invoke(ask(QUESTION)).content == sums != PLAN
+        assert after.invoke(ask(QUESTION)).content == plan
+    assert before.invoke(ask(QUESTION)).content == sums != plan
     before.close()
 
 
@@ -269,7 +283,7 @@ def test_a_missing_file_is_reported_at_the_first_call() -> None:
         model.invoke("hi")
 
 
-def test_a_file_without_chat_template_is_refused_not_guessed(tmp_path: Path) -> None:
+def test_a_file_without_chat_template_is_refused_not_guessed(tmp_path: Path, plan: str) -> None:
     data = Path(bundled_model_path()).read_bytes()
     path = tmp_path / "base.gguf"
     path.write_bytes(data.replace(b"tokenizer.chat_template", b"tokenizer.chat_xxxxxxxx"))
@@ -279,7 +293,7 @@ def test_a_file_without_chat_template_is_refused_not_guessed(tmp_path: Path) -> 
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
     )
     with ChatGGUF(model_path=str(path), chat_template=template) as model:
-        assert model.invoke(ask(QUESTION)).content == PLAN
+        assert model.invoke(ask(QUESTION)).content == plan
 
 
 MANY = "{% for a in range(99999) %}"
@@ -320,9 +334,8 @@ def test_a_template_without_system_role_gets_it_with_the_first_message() -> None
     with ChatGGUF(model_path=bundled_model_path(), chat_template=template) as model:
         rows = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
         merged = [{"role": "user", "content": "S\n\nU"}]
-        engine = model
         tokens = [
-            engine._submit(lambda e, m=m: e.chat_template(template).tokenize(m)).result()
+            model._submit(lambda e, m=m: e.chat_template(template).tokenize(m)).result()
             for m in (rows, merged)
         ]
     assert tokens[0] == tokens[1]
@@ -351,20 +364,20 @@ def test_a_wrong_option_of_a_call_is_named(bundled: ChatGGUF, option: Any, messa
         bundled.invoke(ask(QUESTION), **option)
 
 
-def test_one_stop_string_may_come_alone(bundled: ChatGGUF) -> None:
-    assert bundled.invoke(ask(QUESTION), stop="Jaws").content == PLAN[: PLAN.index("Jaws")]
+def test_one_stop_string_may_come_alone(bundled: ChatGGUF, plan: str) -> None:
+    assert bundled.invoke(ask(QUESTION), stop="Jaws").content == plan[: plan.index("Jaws")]
 
 
-def test_copies_share_the_settings_and_not_the_loaded_model(bundled: ChatGGUF) -> None:
+def test_copies_share_the_settings_and_not_the_loaded_model(bundled: ChatGGUF, plan: str) -> None:
     import copy
     import pickle
 
     bundled.invoke(ask(QUESTION))
     for other in (copy.copy(bundled), copy.deepcopy(bundled), bundled.model_copy(),
                   pickle.loads(pickle.dumps(bundled))):  # fmt: skip
-        assert other.invoke(ask(QUESTION)).content == PLAN
+        assert other.invoke(ask(QUESTION)).content == plan
         other.close()
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
 def test_closing_while_others_call_loses_no_call() -> None:
@@ -470,7 +483,7 @@ def test_threads_and_tasks_at_once_do_not_cross(bundled: ChatGGUF) -> None:
 
 
 async def test_a_cancelled_call_stops_and_the_next_one_works(
-    bundled: ChatGGUF, monkeypatch: pytest.MonkeyPatch
+    bundled: ChatGGUF, monkeypatch: pytest.MonkeyPatch, plan: str
 ) -> None:
     endless = {"grammar": "root ::= [a-z] root"}
     generate, begun = Engine.generate, threading.Event()
@@ -491,11 +504,11 @@ async def test_a_cancelled_call_stops_and_the_next_one_works(
         running.cancel()
         queued.cancel()
         await asyncio.wait([running, queued])
-    assert (await bundled.ainvoke(ask(QUESTION))).content == PLAN
+    assert (await bundled.ainvoke(ask(QUESTION))).content == plan
     assert stopped == [True], "after the first letter"
 
 
-def test_a_call_ends_when_nobody_waits_for_it_any_more(bundled: ChatGGUF) -> None:
+def test_a_call_ends_when_nobody_waits_for_it_any_more(bundled: ChatGGUF, plan: str) -> None:
     """A caller's bound holds on the model's own thread, where no one could stop the call."""
     endless = {"grammar": "root ::= [a-z] root"}
     waited_for = call_deadline.set(time.monotonic())
@@ -504,32 +517,32 @@ def test_a_call_ends_when_nobody_waits_for_it_any_more(bundled: ChatGGUF) -> Non
             bundled.invoke(ask(QUESTION), **endless)
     finally:
         call_deadline.reset(waited_for)
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
-def test_an_abandoned_stream_frees_the_model(bundled: ChatGGUF) -> None:
+def test_an_abandoned_stream_frees_the_model(bundled: ChatGGUF, plan: str) -> None:
     stream: Iterator[AIMessageChunk] = bundled.stream(ask(QUESTION))
     next(stream)
     stream.close()
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
-async def test_an_async_stream_can_be_abandoned_too(bundled: ChatGGUF) -> None:
+async def test_an_async_stream_can_be_abandoned_too(bundled: ChatGGUF, plan: str) -> None:
     async for _ in bundled.astream(ask(QUESTION)):
         break
-    assert (await bundled.ainvoke(ask(QUESTION))).content == PLAN
+    assert (await bundled.ainvoke(ask(QUESTION))).content == plan
 
 
-def test_a_timeout_ends_the_call(bundled: ChatGGUF) -> None:
+def test_a_timeout_ends_the_call(bundled: ChatGGUF, plan: str) -> None:
     with pytest.raises(TimeoutError):
         bundled.invoke(ask(QUESTION), timeout=0.001, grammar="root ::= [a-z] root")
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
-def test_a_grammar_that_no_token_fits_is_an_error_not_the_end(bundled: ChatGGUF) -> None:
+def test_a_grammar_that_no_token_fits_is_an_error_not_the_end(bundled: ChatGGUF, plan: str) -> None:
     with pytest.raises(UserError, match="no token of this model fits"):
         bundled.invoke(ask(QUESTION), grammar='root ::= "\\x00"')
-    assert bundled.invoke(ask(QUESTION)).content == PLAN
+    assert bundled.invoke(ask(QUESTION)).content == plan
 
 
 def test_models_can_be_loaded_at_the_same_time() -> None:

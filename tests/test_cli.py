@@ -16,16 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langgraph_decompose import bundled_model_path
+from langgraph_decompose import bundled_model_path, parse_plan
 from langgraph_decompose.cli.doctor import _tracing
 from langgraph_decompose.cli.main import main
 from langgraph_decompose.testing import LatencyServer, ServerReply
 from langsmith.run_helpers import tracing_context
 
-from .conftest import Finished, RecordingServer, hears_ctrl_c
+from .conftest import SEATS, Finished, RecordingServer, hears_ctrl_c, python
 
 Decompose = Callable[..., Finished]
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Decompose:
+    """The same command in this process, which is quicker."""
+    return lambda *args: Finished(main([*args]), *capsys.readouterr())
 
 
 def test_stdout_is_the_answer_and_nothing_else(decompose: Decompose) -> None:
@@ -36,8 +41,8 @@ def test_the_question_may_come_from_stdin(decompose: Decompose) -> None:
     assert decompose("ask", "-", stdin=SEATS + "\n").out == "180\n"
 
 
-def test_json_is_one_object_with_everything(decompose: Decompose) -> None:
-    done = decompose("ask", SEATS, "--json")
+def test_json_is_one_object_with_everything(here: Decompose) -> None:
+    done = here("ask", SEATS, "--json")
     result = json.loads(done.out)
     assert result["question"] == SEATS
     assert result["answer"] == "180"
@@ -56,16 +61,17 @@ def test_a_fact_asked_of_the_bundled_solver_is_one_line_and_exit_1(decompose: De
 
 def test_plan_prints_the_plan_text(decompose: Decompose) -> None:
     done = decompose("plan", "Who is the spouse of the director of Jaws?")
-    expected = "#1 Who is the director of Jaws?\n#2 Who is the spouse of #1? <- #1\n"
-    assert done == Finished(0, expected, "")
+    plan = parse_plan(done.out)
+    assert done == Finished(0, f"{plan}\n", "")
+    assert [line.needs for line in plan.subquestions] == [(), (1,)]
     as_json = json.loads(decompose("plan", "Who directed Jaws?", "--json").out)
     assert as_json["plan"] == []
     assert as_json["usage"][0]["calls"] == 1
 
 
-def test_plan_and_ask_agree_on_the_plan(decompose: Decompose) -> None:
-    planned = json.loads(decompose("plan", SEATS, "--json").out)
-    asked = json.loads(decompose("ask", SEATS, "--json").out)
+def test_plan_and_ask_agree_on_the_plan(here: Decompose) -> None:
+    planned = json.loads(here("plan", SEATS, "--json").out)
+    asked = json.loads(here("ask", SEATS, "--json").out)
     assert planned["plan"] == asked["plan"]
 
 
@@ -101,15 +107,15 @@ def test_plan_keeps_to_the_timeout_and_the_budget(
 
 
 def test_a_context_is_read_from_a_file(
-    decompose: Decompose, tmp_path: Path, openai_server: RecordingServer
+    here: Decompose, tmp_path: Path, openai_server: RecordingServer
 ) -> None:
     (tmp_path / "passage.txt").write_text("\ufeffLüneburg lies on the Ilmenau.", encoding="utf-8")
     solver = f"openai:m@{openai_server.url}"
-    done = decompose(
+    done = here(
         "ask",
         "Which river?",
         "--context",
-        "passage.txt",
+        str(tmp_path / "passage.txt"),
         "--solver",
         solver,
         "--strategy",
@@ -120,16 +126,14 @@ def test_a_context_is_read_from_a_file(
     assert sent == "Lüneburg lies on the Ilmenau.\n\nWhich river?"
 
 
-def test_an_answer_with_gaps_is_exit_3(
-    decompose: Decompose, openai_server: RecordingServer
-) -> None:
+def test_an_answer_with_gaps_is_exit_3(here: Decompose, openai_server: RecordingServer) -> None:
     plan = "#1 A?\n#2 B?"
     openai_server.replies = [plan]
     openai_server.default = lambda body: (
         (400, "cannot") if "answer now: B?" in str(body) else "fine"
     )
     server = f"openai:m@{openai_server.url}"
-    done = decompose("ask", "Both?", "--solver", server, "--decomposer", server)
+    done = here("ask", "Both?", "--solver", server, "--decomposer", server)
     assert (done.code, done.out) == (3, "fine\n")
 
 
@@ -157,13 +161,13 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["ask", "Why?", "--context", "long.txt"], "the decomposer 'bundled' can't read it all: "),
     (
         ["ask", "Why?", "--context", "long.txt"],
-        "limit of 329; shorten it or name another with --dec",
+        "; shorten it or name another with --dec",
     ),
     (
         ["ask", "How many are 1 of 2?", "--context", "long.txt", "--strategy", "direct"],
         "another with --solver.",
     ),
-    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of 329"),
+    (["plan", "Why?", "--context", "long.txt"], "over the model's limit of "),
     (["ask", "Why?", "--prompts", "nowhere"], "no prompts folder 'nowhere'"),
     (["models", "nowhere.gguf"], "nowhere.gguf"),
     (["models", "fake.gguf"], "is no GGUF file"),
@@ -236,13 +240,13 @@ def test_whoever_looks_for_a_fault_sees_the_traceback(decompose: Decompose) -> N
     assert "Traceback (most recent call last)" in done.err
 
 
-def test_a_server_that_is_not_there_is_exit_1(decompose: Decompose) -> None:
-    done = decompose("ask", SEATS, "--solver", "openai:m@http://127.0.0.1:9/v1")
+def test_a_server_that_is_not_there_is_exit_1(here: Decompose) -> None:
+    done = here("ask", SEATS, "--solver", "openai:m@http://127.0.0.1:9/v1")
     assert (done.code, done.out) == (1, "")
     [line] = done.err.splitlines()
     assert "can't connect" in line
     assert "refused" in line or "failed" in line
-    done = decompose("plan", SEATS, "--decomposer", "openai:m@http://127.0.0.1:9/v1")
+    done = here("plan", SEATS, "--decomposer", "openai:m@http://127.0.0.1:9/v1")
     assert done.code == 1
     assert "can't connect" in done.err
     assert len(done.err.splitlines()) == 1
@@ -256,27 +260,25 @@ def test_what_keeps_from_asking_a_server_is_named(decompose: Decompose) -> None:
     assert "the certificates can't be read (No such file or directory); mend or" in done.err
 
 
-def test_what_the_server_said_is_shown(
-    decompose: Decompose, openai_server: RecordingServer
-) -> None:
+def test_what_the_server_said_is_shown(here: Decompose, openai_server: RecordingServer) -> None:
     openai_server.default = (401, "Incorrect API key provided")
-    done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
+    done = here("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
     assert (done.code, done.out) == (1, "")
     assert "Incorrect API key provided" in done.err
     openai_server.default = (422, {"detail": "no such model is served"})
-    done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
+    done = here("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
     assert "no such model is served" in done.err
 
 
 def test_an_address_without_its_v1_is_told_what_it_may_lack(
-    decompose: Decompose, openai_server: RecordingServer
+    here: Decompose, openai_server: RecordingServer
 ) -> None:
     openai_server.default = (404, {"detail": "Not Found"})
     address = openai_server.url.removesuffix("/v1")
-    done = decompose("ask", SEATS, "--solver", f"openai:m@{address}")
+    done = here("ask", SEATS, "--solver", f"openai:m@{address}")
     assert done.err.count("\n") == done.code == 1
     assert f"Not Found: no /chat/completions at {address}; most addresses end in /v1" in done.err
-    done = decompose("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
+    done = here("ask", SEATS, "--solver", f"openai:m@{openai_server.url}")
     assert "most addresses" not in done.err
 
 
@@ -325,10 +327,7 @@ def test_on_a_terminal_stderr_shows_the_tree(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.read() == b"180\n"
     assert process.wait(30) == 0
-    text = shown.decode()
-    assert "#2 How many seats are free?" in text
-    assert "= 180" in text
-    assert "✓" in text
+    assert re.search("✓.*#2 .*= 180", shown.decode())
 
 
 def test_models_lists_and_describes(decompose: Decompose) -> None:
@@ -444,12 +443,11 @@ def test_help_is_complete_and_light() -> None:
         "except SystemExit: pass\n"
         "heavy = {'langgraph', 'langchain_core', 'langchain', 'llama_cpp', 'torch',"
         " 'transformers', 'rich', 'numpy', 'openai'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)\n"
+        "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    shown = python(code)
     for command in ("ask", "plan", "models", "doctor"):
-        assert command in done.stdout
+        assert command in shown
 
 
 def test_planning_with_a_gguf_does_not_import_langchain() -> None:
@@ -458,10 +456,9 @@ def test_planning_with_a_gguf_does_not_import_langchain() -> None:
         "from langgraph_decompose.cli.main import main\n"
         "main(['plan', 'Who directed Jaws?'])\n"
         "heavy = {'langgraph', 'langchain_core', 'torch', 'transformers'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)\n"
+        "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "atomic\n"), done.stderr
+    assert python(code) == "atomic\n"
 
 
 def test_without_llama_cpp_the_rest_works_and_gguf_says_what_to_install(

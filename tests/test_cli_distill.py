@@ -118,13 +118,6 @@ def test_settings_of_a_check_come_before_what_takes_long(
     assert "'strings' is a whole number from 1" in capsys.readouterr().err
 
 
-def test_a_file_that_isn_t_there_is_not_looked_for_in_data(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["distill", "import", "strategyqa", "none.json", "--out", "out"]) == 2
-    assert "none.json' isn't there; check the path.\n" in capsys.readouterr().err
-
-
 def test_solutions_become_plans() -> None:
     assert main(["distill", "from-solutions", "gsm8k", "gsm8k.jsonl", "--out", "out"]) == 0
     (plan,) = plans("out")
@@ -178,7 +171,7 @@ def test_a_file_in_utf_16_is_named_and_what_to_do(
         (["collect", *TEACHER, "--questions", "none.jsonl"], "'none.jsonl' can't be read"),
         (["collect", *TEACHER, "--questions", "questions.jsonl", "--attempts", "0"], "attempts is"),
         (["import", "strategyqb", "strategyqa.json"], "there is no format 'strategyqb'"),
-        (["import", "strategyqa", "none.json"], "none.json' isn't there"),
+        (["import", "strategyqa", "none.json"], "none.json' isn't there; check the path.\n"),
         (["from-solutions", "gsm8k", "strategyqa.json"], "has no examples"),
         (["generate", "--count", "0"], "'count' is a whole number from 1"),
         (["generate", "--count", "1", "--kinds", "riddle"], "nothing called 'riddle'"),

@@ -12,7 +12,6 @@ from langgraph_decompose.cli.arguments import ALWAYS_SPLITTING, WITH_LINES
 from langgraph_decompose.graphs.factory import ABOUT
 
 SUM = "What is 12 * 11?"
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 CHANGE = (
     "Tom buys 2 coats for $90 each and 5 caps for $12 each. Tom pays with a $300 note. "
     "How much change does Tom get?"

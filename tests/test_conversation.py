@@ -14,12 +14,12 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph_decompose import Budget, UserError, create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
-THREAD: Any = {"configurable": {"thread_id": "1"}}
+from .conftest import THREAD, always, both
+
 TURNS = [HumanMessage("Who directed Jaws?"), AIMessage("Steven Spielberg.")]
 FOLLOW_UP = HumanMessage("And who is he married to?")
 FULL = "Who is Steven Spielberg married to?"
 STRATEGIES: list[Any] = ["direct", "cot", "self_consistency", "static", "sequential", "dag"]
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 def run(how: str, graph: Any, messages: Any, config: Any = None) -> Any:
@@ -35,8 +35,8 @@ class Talk:
     def __init__(self, condensed: Any = FULL, plan: str = "#1 A?\n#2 B?", **options: Any) -> None:
         replies = {"Newest message:": condensed, "What was found": "composed"}
         self.composer = ScriptedChatModel(replies=replies)
-        self.decomposer = ScriptedChatModel(replies=[], default=plan)
-        self.solver = ScriptedChatModel(replies=[], default="Answer: solved")
+        self.decomposer = always(plan)
+        self.solver = always("Answer: solved")
         models = {"decomposer": self.decomposer, "composer": self.composer}
         self.graph = create_decomposition_graph(self.solver, **(models | options))
 
@@ -143,13 +143,18 @@ def test_two_questions_on_one_thread_do_not_mix(kept_in: str, tmp_path: Path) ->
         first = run("sync", talk.graph, value, THREAD)
         talk.decomposer.default = "atomic"
         second = run("sync", talk.graph, [FOLLOW_UP], THREAD)
+        prompts = talk.solver.prompts[-1] + talk.decomposer.prompts[-1]
+        run("sync", talk.graph, {"question": "Third?"}, THREAD)
+        assert talk.planned == "Third?"
+        with pytest.raises(UserError, match="a context but no new question"):
+            run("sync", talk.graph, {"context": "Something else"}, THREAD)
     assert [len(result["plan"]) for result in (first, second)] == [2, 0]
     assert [row["id"] for row in second["answers"]] == [0]
     assert second["answer"] == "Answer: solved"
     assert {row["role"]: row["calls"] for row in second["usage"]} == {"decomposer": 1, "solver": 1}
     assert len(second["messages"]) == 4
     assert "SECRET" in talk.solver.prompts[0]
-    assert "SECRET" not in talk.solver.prompts[-1] + talk.decomposer.prompts[-1]
+    assert "SECRET" not in prompts
 
 
 def test_warnings_and_failures_end_with_their_question() -> None:

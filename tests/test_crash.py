@@ -22,13 +22,11 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -46,8 +44,8 @@ from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.nodes.journal import Journal
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
-RUNNER = Path(__file__).with_name("crash_runner.py")
-THREAD: Any = {"configurable": {"thread_id": "1"}}
+from .conftest import THREAD, Forks
+
 STREAMED: Any = {"stream_mode": "custom", "durability": "sync"}
 PLAN = "the plan"
 
@@ -95,36 +93,6 @@ def reply_to(prompt: str) -> str:
     prompt = prompt.replace("The question to answer now: ", "Step to answer now: ")
     seen, _, step = prompt.partition("\n\nStep to answer now: ")
     return digest(seen.rpartition(":\n")[2], step.partition("\n")[0])
-
-
-class Forks:
-    """The process that forks a child for each run."""
-
-    def __init__(self, empty: Path) -> None:
-        # httpx loads all certificate authorities of the machine for each client, which takes
-        # longer than a run; loopback needs none.
-        env = {**os.environ, "SSL_CERT_DIR": str(empty), "OPENBLAS_NUM_THREADS": "1"}
-        env.pop("SSL_CERT_FILE", None)
-        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([sys.executable, str(RUNNER)], env=env, **pipes)
-
-    def run(self, **case: Any) -> Iterator[dict[str, Any]]:
-        """What the child tells, as it comes, till it has ended."""
-        print(json.dumps(case), file=self.process.stdin, flush=True)
-        while True:
-            line = json.loads(self.process.stdout.readline())
-            yield line
-            if line["type"] == "ended":
-                return
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    if not hasattr(os, "fork"):
-        pytest.skip("needs os.fork")
-    forks = Forks(tmp_path_factory.mktemp("no_certificates"))
-    yield forks
-    forks.process.communicate(timeout=30)
 
 
 @dataclass

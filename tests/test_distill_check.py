@@ -33,10 +33,7 @@ from langgraph_decompose.distill.export.export import ExportSettings, export  # 
 from langgraph_decompose.distill.records import Example  # noqa: E402
 from langgraph_decompose.distill.train.samples import Sample  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
-from langgraph_decompose.models.bundled import bundled_model_path  # noqa: E402
-from langgraph_decompose.models.engine import Engine  # noqa: E402
 from langgraph_decompose.models.gguf_file import read_contract, read_metadata  # noqa: E402
-from langgraph_decompose.models.pool import EngineSettings  # noqa: E402
 from langgraph_decompose.plan import parse_plan  # noqa: E402
 
 from . import distill_students as students  # noqa: E402
@@ -426,8 +423,7 @@ def test_prompts_that_are_cut_otherwise_than_in_training_are_told() -> None:
     assert (finding.passed, finding.found, finding.examples) == (False, "1 of 2 equal", ("Why?",))
 
 
-def test_a_file_whose_texts_may_forge_a_role_fails() -> None:
-    engine = Engine(EngineSettings(bundled_model_path()))
+def test_a_file_whose_texts_may_forge_a_role_fails(engine: Any) -> None:
     safe = engine.chat_template(None)
 
     def credulous(messages: Any) -> list[int]:
@@ -436,7 +432,6 @@ def test_a_file_whose_texts_may_forge_a_role_fails() -> None:
     template = SimpleNamespace(render=safe.render, tokenize=credulous)
     forging: Any = SimpleNamespace(vocab=engine.vocab, chat_template=lambda _: template)
     found = [gate.template(one) for one in (engine, forging)]
-    engine.close()
     assert [finding.passed for finding in found] == [True, False]
     assert "control tokens in a text are read as such" in found[1].found
 

@@ -32,7 +32,7 @@ from langgraph_decompose.models.references import ResolvedModel, resolve_model
 from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.testing import LatencyServer, ServedCall, ServerReply
 
-from .conftest import hears_ctrl_c
+from .conftest import hears_ctrl_c, soon
 
 AT_ONCE = (("Retry-After", "0.01"),)
 QUOTA = ServerReply(
@@ -648,13 +648,6 @@ collect(settings, Path(out))
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def some_fault(teacher: Teacher, prompt: str) -> Any:
     """Every third question fails when it is first asked: 429, 500, no reply, half a plan."""
     if teacher.seen[prompt] > 1 or int(asked(prompt)) % 3:
@@ -679,10 +672,10 @@ def held(teacher: Teacher, calls: int, process: subprocess.Popen[bytes]) -> None
 
     All that it has sent is in the store then, since a worker asks nothing before that.
     """
-    until(lambda: len(teacher.server.calls) >= calls or process.poll() is not None)
+    assert soon(lambda: len(teacher.server.calls) >= calls or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     teacher.server.hold()
-    until(lambda: teacher.server.in_flight == WORKERS)
+    assert soon(lambda: teacher.server.in_flight == WORKERS)
 
 
 def test_killed_three_times_nothing_is_lost_and_nothing_paid_twice(
@@ -695,7 +688,7 @@ def test_killed_three_times_nothing_is_lost_and_nothing_paid_twice(
         held(teacher, calls, process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        until(lambda: teacher.server.in_flight == 0)
+        assert soon(lambda: teacher.server.in_flight == 0)
         teacher.server.release()
         assert not (out / "examples.jsonl").exists()
     settings = CollectSettings(teacher.ref, str(file), attempts=2, solve=True)
@@ -721,7 +714,7 @@ def test_ctrl_c_keeps_what_has_come(teacher: Teacher, tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert err.strip().endswith(b"KeyboardInterrupt")
-    until(lambda: teacher.server.in_flight == 0)
+    assert soon(lambda: teacher.server.in_flight == 0)
     teacher.server.release()
     settings = CollectSettings(teacher.ref, str(file), attempts=2, solve=True)
     counts = collect(settings, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from langgraph_decompose.distill.train.gguf_student import (  # noqa: E402
 from langgraph_decompose.distill.train.optimizer import optimizers_for  # noqa: E402
 from langgraph_decompose.distill.train.train import TrainSettings, train  # noqa: E402
 from langgraph_decompose.errors import UserError  # noqa: E402
+from langgraph_decompose.models.gguf_file import read_metadata  # noqa: E402
 
 from . import distill_students as students  # noqa: E402
 
@@ -101,11 +103,12 @@ def test_the_bundled_decomposer_goes_on_where_it_was(data: Path, tmp_path: Path)
         with ChatGGUF(model_path=str(file)) as model:
             plans.append(str(model.invoke([("system", "decompose"), ("user", question)]).content))
     assert plans[0] == plans[1]
-    contract = read_contract_file(tmp_path / "train" / "model")
-    assert contract["n_ctx_trained"] == 330
-    names = [row["file"] for row in contract["data"]]
-    assert names[0] == "copying", "what the bundled file was made from is told, too"
-    assert names[-1] == "mine"
+    contract, own = read_contract_file(tmp_path / "train" / "model"), read_metadata(BUNDLED)
+    assert contract["n_ctx_trained"] == own["decompose.n_ctx_trained"]
+    before = [row["file"] for row in json.loads(own["decompose.data"])]
+    assert [row["file"] for row in contract["data"]] == [*before, "mine"], (
+        "what made it is told, too"
+    )
 
 
 def test_of_the_bundled_files_the_one_of_the_role_is_taken(data: Path) -> None:

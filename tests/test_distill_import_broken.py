@@ -1,16 +1,10 @@
 """Importing what can't be used: each row is named by file and line, and counted or refused."""
 
-import json
-from pathlib import Path
-
 import pytest
 from langgraph_decompose.distill.importers import KINDS, read_dataset
 from langgraph_decompose.errors import UserError
 
-
-def write(path: Path, rows, lines=True) -> Path:
-    path.write_text("\n".join(map(json.dumps, rows)) if lines else json.dumps(rows))
-    return path
+from .test_distill_import import write
 
 
 def test_broken_rows_are_refused_or_noted(tmp_path):

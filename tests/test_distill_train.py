@@ -36,6 +36,15 @@ TINY = {
     "vocab": 320,
     "context": 128,
 }
+GIVEN: dict[str, Any] = {
+    "scratch": TINY,
+    "max_steps": 20,
+    "batch_tokens": 512,
+    "row_tokens": 128,
+    "device": "cpu",
+    "threads": 1,
+    "log_every": 5,
+}
 NAMES = ["Ada", "Bo", "Cyd", "Dee", "Eli", "Fay", "Gus", "Hal", "Ivy", "Jo"]
 
 
@@ -62,17 +71,7 @@ def data(tmp_path: Path) -> str:
 
 
 def settings(data: str, **changes: Any) -> TrainSettings:
-    given: dict[str, Any] = {
-        "stages": [{"data": [data]}],
-        "scratch": TINY,
-        "max_steps": 20,
-        "batch_tokens": 512,
-        "row_tokens": 128,
-        "device": "cpu",
-        "threads": 1,
-        "log_every": 5,
-    }
-    return TrainSettings(**(given | changes))
+    return TrainSettings(**(GIVEN | {"stages": [{"data": [data]}]} | changes))
 
 
 def weights(directory: Path) -> dict[str, Any]:
@@ -136,19 +135,7 @@ train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]), progress)
 
 
 def run_script(script: str, data: str, out: Path, **changes: Any) -> Any:
-    plain = json.dumps(
-        {
-            "stages": [{"data": [data]}],
-            "scratch": TINY,
-            "max_steps": 20,
-            "batch_tokens": 512,
-            "row_tokens": 128,
-            "device": "cpu",
-            "threads": 1,
-            "log_every": 5,
-            **changes,
-        }
-    )
+    plain = json.dumps({**GIVEN, "stages": [{"data": [data]}], **changes})
     return subprocess.run(
         [sys.executable, "-c", script, plain, str(out)],
         capture_output=True,
@@ -482,10 +469,7 @@ def test_two_processes_train_like_one(data: str, tmp_path: Path) -> None:
         "from langgraph_decompose.distill.train.train import TrainSettings, train\n"
         "train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]))\n"
     )
-    given = {
-        "stages": [{"data": [data]}], "scratch": TINY, "max_steps": 5, "batch_tokens": 512,
-        "row_tokens": 128, "device": "cpu", "threads": 1, "log_every": 5,
-    }  # fmt: skip
+    given = {**GIVEN, "stages": [{"data": [data]}], "max_steps": 5}
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
          str(script), json.dumps(given), str(tmp_path / "two")],

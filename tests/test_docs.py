@@ -6,8 +6,6 @@ import doctest
 import importlib
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,7 +16,7 @@ from langgraph_decompose.graphs.options import Options
 from langgraph_decompose.graphs.read_question import _CHARS_SHOWN, _TURNS_SHOWN
 from langgraph_decompose.nodes.retrieval import _MOST_CHARS, _MOST_PASSAGES
 
-from .conftest import ROOT
+from .conftest import ROOT, python
 from .test_package import FOLDERS
 
 MODULES = sorted(
@@ -47,25 +45,20 @@ def blocks(language: str, page: str = README) -> list[str]:
 
 
 @pytest.mark.parametrize("code", [b for b in blocks("python") if "bundled" in b])
-def test_the_readme_s_offline_python_prints_what_it_says(code: str, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_the_readme_s_offline_python_prints_what_it_says(code: str) -> None:
+    printed = python(code)
     shown = re.findall(r"^print\(.*\)  # ([\d#(].*)$", code, re.MULTILINE)
     assert shown
-    assert {*shown} <= {*done.stdout.splitlines()}
+    assert {*shown} <= {*printed.splitlines()}
 
 
-def test_the_guide_s_python_runs_as_it_stands(tmp_path: Path) -> None:
-    code = "\n".join(blocks("python", GUIDE))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_guide_s_scripted_model_is_asked_for_a_plan_and_an_answer() -> None:
-    [code] = [block for block in blocks("python", GUIDE) if "ScriptedChatModel(" in block]
-    code += "\nassert len(model.prompts) == 2, model.prompts"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_the_guide_s_python_runs_as_it_stands() -> None:
+    asked = "\nassert len(model.prompts) == 2, 'a plan and an answer'\n"
+    code = "\n".join(
+        block + asked * ("ScriptedChatModel(" in block) for block in blocks("python", GUIDE)
+    )
+    assert code.count(asked) == 1
+    python(code)
 
 
 def test_every_python_block_of_the_readme_is_at_least_valid() -> None:
@@ -90,9 +83,7 @@ def test_the_table_of_strategies_is_that_of_the_code() -> None:
 
 
 def test_the_strategies_page_s_python_runs_as_it_stands() -> None:
-    code = "\n".join(blocks("python", (ROOT / "docs" / "strategies.md").read_text()))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    python("\n".join(blocks("python", (ROOT / "docs" / "strategies.md").read_text())))
 
 
 def test_the_guide_s_table_has_every_event() -> None:

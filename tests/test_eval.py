@@ -20,6 +20,8 @@ from langgraph_decompose.evals.systems import systems
 from langgraph_decompose.storage import locked
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
+from .conftest import without_seconds
+
 ITEMS = 30
 
 
@@ -61,12 +63,6 @@ def flags(server: LatencyServer, out: Path, solver: str = "solver") -> list[str]
 
 def samples(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
-
-
-def without_times(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: without_times(v) for k, v in value.items() if k != "seconds"}
-    return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
 def test_systems_are_compared_on_the_same_items(
@@ -168,7 +164,7 @@ def test_figures_are_the_same_to_the_digit(questions: Path, tmp_path: Path) -> N
         compared = systems(["direct", "self_consistency", "dag"], samples=2)
         settings = EvalSettings({str(questions): compared}, limit=4, deterministic=True)
         Evaluation(settings).run(tmp_path / name)
-        found.append(without_times(samples(tmp_path / name)))
+        found.append(without_seconds(samples(tmp_path / name)))
     assert found[0] == found[1]
 
 
@@ -196,12 +192,12 @@ def test_killed_twenty_times_it_ends_like_an_undisturbed_run(
     # What was delivered in the moment of a kill may be asked once more; the rest never is.
     assert sum(asked.values()) - len(asked) <= 2 * 20
     assert main(["eval", str(questions), *flags(server, undisturbed)]) == 0
-    assert without_times(samples(out)) == without_times(samples(undisturbed))
+    assert without_seconds(samples(out)) == without_seconds(samples(undisturbed))
     first, second = (
         json.loads((folder / "summary.json").read_text())["systems"]
         for folder in (out, undisturbed)
     )
-    assert without_times(first) == without_times(second)
+    assert without_seconds(first) == without_seconds(second)
     capsys.readouterr()
 
 

@@ -20,6 +20,8 @@ from langgraph_decompose.evals.sample_file import SampleFile
 from langgraph_decompose.evals.systems import NO_MODEL, System
 from langgraph_decompose.testing import LatencyServer
 
+from .conftest import without_seconds
+
 pytest.importorskip("ray")
 from langgraph_decompose.evals.ray_engine import _Worker, run_on_ray
 
@@ -44,12 +46,6 @@ def test_a_worker_on_another_machine_leaves_no_file_there(
 def samples(out: Path) -> Any:
     rows = (out / "samples.jsonl").read_text().splitlines()
     return without_seconds([json.loads(row) for row in rows])
-
-
-def without_seconds(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: without_seconds(v) for k, v in value.items() if k != "seconds"}
-    return [without_seconds(v) for v in value] if isinstance(value, list) else value
 
 
 def test_two_workers_give_what_one_process_gives(

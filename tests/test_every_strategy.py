@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,11 @@ from langgraph_decompose import Budget, UserError, create_decomposition_graph
 from langgraph_decompose.graphs.factory import ABOUT, STRATEGIES
 from langgraph_decompose.testing import LatencyServer
 
+from .conftest import THREAD, Forks, both, until
 from .strategy_script import CALLS, CASES, LINES, QUESTION, Script
-from .test_crash import Forks
 
 pytest.importorskip("z3")
 ASKED = {"question": QUESTION}
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-both = pytest.mark.parametrize("how", ["sync", "async"])
 every = pytest.mark.parametrize("case", CASES)
 
 
@@ -113,11 +108,10 @@ def test_a_budget_is_kept(how: str, case: str, cap: int) -> None:
         assert result["status"] == "ok"
 
 
-@every
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize(
+    ("case", "after"), [(c, k) for c in CASES for k in (0, 1, 2, 3, 5, 8) if k < CALLS[c]]
+)
 async def test_cancelling_ends_every_call_at_once(case: str, after: int) -> None:
-    if after >= CALLS[case]:
-        return
     with LatencyServer(Script()) as server:
         replies = Script()
 
@@ -137,22 +131,6 @@ async def test_cancelling_ends_every_call_at_once(case: str, after: int) -> None
         server.release()
         await asyncio.sleep(0.05)
         assert len(server.calls) == asked, "nothing goes on behind the caller's back"
-
-
-async def until(condition: Any) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < 30
-        await asyncio.sleep(0.005)
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    if not hasattr(os, "fork"):
-        pytest.skip("needs os.fork")
-    forks = Forks(tmp_path_factory.mktemp("no_certificates"))
-    yield forks
-    forks.process.communicate(timeout=30)
 
 
 @both

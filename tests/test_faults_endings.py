@@ -15,6 +15,8 @@ from langchain_openai import ChatOpenAI
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import ScriptedChatModel
 
+from .conftest import always, both
+
 PLAN = "#1 Who directed Jaws?\n#2 Who is the spouse of #1? <- #1"
 QUESTION = "Who is the spouse of the director of Jaws?"
 CUT_OFF: dict[str, dict[str, Any]] = {
@@ -43,12 +45,11 @@ FILTERED: dict[str, dict[str, Any]] = {
     "Bedrock's guardrail": {"stopReason": "guardrail_intervened"},
     "Z.ai": {"finish_reason": "sensitive"},
 }
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 def says(reply: Any, **metadata: Any) -> ScriptedChatModel:
     message = AIMessage(reply, response_metadata=metadata) if metadata else reply
-    return ScriptedChatModel(replies=[], default=message)
+    return always(message)
 
 
 def run(how: str, solver: Any, **models: Any) -> Any:

@@ -15,9 +15,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph_decompose import Budget
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
-from .test_faults import ASKED, AT_ONCE, PLAN, Script, asked, both, calls, graph, statuses
+from .conftest import ASKED, THREAD, both
+from .test_faults import AT_ONCE, PLAN, Script, asked, calls, graph, statuses
 
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 DOWN = ServerReply("down", status=503, headers=AT_ONCE)
 REFUSED = ServerReply("never", status=400)
 

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -29,8 +28,10 @@ from langgraph_decompose.evals.ladder_samples import LadderChoice, drawn_of, war
 from langgraph_decompose.evals.ladder_search import search_ladder
 from langgraph_decompose.graphs.escalate import MAX_RUNGS, Rung, read_ladder
 from langgraph_decompose.models.references import ResolvedModel
-from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+from langgraph_decompose.testing import LatencyServer
 from langgraph_decompose.testing.wire import words
+
+from .conftest import always, soon
 
 RIGHT, SPLIT = "r" * 10, "abcdefghij"
 """Ten samples that agree on the right answer, and ten that agree on nothing."""
@@ -212,7 +213,7 @@ def climbed(
     script: dict[str, str], ladder: Sequence[Rung], plan: Any = "#1 A?\n#2 B?"
 ) -> dict[str, Any]:
     model = ResolvedModel("m", Drawing(script=script), accepts_grammar=True)
-    planner = ScriptedChatModel(replies=[], default=plan)
+    planner = always(plan)
     graph = create_decomposition_graph(
         model, decomposer=planner, strategy="escalate", ladder=ladder
     )
@@ -361,21 +362,14 @@ def _kill_after(calls: int, server: LatencyServer, out: Path, arguments: list[st
         [sys.executable, "-m", "langgraph_decompose", *arguments],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    _wait(lambda: len(server.calls) >= calls)
-    _wait(lambda: kept() == sum(call.delivered for call in server.calls))
+    assert soon(lambda: len(server.calls) >= calls)
+    assert soon(lambda: kept() == sum(call.delivered for call in server.calls))
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _wait(lambda: not server.in_flight)
+    assert soon(lambda: not server.in_flight)
     server.latency = 0.0
     server.release()
-
-
-def _wait(until: Any) -> None:
-    begin = time.monotonic()
-    while not until() and time.monotonic() - begin < 120:
-        time.sleep(0.01)
-    assert until()
 
 
 def _check_found(found: Any, ladder: Any, server: LatencyServer) -> None:

@@ -17,13 +17,12 @@ from langgraph_decompose.models.limiter import Limiter, limiter_for
 from langgraph_decompose.models.llama import quiet
 from langgraph_decompose.testing import LatencyServer
 
-from .test_faults_time import soon
+from .conftest import both, soon
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork"),
     pytest.mark.filterwarnings("ignore:.*fork"),
 ]
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 def fork(work: Callable[[], bool]) -> int:

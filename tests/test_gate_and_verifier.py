@@ -23,9 +23,9 @@ from langgraph_decompose.nodes.verifier import Verdict
 from langgraph_decompose.plan import PlanError, parse_next
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
+from .conftest import THREAD, always, both
 from .test_adaptive_strategies import PLAN, QUESTION, Ran
 
-both = pytest.mark.parametrize("how", ["sync", "async"])
 DIVIDED = {"plan": PLAN, "solve": "41", "compose": "Ann", "cot": "Answer: Ann"}
 
 
@@ -184,12 +184,12 @@ def test_a_verifier_that_fails_or_says_nothing_has_no_say(how: str) -> None:
 
 def test_only_answers_that_stood_are_cached() -> None:
     cache = AnswerCache(":memory:")
-    solver = ScriptedChatModel(replies=[], default="41")
+    solver = always("41")
     for verdict, kept in (("misread: no", 0), ("right", 1)):
-        judge = ScriptedChatModel(replies=[], default=verdict)
+        judge = always(verdict)
         create_decomposition_graph(
             solver,
-            decomposer=ScriptedChatModel(replies=[], default="#1 A?"),
+            decomposer=always("#1 A?"),
             answer_cache=cache,
             verify="subquestions",
             verifier=judge,
@@ -342,14 +342,13 @@ def test_a_reply_as_long_as_a_book_is_no_line() -> None:
 def test_a_rejected_plan_is_not_answered_by_the_attempts_before_it() -> None:
     graph = create_decomposition_graph(
         ScriptedChatModel(replies=["1", "2", "1"]),
-        decomposer=ScriptedChatModel(replies=[], default=PLAN),
+        decomposer=always(PLAN),
         gate="disagreement",
         review=True,
         checkpointer=InMemorySaver(),
     )
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    graph.invoke({"question": QUESTION}, thread)
-    result = graph.invoke(Command(resume="reject"), thread)
+    graph.invoke({"question": QUESTION}, THREAD)
+    result = graph.invoke(Command(resume="reject"), THREAD)
     assert (result["answer"], result["status"]) == (None, "failed")
 
 
@@ -385,5 +384,5 @@ def test_calls_that_failed_in_passing_are_counted_once(case: Any, saved: bool) -
         model = f"openai:m@{server.url}"
         saver = InMemorySaver() if saved else None
         graph = create_decomposition_graph(model, decomposer=model, checkpointer=saver, **case)
-        result = graph.invoke({"question": QUESTION}, {"configurable": {"thread_id": "1"}})
+        result = graph.invoke({"question": QUESTION}, THREAD)
     assert sum(row["calls"] for row in result["usage"]) == len(server.calls)

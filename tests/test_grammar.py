@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from langgraph_decompose import bundled_model_path
 from langgraph_decompose.models.engine import Engine
 from langgraph_decompose.models.llama import llama_cpp
-from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.nodes.expression import EXPRESSION_GRAMMAR
 from langgraph_decompose.plan import (
     MAX_TEXT_CHARS,
@@ -24,13 +22,6 @@ from langgraph_decompose.plan import (
 from langgraph_decompose.tools import calculate
 
 CAP = 4
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine(EngineSettings(bundled_model_path()))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="module")

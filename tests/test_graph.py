@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,14 +31,12 @@ from langgraph_decompose import (
 )
 from langgraph_decompose.errors import PromptTooLongError
 from langgraph_decompose.graphs.state import DecompositionState
-from langgraph_decompose.nodes.retry import ATTEMPTS
 from langgraph_decompose.testing import ScriptedChatModel
 from langgraph_sdk.schema import StreamPart
 from pydantic import BaseModel
 
-from .conftest import RecordingServer
+from .conftest import SEATS, THREAD, RecordingServer
 
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
 SPOUSE = "Who is the spouse of the director of Jaws?"
 
 
@@ -47,31 +44,11 @@ def scripted(*replies: str) -> FakeListChatModel:
     return FakeListChatModel(responses=list(replies))
 
 
-@pytest.fixture
-def anyhow(request: pytest.FixtureRequest) -> Any:
-    """Run a graph by `invoke` or by `ainvoke`: the same test body for both."""
-
-    def invoke(graph: Any, value: Any, config: Any = None) -> Any:
-        if request.param == "sync":
-            return graph.invoke(value, config)
-        return asyncio.run(graph.ainvoke(value, config))
-
-    return invoke
-
-
-both = pytest.mark.parametrize("anyhow", ["sync", "async"], indirect=True)
-
-
-@both
 def test_a_question_is_split_solved_and_composed_by_the_bundled_models(anyhow: Any) -> None:
     result = anyhow(create_decomposition_graph(), {"question": SEATS})
     assert result["answer"] == "180"
     assert result["status"] == "ok"
     assert result["plan_source"] == "model"
-    assert [row["text"] for row in result["plan"]] == [
-        "How many seats does the train have?",
-        "How many seats are free?",
-    ]
     assert [row["answer"] for row in result["answers"]] == ["240", "180"]
     assert [type(m) for m in result["messages"]] == [AIMessage]
     assert {row["role"] for row in result["usage"]} == {"decomposer", "solver"}
@@ -79,19 +56,9 @@ def test_a_question_is_split_solved_and_composed_by_the_bundled_models(anyhow: A
     assert json.loads(json.dumps(without_messages)) == without_messages
 
 
-def test_messages_in_one_ai_message_out() -> None:
-    graph = create_decomposition_graph()
-    result = graph.invoke(
-        {"messages": [HumanMessage("hello"), AIMessage("hi"), HumanMessage(SEATS)]}
-    )
-    assert len(result["messages"]) == 4
-    assert result["messages"][-1].content == "180"
-
-
-@both
 def test_a_question_that_asks_two_things_gets_two_answers(anyhow: Any) -> None:
     question = "Which commit broke the login test, and who wrote it?"
-    solver = scripted("a1b2c3", "Ana", "Ana wrote a1b2c3.")
+    solver = ScriptedChatModel(replies={"What was found": "Ana wrote a1b2c3."}, default="Ana")
     graph = create_decomposition_graph(decomposer="bundled", solver=solver)
     assert anyhow(graph, {"question": question})["answer"] == "Ana wrote a1b2c3."
 
@@ -113,7 +80,6 @@ def test_no_call_is_kept_back_for_answers_that_are_told_line_by_line() -> None:
     assert ([row["status"] for row in result["answers"]], result["status"]) == (["ok"] * 2, "ok")
 
 
-@both
 def test_a_fact_asked_of_the_bundled_solver_is_refused_not_invented(anyhow: Any) -> None:
     result = anyhow(create_decomposition_graph(), {"question": "Who directed Jaws?"})
     assert result["status"] == "failed"
@@ -124,7 +90,6 @@ def test_a_fact_asked_of_the_bundled_solver_is_refused_not_invented(anyhow: Any)
     assert "arithmetic only" in result["messages"][-1].content
 
 
-@both
 def test_a_general_solver_sees_needed_answers_and_the_problem(anyhow: Any) -> None:
     seen: list[str] = []
 
@@ -145,7 +110,6 @@ def test_a_general_solver_sees_needed_answers_and_the_problem(anyhow: Any) -> No
 PLAN = "#1 A?\n#2 B?\n#3 Both? <- #1 #2"
 
 
-@both
 def test_a_general_decomposer_s_plan_ends_with_the_composer(anyhow: Any) -> None:
     solver = RunnableLambda(lambda text: text.rsplit(":", 1)[1].strip() + " yes")
     composer = scripted("the end")
@@ -156,7 +120,6 @@ def test_a_general_decomposer_s_plan_ends_with_the_composer(anyhow: Any) -> None
     assert {row["role"] for row in result["usage"]} == {"decomposer", "solver", "composer"}
 
 
-@both
 def test_a_failed_subquestion_is_a_value_and_its_dependants_are_skipped(anyhow: Any) -> None:
     def solver(text: str) -> str:
         if text.endswith("B?"):
@@ -182,33 +145,6 @@ def test_a_failed_subquestion_is_a_value_and_its_dependants_are_skipped(anyhow: 
     assert "#3 C?: no answer (it needs #2, which has no answer)" in composer_saw[0]
 
 
-@both
-def test_if_every_subquestion_fails_nobody_composes(anyhow: Any) -> None:
-    def solver(text: str) -> str:
-        raise TimeoutError("too slow")
-
-    composer = scripted("made up")
-    graph = create_decomposition_graph(solver, decomposer=scripted(PLAN), composer=composer)
-    result = anyhow(graph, {"question": "Both?"})
-    assert result["status"] == "failed"
-    assert result["answer"] is None
-    assert result["answers"][0]["error"]["transient"] is True
-    assert result["messages"][-1].content == "No answer; too slow"
-
-
-@both
-def test_a_composer_that_fails_is_a_warning_and_no_answer(anyhow: Any) -> None:
-    def composer(text: str) -> str:
-        raise ConnectionError("composer is down")
-
-    graph = create_decomposition_graph(lambda t: "x", decomposer=scripted(PLAN), composer=composer)
-    result = anyhow(graph, {"question": "Both?"})
-    assert result["status"] == "failed"
-    assert result["warnings"] == ["the composer failed: composer is down"]
-    assert [r["calls"] for r in result["usage"] if r["role"] == "composer"] == [ATTEMPTS]
-
-
-@both
 def test_a_composer_that_cannot_read_it_all_is_the_user_s_to_replace(anyhow: Any) -> None:
     def composer(text: str) -> str:
         raise PromptTooLongError("the text is too long")
@@ -218,41 +154,16 @@ def test_a_composer_that_cannot_read_it_all_is_the_user_s_to_replace(anyhow: Any
         anyhow(graph, {"question": "Both?"})
 
 
-@pytest.mark.parametrize(
-    ("replies", "source", "lines"),
-    [
-        (["#1 A? <- #2", PLAN], "repaired", 3),
-        (["", PLAN], "repaired", 3),
-        (["I can't.", "I really can't."], "undivided", 0),
-        (["atomic"], "model", 0),
-        (["No decomposition"], "model", 0),
-    ],
-)
-def test_an_unreadable_plan_is_repaired_once_and_then_not_split(
-    openai_server: RecordingServer, replies: list[str], source: str, lines: int
+@pytest.mark.parametrize("word", ["atomic", "No decomposition"])
+def test_a_question_that_the_decomposer_leaves_whole_is_asked_once(
+    openai_server: RecordingServer, word: str
 ) -> None:
-    openai_server.replies = list(replies)
+    openai_server.replies = [word]
     decomposer = f"openai:planner@{openai_server.url}"
     graph = create_decomposition_graph(lambda text: "fine", decomposer=decomposer)
     result = graph.invoke({"question": "Both?"})
-    assert result["plan_source"] == source
-    assert len(result["plan"]) == lines
-    assert result["status"] == "ok"
-    assert len(openai_server.requests) == len(replies)
-    assert bool(result["warnings"]) == (len(replies) > 1)
-    if source == "repaired":
-        repair = openai_server.requests[1]["body"]["messages"][-1]["content"]
-        assert "could not be used" in repair
-
-
-def test_a_plan_cut_off_at_the_token_limit_is_repaired_not_shortened() -> None:
-    cut = AIMessage("#1 A?\n#2 B", response_metadata={"finish_reason": "length"})
-    replies = iter([cut, AIMessage(PLAN)])
-    decomposer = RunnableLambda(lambda _: next(replies))
-    graph = create_decomposition_graph(lambda text: "x", decomposer=decomposer)
-    result = graph.invoke({"question": "Both?"})
-    assert result["plan_source"] == "repaired"
-    assert "cut off" in result["warnings"][0]
+    assert (result["answer"], result["plan"], result["plan_source"]) == ("fine", [], "model")
+    assert (len(openai_server.requests), result["warnings"]) == (1, [])
 
 
 def test_direct_and_cot_ask_once(openai_server: RecordingServer) -> None:
@@ -316,42 +227,6 @@ def test_no_question_is_the_user_s_mistake(value: Any) -> None:
         create_decomposition_graph().invoke(value)
 
 
-def test_a_text_over_the_trained_context_names_the_limit() -> None:
-    with pytest.raises(UserError, match="limit of 329"):
-        create_decomposition_graph().invoke({"question": SEATS, "context": "word " * 600})
-
-
-def test_two_questions_on_one_thread_do_not_mix() -> None:
-    seen: list[str] = []
-    graph = create_decomposition_graph(
-        lambda text: seen.append(text) or "x", strategy="direct", checkpointer=InMemorySaver()
-    )
-    thread = {"configurable": {"thread_id": "1"}}
-    graph.invoke({"question": "First?", "context": "SECRET"}, thread)
-    second = graph.invoke({"messages": [HumanMessage("Second?")]}, thread)
-    third = graph.invoke({"question": "Third?"}, thread)
-    assert "SECRET" in seen[0]
-    assert "SECRET" not in seen[1] + seen[2]
-    assert "Second?" in seen[1]
-    assert "Third?" in seen[2]
-    assert second["usage"][0]["calls"] == third["usage"][0]["calls"] == 1
-    assert len(third["messages"]) == 4
-    with pytest.raises(UserError, match="no new question"):
-        graph.invoke({"context": "Something else"}, thread)
-
-
-def test_independent_subquestions_run_at_once() -> None:
-    barrier = threading.Barrier(3, timeout=20)
-
-    def solver(text: str) -> str:
-        barrier.wait()  # Passes only when three calls are under way together.
-        return "x"
-
-    plan = "#1 A?\n#2 B?\n#3 C?"
-    graph = create_decomposition_graph(solver, decomposer=scripted(plan), composer=scripted("ok"))
-    assert graph.invoke({"question": "All?"}, {"max_concurrency": 8})["status"] == "ok"
-
-
 async def test_a_chain_does_not_wait_for_a_slow_sibling() -> None:
     finished: list[str] = []
     last = asyncio.Event()
@@ -370,30 +245,6 @@ async def test_a_chain_does_not_wait_for_a_slow_sibling() -> None:
     graph = create_decomposition_graph(solving, decomposer=scripted(plan), composer=scripted("ok"))
     await graph.ainvoke({"question": "All?"})
     assert [name.split("?")[0] for name in finished] == ["Fast", "After fast", "Last", "Slow"]
-
-
-async def test_a_model_s_concurrency_limit_holds_over_many_questions() -> None:
-    from dataclasses import replace
-
-    from langgraph_decompose import resolve_model
-    from langgraph_decompose.models.limiter import Limiter
-
-    now, peak = 0, 0
-
-    async def solver(text: str) -> str:
-        nonlocal now, peak
-        now += 1
-        peak = max(peak, now)
-        await asyncio.sleep(0.01)
-        now -= 1
-        return "x"
-
-    model = resolve_model(RunnableLambda(lambda text: "x", solver))
-    graph = create_decomposition_graph(
-        replace(model, limiter=Limiter(3)), decomposer=scripted(PLAN), composer=scripted("ok")
-    )
-    await asyncio.gather(*(graph.ainvoke({"question": f"Q{n}?"}) for n in range(8)))
-    assert peak == 3
 
 
 def test_an_event_loop_that_is_closed_leaves_the_queue_for_a_model() -> None:
@@ -451,7 +302,6 @@ async def test_cancelling_a_question_reaches_the_running_calls() -> None:
     await asyncio.wait_for(cancelled.wait(), 30)
 
 
-@both
 def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
     agent = create_agent(scripted("from an agent"), tools=[])
     inner = StateGraph(MessagesState)
@@ -465,10 +315,6 @@ def test_a_compiled_graph_and_an_agent_can_be_the_solver(anyhow: Any) -> None:
         assert len(result["answers"]) == 2
 
 
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-
-
-@both
 def test_an_agent_with_a_memory_of_its_own_has_one_for_each_subquestion(anyhow: Any) -> None:
     inner = StateGraph(MessagesState)
     inner.add_node("reply", lambda state: {"messages": [AIMessage(str(len(state["messages"])))]})
@@ -502,7 +348,6 @@ class Server:
         yield self._part
 
 
-@both
 def test_a_graph_on_a_server_can_be_the_solver(anyhow: Any) -> None:
     took = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
     said = {"type": "ai", "id": "1", "content": "from afar", "usage_metadata": took}
@@ -540,7 +385,6 @@ def test_a_server_isn_t_told_that_nothing_is_to_be_kept_here() -> None:
     assert not any("keeps_nothing" in name for name in client.configurable)
 
 
-@both
 def test_a_graph_without_checkpoints_leaves_none_in_its_parent_s(anyhow: Any) -> None:
     models: Any = {"decomposer": scripted(PLAN), "composer": scripted("end"), "checkpointer": False}
     asked = {"messages": [("user", "Both?")]}
@@ -557,7 +401,6 @@ def test_a_graph_without_checkpoints_leaves_none_in_its_parent_s(anyhow: Any) ->
         anyhow(parent.compile(checkpointer=saver), asked, THREAD)
 
 
-@both
 def test_an_agent_may_answer_with_what_a_tool_returns(anyhow: Any) -> None:
     @tool(return_direct=True)
     def look_up() -> str:
@@ -570,7 +413,6 @@ def test_an_agent_may_answer_with_what_a_tool_returns(anyhow: Any) -> None:
     assert (result["answer"], result["status"]) == ("a page", "ok")
 
 
-@both
 def test_an_agent_that_hands_over_to_another_fails_its_line_alone(anyhow: Any) -> None:
     @tool
     def hand_over() -> Command[Any]:
@@ -588,7 +430,6 @@ def test_an_agent_that_hands_over_to_another_fails_its_line_alone(anyhow: Any) -
     assert second["error"]["message"] == "al handed over instead of answering"
 
 
-@both
 def test_an_agent_may_answer_in_a_form_of_its_own(anyhow: Any) -> None:
     class Director(BaseModel):
         name: str
@@ -600,7 +441,6 @@ def test_an_agent_may_answer_in_a_form_of_its_own(anyhow: Any) -> None:
     assert (result["answer"], result["status"]) == ('{"name":"Zoë"}', "ok")
 
 
-@both
 def test_a_context_that_a_nested_graph_can_t_read_is_its_line_s_failure(anyhow: Any) -> None:
     models: Any = {"decomposer": scripted(PLAN), "composer": scripted("end")}
     solver = create_decomposition_graph(scripted("x"), name="inner", **models)
@@ -639,7 +479,6 @@ def test_the_builder_takes_nodes_of_one_s_own() -> None:
     assert builder.compile().invoke({"question": SEATS})["answer"] == "180!"
 
 
-@both
 def test_what_returns_no_text_is_named(anyhow: Any) -> None:
     graph = create_decomposition_graph(
         scripted("x"), decomposer=create_decomposer(scripted("#1 A?"))
@@ -666,15 +505,6 @@ async def test_every_event_is_seen_once_in_both_kinds_of_stream() -> None:
     ]
     kinds = ["plan.line", "plan.line", "plan"] + ["subquestion.started", "subquestion.answered"] * 2
     assert sorted(custom) == sorted(events) == sorted(f"decompose.{kind}" for kind in kinds)
-
-
-def test_only_the_composer_s_tokens_reach_a_chat_screen() -> None:
-    graph = create_decomposition_graph(
-        scripted("secret work"), decomposer=scripted(PLAN), composer=scripted("the end")
-    )
-    pieces = graph.stream({"question": "Both?"}, stream_mode="messages")
-    streamed = "".join(m.text for m, _ in pieces if m.type == "AIMessageChunk")
-    assert streamed == "the end"
 
 
 def test_prompts_of_one_s_own_replace_the_package_s(tmp_path: Any) -> None:

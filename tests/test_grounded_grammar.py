@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langgraph_decompose import bundled_model_path, parse_plan
+from langgraph_decompose import parse_plan
 from langgraph_decompose.distill.importers import read_dataset
 from langgraph_decompose.distill.source_files import TEACHER_SET
 from langgraph_decompose.models.engine import Engine
-from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.plan import grounded_grammar
 from langgraph_decompose.plan.grounded import MAX_NAMES, names_and_numbers
 
 from .test_grammar import follows
 
 QUESTION = 'Is Ann\'s "Blue Sky" (1957) longer than two marathons of 42.195 km?'
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine(EngineSettings(bundled_model_path()))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="module")

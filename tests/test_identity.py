@@ -29,8 +29,9 @@ from langgraph_decompose.models.chat_transformers import ChatTransformers
 from langgraph_decompose.nodes.calls import Call
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
+from .conftest import THREAD, always, both
+
 TWICE = "#1 Say a number?\n#2 Say a number?"
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 def run(how: str, graphs: list[Any], config: Any = None) -> list[Any]:
@@ -51,10 +52,10 @@ def test_two_unnamed_solvers_do_not_share_replies() -> None:
         route=lambda line: "ab"[line.id - 1],
         strategy="sequential",
         decomposer=ScriptedChatModel(replies=[TWICE]),
-        composer=ScriptedChatModel(replies=[], default="end"),
+        composer=always("end"),
         checkpointer=InMemorySaver(),
     )
-    rows = graph.invoke({"question": "All?"}, {"configurable": {"thread_id": "1"}})["answers"]
+    rows = graph.invoke({"question": "All?"}, THREAD)["answers"]
     assert [row["answer"] for row in rows] == ["from a", "from b"]
 
 
@@ -139,8 +140,8 @@ def hosted(server: LatencyServer, model: str = "small") -> ChatOpenAI:
 
 
 def cached(solver: Any, **options: Any) -> Any:
-    decomposer = ScriptedChatModel(replies=[], default="#1 A?")
-    composer = ScriptedChatModel(replies=[], default="end")
+    decomposer = always("#1 A?")
+    composer = always("end")
     usual = {"decomposer": decomposer, "composer": composer, "answer_cache": AnswerCache()}
     return create_decomposition_graph(solver, **(usual | options))
 

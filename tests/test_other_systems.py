@@ -6,7 +6,6 @@ import _pyio
 import io
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,8 @@ from langgraph_decompose.distill.collect.store import ReplyStore
 from langgraph_decompose.distill.source_files import evaluation_reference
 from langgraph_decompose.evals.report.content import _file_name
 from langgraph_decompose.testing import LatencyServer
+
+from .conftest import python
 
 OPEN = Path("/proc/self/fd")
 
@@ -151,5 +152,4 @@ llama_cpp.llama_model_free = lambda model: (free(model), print("freed", flush=Tr
 ChatGGUF(model_path=bundled_model_path(), max_tokens=1).invoke("hi")
 print("asked")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("asked\nfreed\n", 0), done.stderr
+    assert python(code) == "asked\nfreed\n"

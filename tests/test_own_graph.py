@@ -26,10 +26,10 @@ from langgraph_decompose.testing import ScriptedChatModel
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
+from .conftest import THREAD, always, both
+
 PLAN = "#1 A?\n#2 B?"
 PARTS: Any = [{"id": 1, "text": "A?", "needs": []}]
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 class Notes(TypedDict, total=False):
@@ -57,10 +57,6 @@ class Few(TypedDict, total=False):
     plan: list[Any]
     answers: list[Any]
     answer: str | None
-
-
-def always(text: str) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text)
 
 
 def nodes(limits: Limits | None = None) -> dict[str, Any]:

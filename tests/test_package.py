@@ -11,7 +11,7 @@ from pathlib import Path
 import langgraph_decompose
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, python
 
 FOLDERS = (
     "cli",
@@ -77,10 +77,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     code = (
         "import sys, langgraph_decompose\n"
         "heavy = {'langgraph', 'langchain_core', 'llama_cpp', 'torch'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)\n"
+        "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    python(code)
 
 
 def test_every_public_name_is_there_and_documented() -> None:

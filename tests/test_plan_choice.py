@@ -17,7 +17,6 @@ from langgraph_decompose.distill.check.agreement import open_logits
 from langgraph_decompose.models.bundled import bundled_model_path
 from langgraph_decompose.models.engine import Engine, Generation
 from langgraph_decompose.models.plan_samples import generate_plan
-from langgraph_decompose.models.pool import EngineSettings
 from langgraph_decompose.models.sampling import Sampling
 from langgraph_decompose.plan import parse_plan, plan_grammar
 from langgraph_decompose.plan.choice import asking_sentence, ends_alike, plan_value
@@ -108,22 +107,21 @@ def ask(question: str) -> list[tuple[str, str]]:
 def test_of_several_plans_the_best_is_taken_and_all_their_tokens_are_counted(
     bundled: ChatGGUF,
 ) -> None:
-    """Questions whose likeliest plan may have a fault; for some of them a better one is drawn."""
-    options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 12}
+    """A first plan that is drawn hot may have a fault that others haven't."""
+    options: dict[str, Any] = {"grammar": plan_grammar(8), "no_repeat": 12, "temperature": 1.5}
     better = 0
-    for name in ("Ottilie", "Bram", "Ines", "Tomas"):
-        castle = f"the castle where {name} wrote the opera that opened in Graz in 1874"
-        question = f"Which river flows past {castle}?"
-        one = bundled.invoke(ask(question), **options)
-        eight = bundled.invoke(ask(question), plans=8, **options)
-        assert value(eight.text, question) >= value(one.text, question)
+    for seed in range(1, 6):
+        options["seed"] = seed
+        one = bundled.invoke(ask(BORN), **options)
+        eight = bundled.invoke(ask(BORN), plans=8, **options)
+        assert value(eight.text) >= value(one.text)
         assert eight.usage_metadata
         assert one.usage_metadata
         assert eight.usage_metadata["input_tokens"] == one.usage_metadata["input_tokens"]
         if eight.text != one.text:
-            better += value(eight.text, question) > value(one.text, question)
+            better += value(eight.text) > value(one.text)
             assert eight.usage_metadata["output_tokens"] > len(eight.text.split())
-            streamed = list(bundled.stream(ask(question), plans=8, **options))
+            streamed = list(bundled.stream(ask(BORN), plans=8, **options))
             assert "".join(piece.text for piece in streamed) == eight.text
     assert better
 
@@ -170,9 +168,8 @@ def test_a_number_that_makes_no_sense_is_refused(
 
 @pytest.mark.parametrize("grammar", [None, plan_grammar(2)], ids=["free", "by a grammar"])
 def test_a_scored_reply_is_as_likely_as_the_model_finds_it(
-    grammar: str | None, monkeypatch: pytest.MonkeyPatch
+    grammar: str | None, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine(EngineSettings(bundled_model_path()))
     scores: list[tuple[int, float]] = []
     score = engine.sampler.log_probability
 
@@ -185,11 +182,8 @@ def test_a_scored_reply_is_as_likely_as_the_model_finds_it(
     prompt = engine.chat_template(None).tokenize(messages)
     how = Sampling(grammar=grammar, temperature=0.7, seed=3, max_tokens=60, scored=True)
     ways: dict[str, Any] = {"emit": lambda _: None, "cancelled": threading.Event()}
-    try:
-        made = engine.generate(prompt, how, prefix_key="", **ways)
-        unscored = engine.generate(prompt, replace(how, scored=False), prefix_key="", **ways)
-    finally:
-        engine.close()
+    made = engine.generate(prompt, how, prefix_key="", **ways)
+    unscored = engine.generate(prompt, replace(how, scored=False), prefix_key="", **ways)
     assert len(scores) == made.output_tokens + (made.finish_reason == "stop")
     assert made.log_probability == pytest.approx(sum(value for _, value in scores))
     assert (unscored.text, unscored.log_probability) == (made.text, None)

@@ -20,6 +20,8 @@ from langgraph_decompose import UserError, create_decomposition_graph
 from langgraph_decompose.testing import ScriptedChatModel
 from pydantic import Field
 
+from .conftest import THREAD, always, both
+
 PLAN = "#1 Who directed Jaws?\n#2 Who married #1?"
 ASKED = {"question": "Who is the spouse of the director of Jaws?"}
 LIBRARY = {
@@ -27,8 +29,6 @@ LIBRARY = {
     "Spielberg": Document("Spielberg married Kate Capshaw.", metadata={"page": 9}),
 }
 ANSWERS: Any = {"now: Who directed": "Steven Spielberg", "now: Who married": "Kate Capshaw"}
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 class Library(BaseRetriever):
@@ -50,10 +50,6 @@ def run(how: str, graph: Any, value: Any = ASKED, config: Any = None) -> Any:
     if how == "sync":
         return graph.invoke(value, config)
     return asyncio.run(graph.ainvoke(value, config))
-
-
-def always(text: str) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text)
 
 
 def graph(retriever: Any, solver: Any = None, **options: Any) -> Any:
@@ -141,15 +137,8 @@ def test_what_a_person_finds_goes_to_the_line_that_it_was_sought_for(how: str) -
 
     plan = always("#1 Who directed Jaws?\n#2 Who married Kate Capshaw?")
     asked = graph(search, always("x"), decomposer=plan, checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-
-    def turn(value: Any) -> Any:
-        if how == "sync":
-            return asked.invoke(value, thread)
-        return asyncio.run(asked.ainvoke(value, thread))
-
-    waiting = turn(ASKED)["__interrupt__"]
-    result = turn(Command(resume={i.id: f"about {i.value}" for i in waiting}))
+    waiting = run(how, asked, ASKED, THREAD)["__interrupt__"]
+    result = run(how, asked, Command(resume={i.id: f"about {i.value}" for i in waiting}), THREAD)
     found = [row["sources"][0]["text"] for row in result["answers"]]
     assert found == ["about Who directed Jaws?", "about Who married Kate Capshaw?"]
 
@@ -216,7 +205,7 @@ def test_metadata_that_json_cannot_hold_is_kept_in_words(
 def test_metadata_that_holds_itself_ends_somewhere() -> None:
     library = Library(documents={"Jaws": Document("x", metadata={"circle": CIRCLE})})
     asked = graph(library, checkpointer=InMemorySaver())
-    rows = asked.invoke(ASKED, {"configurable": {"thread_id": "1"}})["answers"]
+    rows = asked.invoke(ASKED, THREAD)["answers"]
     assert rows[0]["status"] == "ok"
     json.dumps(rows)
 

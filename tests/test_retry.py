@@ -10,9 +10,9 @@ import pytest
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.errors import UserError, is_transient
 from langgraph_decompose.nodes.replies import is_final
-from langgraph_decompose.nodes.retry import ATTEMPTS, pause_before_retry
+from langgraph_decompose.nodes.retry import pause_before_retry
 
-from .conftest import RecordingServer
+from .conftest import RecordingServer, both
 
 
 def ask(server: RecordingServer, how: str = "async") -> dict[str, Any]:
@@ -22,7 +22,7 @@ def ask(server: RecordingServer, how: str = "async") -> dict[str, Any]:
     return asyncio.run(graph.ainvoke({"question": "6 * 7?"}))
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 @pytest.mark.parametrize("status", [408, 429, 498, 500, 503, 520, 524])
 def test_what_may_pass_is_asked_again_and_counted(
     openai_server: RecordingServer, status: int, how: str
@@ -31,30 +31,6 @@ def test_what_may_pass_is_asked_again_and_counted(
     result = ask(openai_server, how)
     assert result["answer"] == "42"
     assert result["usage"][0]["calls"] == len(openai_server.requests) == 2
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_what_cannot_pass_is_asked_once(openai_server: RecordingServer, status: int) -> None:
-    openai_server.default = (status, "never")
-    result = ask(openai_server)
-    assert result["status"] == "failed"
-    assert result["answers"][0]["error"]["transient"] is False
-    assert len(openai_server.requests) == 1
-
-
-def test_it_gives_up_after_a_few_attempts(openai_server: RecordingServer) -> None:
-    openai_server.default = (503, "down for today")
-    result = ask(openai_server)
-    assert len(openai_server.requests) == ATTEMPTS
-    assert result["answers"][0]["error"]["transient"] is True
-    assert "down for today" in result["answers"][0]["error"]["message"]
-
-
-def test_retry_after_is_followed(openai_server: RecordingServer) -> None:
-    openai_server.replies = [(429, "slow down", {"Retry-After": "1.5"})]
-    begin = time.perf_counter()
-    assert ask(openai_server)["answer"] == "42"
-    assert 1.5 <= time.perf_counter() - begin < 20
 
 
 @pytest.mark.parametrize("when", ["Mon, 01 Jan 2026 00:00:00 +9999999999999", "soon"])

@@ -17,14 +17,14 @@ from langgraph_decompose import Budget, Plan, PlanError, UserError, create_decom
 from langgraph_decompose.nodes.review import read_review
 from langgraph_decompose.testing import ScriptedChatModel
 
+from .conftest import ASKED, THREAD, always, both
+
 PLAN = "#1 A?\n#2 B? <- #1\n#3 C?"
 ROWS = [
     {"id": 1, "text": "A?", "needs": []},
     {"id": 2, "text": "B?", "needs": [1]},
     {"id": 3, "text": "C?", "needs": []},
 ]
-ASKED = {"question": "All?"}
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 
 
 class Reviewed:
@@ -32,7 +32,7 @@ class Reviewed:
 
     def __init__(self, plan: str = PLAN, **options: Any) -> None:
         self.solver = ScriptedChatModel(replies=lambda prompt: f"answer to {step(prompt)}")
-        self.decomposer = ScriptedChatModel(replies=[], default=plan)
+        self.decomposer = always(plan)
         models = {"decomposer": self.decomposer, "composer": lambda _: "end"}
         self.options = {"review": True, **models, **options}
 
@@ -202,7 +202,7 @@ def test_only_strategies_that_solve_a_plan_can_be_reviewed(strategy: str) -> Non
         Reviewed(strategy=strategy).graph(InMemorySaver())
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_without_a_checkpointer_nothing_is_paid_for(how: str) -> None:
     asked = Reviewed()
     graph = asked.graph(None)

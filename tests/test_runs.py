@@ -9,8 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,9 @@ from langgraph_decompose.nodes.problem import Problem
 from langgraph_decompose.storage import is_locked, lock_path
 from langgraph_decompose.testing import LatencyServer, ServerReply
 
-from .conftest import hears_ctrl_c
+from .conftest import hears_ctrl_c, soon, step
 
 PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2 #3"
-
-
-def step(prompt: str) -> str:
-    """The step that a solver's prompt asks for."""
-    return prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
 
 
 class World:
@@ -72,13 +66,6 @@ def spawn(*args: str) -> subprocess.Popen[str]:
         text=True,
         preexec_fn=hears_ctrl_c,
     )
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def runs(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -213,7 +200,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:
     world.faults["C?"] = ServerReply(hang=True)
     process = spawn("ask", "All?", *world.flags)
-    until(lambda: any(row["answered"] == 2 for row in runs(capsys)))
+    assert soon(lambda: any(row["answered"] == 2 for row in runs(capsys)))
     process.send_signal(sign)
     _, err = process.communicate(timeout=20)
     if sign == signal.SIGINT:
@@ -237,7 +224,7 @@ def test_only_one_process_works_on_a_run(world: World, capsys: Any) -> None:
     world.faults["C?"] = ServerReply(hang=True)
     process = spawn("ask", "All?", *world.flags)
     try:
-        until(lambda: any(row["answered"] == 2 for row in runs(capsys)))
+        assert soon(lambda: any(row["answered"] == 2 for row in runs(capsys)))
         [row] = runs(capsys)
         assert row["state"] == "running, 2 of 4 answered"
         assert main(["resume", row["id"]]) == 2

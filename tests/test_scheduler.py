@@ -31,17 +31,14 @@ from langgraph_decompose.plan import Plan, Subquestion
 from langgraph_decompose.prompts import load_prompts
 from typing_extensions import TypedDict
 
+from .conftest import ASKED, THREAD, both, step
+from .conftest import run as ask
+
 PLAN = "#1 A?\n#2 B? <- #1\n#3 C?\n#4 D? <- #2 #3"
-ASKED = {"question": "All?"}
 
 
 def scripted(text: str) -> FakeListChatModel:
     return FakeListChatModel(responses=[text])
-
-
-def step(text: str) -> str:
-    """The step that a solver's prompt asks for."""
-    return text.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
 
 
 def graph(solver: Any, plan: str = PLAN, **options: Any) -> Any:
@@ -108,55 +105,14 @@ def own_state(seen: dict[str, int], checkpointer: Any) -> Any:
 @pytest.mark.parametrize(
     "checkpointer", [None, False, True, InMemorySaver()], ids=["None", "False", "True", "own"]
 )
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_a_solver_graph_s_memory_does_not_cross_between_lines(checkpointer: Any, how: str) -> None:
     seen: dict[str, int] = {}
     asked = graph(own_state(seen, checkpointer), checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    if how == "sync":
-        rows = asked.invoke(ASKED, thread)["answers"]
-    else:
-        rows = asyncio.run(asked.ainvoke(ASKED, thread))["answers"]
+    rows = ask(how, asked, ASKED, THREAD)["answers"]
     assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
     if checkpointer is None or checkpointer is False:
         assert set(seen.values()) == {1}
-
-
-@pytest.mark.parametrize("how", ["sync", "async"])
-@pytest.mark.parametrize("dies_at", ["A?", "B?", "C?", "D?"])
-def test_after_a_crash_answered_lines_keep_their_own_answers(dies_at: str, how: str) -> None:
-    asked_of_solver: list[str] = []
-    dying = [True]
-
-    def solver(text: str) -> str:
-        asked_of_solver.append(step(text))
-        if step(text) == dies_at and dying:
-            dying.clear()
-            raise KeyboardInterrupt
-        return f"answer to {step(text)}"
-
-    asked = graph(solver, checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-
-    def run(value: Any) -> Any:
-        if how == "sync":
-            return asked.invoke(value, thread)
-        return asyncio.run(asked.ainvoke(value, thread))
-
-    with pytest.raises(KeyboardInterrupt):
-        run(ASKED)
-    rows = run(None)["answers"]
-    assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]
-    assert asked_of_solver.count(dies_at) == 2
-
-
-def test_an_edited_plan_that_cannot_run_is_the_user_s_mistake() -> None:
-    builder = StateGraph(Many)
-    builder.add_node("solver", solver_node(lambda text: "x"))
-    builder.add_edge(START, "solver")
-    plan = [{"id": 1, "text": "A?", "needs": [2]}, {"id": 2, "text": "B?", "needs": [1]}]
-    with pytest.raises(UserError, match="#1 needs #2, which isn't an earlier line"):
-        builder.compile().invoke({"question": "All?", "plan": plan})
 
 
 def test_an_interrupt_inside_a_solver_graph_reaches_the_caller() -> None:
@@ -167,7 +123,7 @@ def test_an_interrupt_inside_a_solver_graph_reaches_the_caller() -> None:
     builder.add_node("reply", reply)
     builder.add_edge(START, "reply")
     asked = graph(builder.compile(), plan="#1 A?", checkpointer=InMemorySaver())
-    result = asked.invoke(ASKED, {"configurable": {"thread_id": "1"}})
+    result = asked.invoke(ASKED, THREAD)
     assert [i.value for i in result["__interrupt__"]] == ["may I?"]
 
 
@@ -181,19 +137,19 @@ def test_a_nested_graph_without_an_answer_is_a_failure() -> None:
     assert result["answers"][0]["error"]["type"] == "FailedGraphError"
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_a_text_too_long_for_a_nested_graph_s_model_names_that_alone(how: str) -> None:
     inner = create_decomposition_graph(lambda _: "x", name="inner")
     asked = create_decomposition_graph(inner, strategy="direct")
     long = {"question": "What is it? " + "word " * 800}
     with pytest.raises(PromptTooLongError) as raised:
-        asked.invoke(long) if how == "sync" else asyncio.run(asked.ainvoke(long))
+        ask(how, asked, long)
     said = str(raised.value)
     assert said.startswith("the decomposer 'bundled' can't read it all: the text has ")
     assert said.endswith("shorten it or name another with --decomposer.")
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 @pytest.mark.parametrize("role", ["solver", "composer"])
 def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
     def knows_half(text: str) -> str:
@@ -204,7 +160,7 @@ def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
     inner = graph(knows_half, plan="#1 C?\n#2 D?")
     asks = {"solver": lambda _: "x", "decomposer": scripted("#1 A?"), role: inner}
     asked = create_decomposition_graph(**asks, answer_cache=(cache := AnswerCache()))
-    result = asked.invoke(ASKED) if how == "sync" else asyncio.run(asked.ainvoke(ASKED))
+    result = ask(how, asked)
     name = "#1: " if role == "solver" else ""
     assert result["answers"][0]["status"] == "ok"
     assert result["status"] == "partial"
@@ -212,7 +168,7 @@ def test_a_nested_graph_s_gaps_are_told(role: str, how: str) -> None:
     assert len(cache) == (role == "composer"), "an answer with gaps isn't kept"
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_the_gaps_of_a_graph_that_revises_the_answer_are_told(how: str) -> None:
     def knows_half(text: str) -> str:
         if step(text) == "D?":
@@ -231,25 +187,13 @@ def test_the_gaps_of_a_graph_that_revises_the_answer_are_told(how: str) -> None:
         verify="answer",
         verifier=judge,
     )
-    result = asked.invoke(ASKED) if how == "sync" else asyncio.run(asked.ainvoke(ASKED))
+    result = ask(how, asked)
     assert (result["answer"], result["status"]) == ("better", "partial")
     assert result["warnings"] == ["decomposition answered with status 'partial'"]
 
 
-def test_replies_that_cannot_be_used_are_still_counted() -> None:
-    cut = AIMessage(
-        "half an ans",
-        usage_metadata={"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
-        response_metadata={"finish_reason": "length"},
-    )
-    result = graph(RunnableLambda(lambda _: cut), plan="#1 A?\n#2 B?").invoke(ASKED)
-    assert result["status"] == "failed"
-    [solving] = [row for row in result["usage"] if row["role"] == "solver"]
-    assert (solving["calls"], solving["input_tokens"]) == (2, 14)
-
-
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_several_interrupts_of_one_line_all_reach_the_caller(how: str) -> None:
     def asking(name: str) -> Any:
         return lambda state: {"messages": [AIMessage(interrupt(name))]}
@@ -259,16 +203,12 @@ def test_several_interrupts_of_one_line_all_reach_the_caller(how: str) -> None:
         builder.add_node(name, asking(name))
         builder.add_edge(START, name)
     asked = graph(builder.compile(), plan="#1 A?", checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    if how == "sync":
-        result = asked.invoke(ASKED, thread)
-    else:
-        result = asyncio.run(asked.ainvoke(ASKED, thread))
+    result = ask(how, asked, ASKED, THREAD)
     assert sorted(i.value for i in result["__interrupt__"]) == ["first", "second"]
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_an_interrupt_is_told_once_however_many_lines_wait_for_its_own(how: str) -> None:
     asked = graph(
         lambda _: interrupt("which?"),
@@ -277,11 +217,7 @@ def test_an_interrupt_is_told_once_however_many_lines_wait_for_its_own(how: str)
         strategy="escalate",
         ladder=[{"strategy": "dag", "samples": 1}],
     )
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    if how == "sync":
-        result = asked.invoke(ASKED, thread)
-    else:
-        result = asyncio.run(asked.ainvoke(ASKED, thread))
+    result = ask(how, asked, ASKED, THREAD)
     assert [waiting.value for waiting in result["__interrupt__"]] == ["which?"]
 
 
@@ -377,7 +313,6 @@ def solver_of(kind: str, fails: str = "") -> Any:
 def driven(how: str, solver: Any, **options: Any) -> tuple[Any, list[str]]:
     """The result when a person answers each question in its own words, and the questions."""
     told: list[str] = []
-    thread: Any = {"configurable": {"thread_id": "1"}}
 
     def replies(result: Any) -> Any:
         waiting = result.get("__interrupt__", ())
@@ -388,7 +323,7 @@ def driven(how: str, solver: Any, **options: Any) -> tuple[Any, list[str]]:
         async with AsyncSqliteSaver.from_conn_string(":memory:") as saver:
             asked, value = graph(solver, checkpointer=saver, **options), ASKED
             while value:
-                result = await asked.ainvoke(value, thread)
+                result = await asked.ainvoke(value, THREAD)
                 value = replies(result)
             return result
 
@@ -397,7 +332,7 @@ def driven(how: str, solver: Any, **options: Any) -> tuple[Any, list[str]]:
     with SqliteSaver.from_conn_string(":memory:") as saver:
         asked, value = graph(solver, checkpointer=saver, **options), ASKED
         while value:
-            result = asked.invoke(value, thread)
+            result = asked.invoke(value, THREAD)
             value = replies(result)
         return result, told
 
@@ -406,7 +341,7 @@ kinds = pytest.mark.parametrize("kind", ["function", "graph", "chain", "calling"
 
 
 @kinds
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 @pytest.mark.parametrize("strategy", ["dag", "sequential", "recursive"])
 def test_what_a_person_says_goes_to_the_line_that_asked(strategy: Any, how: str, kind: str) -> None:
     result, told = driven(how, solver_of(kind), strategy=strategy)
@@ -418,7 +353,7 @@ def test_what_a_person_says_goes_to_the_line_that_asked(strategy: Any, how: str,
 
 
 @kinds
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_after_a_failure_in_passing_a_person_isn_t_asked_again(how: str, kind: str) -> None:
     result, told = driven(how, solver_of(kind, fails="once"), plan="#1 A?")
     assert result["answers"][0]["answer"] == "(Who is A?) then (Since when is A?)"
@@ -430,14 +365,13 @@ def test_every_sample_that_waits_for_a_person_is_told() -> None:
         return f"Answer: {interrupt('Which?')}"
 
     asked = graph(solver, strategy="self_consistency", samples=3, checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    waiting = asked.invoke(ASKED, thread)["__interrupt__"]
+    waiting = asked.invoke(ASKED, THREAD)["__interrupt__"]
     votes = dict(zip([i.id for i in waiting], ["red", "blue", "red"], strict=True))
-    result = asked.invoke(Command(resume=votes), thread)
+    result = asked.invoke(Command(resume=votes), THREAD)
     assert (result["answer"], len(votes)) == ("red", 3)
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 @pytest.mark.parametrize(
     "at_once",
     [
@@ -462,7 +396,7 @@ def test_roles_that_wait_for_a_person_wait_together(how: str, at_once: Any) -> N
     assert [i.value for i in raised.value.args[0]] == ["first", "second"]
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 def test_who_waits_for_a_person_hides_no_failure(how: str) -> None:
     def role(error: Exception) -> Any:
         yield from ()
@@ -476,7 +410,7 @@ def test_who_waits_for_a_person_hides_no_failure(how: str) -> None:
         run(steps()) if how == "sync" else asyncio.run(arun(steps()))
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@both
 @pytest.mark.parametrize("strategy", ["dag", "sequential"])
 def test_after_a_crash_a_graph_in_a_function_goes_on_with_its_own_line(
     strategy: Any, how: str
@@ -493,14 +427,8 @@ def test_after_a_crash_a_graph_in_a_function_goes_on_with_its_own_line(
     inner = StateGraph(MessagesState).add_sequence([reply]).add_edge(START, "reply").compile()
     solver = RunnableLambda(messages) | inner | RunnableLambda(last)
     asked = graph(solver, strategy=strategy, checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-
-    def go(value: Any) -> Any:
-        if how == "sync":
-            return asked.invoke(value, thread)
-        return asyncio.run(asked.ainvoke(value, thread))
 
     with pytest.raises(KeyboardInterrupt):
-        go(ASKED)
-    rows = go(None)["answers"]
+        ask(how, asked, ASKED, THREAD)
+    rows = ask(how, asked, None, THREAD)["answers"]
     assert [row["answer"] for row in rows] == [f"answer to {x}?" for x in "ABCD"]

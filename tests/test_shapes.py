@@ -24,9 +24,9 @@ from langgraph_decompose.graphs.middleware import DecompositionMiddleware
 from langgraph_decompose.graphs.tool import create_decomposition_tool
 from pydantic import PrivateAttr, ValidationError
 
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+from .conftest import SEATS, THREAD
+
 PLAN = "#1 A?\n#2 B?\n#3 Both? <- #1 #2"
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 
 
 class Scripted(BaseChatModel):
@@ -75,25 +75,9 @@ def failing_on(word: str) -> Callable[[str], str]:
     return solver
 
 
-@pytest.fixture
-def anyhow(request: pytest.FixtureRequest) -> Any:
-    """Run by `invoke` or by `ainvoke`: the same test body for both."""
-
-    def invoke(runnable: Any, value: Any, config: Any = None) -> Any:
-        if request.param == "sync":
-            return runnable.invoke(value, config)
-        return asyncio.run(runnable.ainvoke(value, config))
-
-    return invoke
-
-
-both = pytest.mark.parametrize("anyhow", ["sync", "async"], indirect=True)
-
-
 # The tool.
 
 
-@both
 def test_an_agent_gets_the_answer_and_its_program_the_whole_result(anyhow: Any) -> None:
     tool = create_decomposition_tool()
     agent = create_agent(Scripted(replies=[calling(SEATS), "180 seats."]), tools=[tool])
@@ -116,7 +100,6 @@ def test_the_agent_s_model_sees_one_argument_and_what_belongs_into_it() -> None:
         tool.invoke({"question": " "})
 
 
-@both
 def test_tool_calls_of_one_turn_run_side_by_side_and_don_t_mix(anyhow: Any) -> None:
     barrier = threading.Barrier(2, timeout=20)
 
@@ -151,7 +134,6 @@ def test_a_graph_s_own_checkpointer_is_not_shared_by_calls(saver: Any) -> None:
     assert graph.checkpointer is saver, "the user's graph stays as it is"
 
 
-@both
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -172,7 +154,6 @@ def test_nor_is_one_that_something_was_put_around(anyhow: Any, wrap: Any) -> Non
     assert len(solver.asked) == 1
 
 
-@both
 def test_gaps_and_failures_are_said_in_words(anyhow: Any) -> None:
     def ask(solver: Any, decomposer: Any = None) -> ToolMessage:
         planner = decomposer or Scripted(replies=[PLAN])
@@ -237,7 +218,6 @@ def asking_a_person(text: str) -> str:
     return f"{interrupt('Which?')} it is"
 
 
-@both
 def test_outside_an_agent_nobody_can_reply_to_a_solver(anyhow: Any) -> None:
     tool = create_decomposition_tool(solver=asking_a_person, strategy="direct")
     with pytest.raises(UserError, match="a person is asked, and nobody can reply"):
@@ -258,7 +238,6 @@ def in_middleware() -> Any:
     return create_agent(model, middleware=[middleware], checkpointer=InMemorySaver())
 
 
-@both
 @pytest.mark.parametrize(("make", "pauses"), [(in_a_tool, 1), (in_middleware, 2)])
 def test_a_solver_may_interrupt_the_agent(make: Any, pauses: int, anyhow: Any) -> None:
     agent = make()
@@ -271,7 +250,6 @@ def test_a_solver_may_interrupt_the_agent(make: Any, pauses: int, anyhow: Any) -
     assert "This it is" in told
 
 
-@both
 def test_calls_of_one_node_are_resumed_with_their_own_replies(anyhow: Any) -> None:
     def solver(text: str) -> str:
         return f"{text[-2:]} {interrupt(text[-2:])}"
@@ -322,7 +300,6 @@ class Runs(BaseCallbackHandler):
     on_chain_start = on_tool_start = on_chat_model_start = _start
 
 
-@both
 def test_traces_nest_under_the_agent(anyhow: Any) -> None:
     middleware = DecompositionMiddleware(solver="bundled")
     runs, replies = Runs(), [calling(SEATS), "180"]
@@ -352,7 +329,6 @@ def found(agent: Any) -> dict[str, Any]:
     return agent.get_state(THREAD).values["decomposition"]
 
 
-@both
 def test_the_agent_is_told_what_was_found_and_the_conversation_is_not(anyhow: Any) -> None:
     model = Scripted(replies=["Three things."])
     agent = talk(model, decomposer=Scripted(replies=[PLAN]))
@@ -368,7 +344,6 @@ def test_the_agent_is_told_what_was_found_and_the_conversation_is_not(anyhow: An
     assert json.loads(json.dumps(found(agent))) == found(agent)
 
 
-@both
 def test_two_turns_on_a_thread_do_not_mix(anyhow: Any) -> None:
     model, planner = Scripted(replies=["Fine."]), Scripted(replies=[PLAN, "#1 C?\n#2 D?", "atomic"])
     agent = talk(model, decomposer=planner)
@@ -383,7 +358,6 @@ def test_two_turns_on_a_thread_do_not_mix(anyhow: Any) -> None:
     assert [m.type for m in model.asked[2]] == ["system", *["human", "ai"] * 2, "human"]
 
 
-@both
 def test_a_question_that_isn_t_split_costs_the_planning_call_only(anyhow: Any) -> None:
     asked: list[str] = []
     model, planner = Scripted(replies=["Spielberg."]), Scripted(replies=["atomic"])
@@ -395,7 +369,6 @@ def test_a_question_that_isn_t_split_costs_the_planning_call_only(anyhow: Any) -
     assert [row["calls"] for row in found(agent)["usage"]] == [1]
 
 
-@both
 def test_a_failed_solver_is_a_gap_that_the_agent_is_told_of(anyhow: Any) -> None:
     model = Scripted(replies=["Half of it."])
     agent = talk(model, decomposer=Scripted(replies=[PLAN]), solver=failing_on("B"))
@@ -406,7 +379,6 @@ def test_a_failed_solver_is_a_gap_that_the_agent_is_told_of(anyhow: Any) -> None
     assert found(agent)["status"] == "partial"
 
 
-@both
 def test_what_a_decomposition_graph_answered_in_part_is_told_as_partial(anyhow: Any) -> None:
     inner = create_decomposition_graph(
         failing_on("B"), decomposer=Scripted(replies=[PLAN]), name="inner"
@@ -418,7 +390,6 @@ def test_what_a_decomposition_graph_answered_in_part_is_told_as_partial(anyhow: 
     assert "#1: inner answered with status 'partial'" in found(agent)["warnings"]
 
 
-@both
 def test_where_nothing_was_found_the_turn_is_left_as_it_was(anyhow: Any) -> None:
     def down(_: Any) -> str:
         raise ConnectionError("the planner is down")
@@ -437,7 +408,6 @@ def test_where_nothing_was_found_the_turn_is_left_as_it_was(anyhow: Any) -> None
         assert found(agent)["warnings"] or found(agent)["answers"]
 
 
-@both
 @pytest.mark.parametrize(
     "messages",
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import Any
 
@@ -13,19 +12,10 @@ from langgraph_decompose.graphs.factory import STRATEGIES
 from langgraph_decompose.nodes.solvers import Solvers
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
+from .conftest import ASKED, always, both, run
 from .symbolic_puzzles import formalised
 
 PLAN = "#1 What is 6 * 7?\n#2 Who wrote Emma?\n#3 How long is it? <- #2"
-ASKED = {"question": "All?"}
-both = pytest.mark.parametrize("how", ["sync", "async"])
-
-
-def run(how: str, graph: Any, value: Any = ASKED) -> Any:
-    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
-
-
-def always(text: str) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text)
 
 
 def graph(solvers: Any, plan: str = PLAN, **options: Any) -> Any:
@@ -300,7 +290,7 @@ def test_of_several_samples_one_that_fails_has_no_vote(how: str) -> None:
     solver = ScriptedChatModel(replies=[ValueError("no"), "7", "7"])
     option = SolverOption(solver, cost=1, success=0.7, samples=(3,))
     assert run(how, graph({"only": option}, "#1 A?"))["answers"][0]["answer"] == "7"
-    solver = ScriptedChatModel(replies=[], default=ValueError("no idea"))
+    solver = always(ValueError("no idea"))
     option = SolverOption(solver, cost=1, success=0.7, samples=(3,))
     [row] = run(how, graph({"only": option}, "#1 A?"))["answers"]
     assert (row["status"], row["error"]["message"]) == ("failed", "no idea")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -11,23 +10,9 @@ from langgraph_decompose.nodes.attempts import agreement, voters
 from langgraph_decompose.nodes.voting import majority, normalise
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
 
-ASKED = {"question": "All?"}
-SEATS = "A train has 6 cars with 40 seats each. 60 seats are taken. How many seats are free?"
+from .conftest import ASKED, SEATS, always, both, run, step
+
 PEARS = "Ana has 4 bags with 6 pears each. How many pears does Ana have?"
-both = pytest.mark.parametrize("how", ["sync", "async"])
-
-
-def run(how: str, graph: Any, value: Any = ASKED) -> Any:
-    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
-
-
-def always(text: str, **options: Any) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text, **options)
-
-
-def step(prompt: str) -> str:
-    """The step that a solver's prompt asks for."""
-    return prompt.rsplit("Step to answer now: ", 1)[1].split("\n")[0]
 
 
 def planned(solver: Any, plan: str, strategy: Any = "sequential") -> Any:
@@ -201,7 +186,8 @@ def test_an_answer_is_found_also_where_it_is_not_the_last_line(reply: str) -> No
             always(reply), decomposer=always("#1 A?\n#2 B? <- #1"), strategy=strategy
         )
         assert "42" in graph.invoke(ASKED)["answer"]
-    assert run("async", sampled(drawn(reply, "Answer: 42", "Answer: 7"), 3))["answer"]
+    voted = run("async", sampled(drawn(reply, "Answer: 42", "Answer: 7"), 3))
+    assert "42" in voted["answer"]
 
 
 @pytest.mark.parametrize(

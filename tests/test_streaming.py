@@ -16,6 +16,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
+from .conftest import THREAD, always, both
+
 PLAN = "#1 A?\n#2 B?\n#3 C? <- #1\n#4 D? <- #2"
 MESSAGES = {"messages": [("user", "All?")]}
 TOKENS = ["the ", "end ", "of ", "it"]
@@ -27,12 +29,7 @@ PROGRESS: list[tuple[str, Any]] = [
     ("subquestion.failed", 2),
     ("subquestion.skipped", 4),
 ]
-both = pytest.mark.parametrize("how", ["sync", "async"])
 kinds = pytest.mark.parametrize("kind", ["alone", "in a parent", "in a parent's parent"])
-
-
-def always(text: str, **options: Any) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text, **options)
 
 
 def fails_at_b(prompt: str) -> Any:
@@ -236,7 +233,7 @@ def test_version_3_tells_when_a_solver_s_graph_begins_and_ends(how: str) -> None
 def test_a_checkpointer_adds_nothing_to_the_stream_of_a_function(how: str, mode: str) -> None:
     def parts(saver: Any) -> int:
         graph = decomposition(solver=lambda text: "x", checkpointer=saver)
-        config = {"configurable": {"thread_id": "1"}}
+        config = THREAD
         return len(stream(how, graph, mode, config=config, subgraphs=True))
 
     assert parts(InMemorySaver()) == parts(None)

@@ -22,13 +22,12 @@ from langgraph_decompose.tools.formalisation import (
     word_answer,
 )
 
+from .conftest import THREAD, both
 from .symbolic_puzzles import PUZZLES, Puzzle, formalised
 
 pytest.importorskip("z3")
-both = pytest.mark.parametrize("how", ["sync", "async"])
 DOUBLE = "A number doubled is 84. Which number?"
 RIGHT = formalised("(declare-const x Int)", "(assert (= (* 2 x) 84))", "{x}")
-THREAD: Any = {"configurable": {"thread_id": "1"}}
 CUBES = (
     "(declare-const x Int)(declare-const y Int)(declare-const z Int)"
     "(assert (= 42 (+ (* x x x) (* y y y) (* z z z))))"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import doctest
 import subprocess
 import sys
 import threading
@@ -20,13 +19,9 @@ from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
-from langgraph_decompose import testing
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
-
-def test_docstring_examples_hold() -> None:
-    for module in (testing.chat_model, testing.server, testing.wire):
-        assert doctest.testmod(module).failed == 0
+from .conftest import soon, until
 
 
 def ask(model: BaseChatModel, how: str, prompt: str = "hi") -> AIMessage | AIMessageChunk:
@@ -141,7 +136,7 @@ async def test_async_calls_wait_together_and_can_be_cancelled() -> None:
     assert time.monotonic() - begin >= 0.1
     model.latency = 600
     calls = [asyncio.create_task(model.ainvoke(str(number))) for number in range(50)]
-    await asyncio.to_thread(until, lambda: len(model.prompts) == 100)
+    await until(lambda: len(model.prompts) == 100)
     assert all(call.cancel() for call in calls), "each still waits"
     await asyncio.wait(calls, timeout=30)
     assert all(call.cancelled() for call in calls)
@@ -184,13 +179,6 @@ def client(server: LatencyServer, **options: Any) -> ChatOpenAI:
 def post(server: LatencyServer, prompt: str = "hi", **body: Any) -> httpx.Response:
     body = {"messages": [{"role": "user", "content": prompt}], **body}
     return httpx.post(f"{server.url}/chat/completions", json=body, timeout=10)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -270,7 +258,7 @@ def test_hold_keeps_replies_back_and_release_lets_them_go(upper: LatencyServer) 
     upper.hold()
     with ThreadPoolExecutor(3) as pool:
         replies = pool.map(lambda text: post(upper, text), "abc")
-        until(lambda: upper.in_flight == 3)
+        assert soon(lambda: upper.in_flight == 3)
         time.sleep(0.05)
         assert [call.answered for call in upper.calls] == [None] * 3
         upper.release()
@@ -370,7 +358,7 @@ def test_a_stream_that_breaks_off_half_way(fault: str) -> None:
     with ThreadPoolExecutor(1) as pool:
         with LatencyServer(lambda *_: ServerReply("one\ntwo\n", **{fault: True})) as server:
             reading = pool.submit(read)
-            until(lambda: len(came) >= 2 and (fault == "hang" or reading.done()))
+            assert soon(lambda: len(came) >= 2 and (fault == "hang" or reading.done()))
             assert reading.done() == (fault == "drop")
         with pytest.raises(Exception, match=r"(?i)connection error"):
             reading.result(30)
@@ -382,7 +370,7 @@ def test_a_client_that_leaves_ends_its_call() -> None:
     with LatencyServer(lambda *_: ServerReply(hang=True)) as server:
         with pytest.raises(openai.APITimeoutError):
             client(server, timeout=0.5).invoke("hi")
-        until(lambda: bool(server.calls) and server.in_flight == 0)
+        assert soon(lambda: bool(server.calls) and server.in_flight == 0)
     assert (server.calls[0].answered, server.calls[0].delivered) == (None, False)
 
 

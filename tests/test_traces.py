@@ -16,9 +16,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph_decompose import create_decomposition_graph
 from langgraph_decompose.testing import ScriptedChatModel
 
+from .conftest import always, both
+
 PLAN = "#1 Who directed Jaws?\n#2 Who married #1? <- #1"
 ASKED = {"question": "Who is the spouse of the director of Jaws?"}
-both = pytest.mark.parametrize("how", ["sync", "async"])
 
 
 class Tracer(BaseTracer):
@@ -30,10 +31,6 @@ class Tracer(BaseTracer):
 
     def _persist_run(self, run: Run) -> None:
         self.roots.append(run)
-
-
-def always(text: str) -> ScriptedChatModel:
-    return ScriptedChatModel(replies=[], default=text)
 
 
 def traced(how: str, graph: Any, value: Any = ASKED) -> Run:

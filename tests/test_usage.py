@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import pytest
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.documents import Document
@@ -23,27 +22,18 @@ from langgraph_decompose.nodes.journal import Journal
 from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
-from .test_faults_time import soon
-
-ASKED = {"question": "All?"}
-
-
-def run(how: str, graph: Any, asked: Any = ASKED) -> Any:
-    return graph.invoke(asked) if how == "sync" else asyncio.run(graph.ainvoke(asked))
+from .conftest import ASKED, always, both, run, soon
 
 
 def calls(result: Any, role: str) -> int:
     return sum(row["calls"] for row in result["usage"] if row["role"] == role)
 
 
-both = pytest.mark.parametrize("how", ["sync", "async"])
-
-
 @both
 def test_lines_of_a_plan_that_had_to_be_repaired_were_paid_for_too(how: str) -> None:
     plans = ["#1 A?\n#2 B?\n#2 C?\n#3 D? <- #9", "#1 X?\n#2 Y?"]
-    solver = ScriptedChatModel(replies=[], default="x")
-    composer = ScriptedChatModel(replies=[], default="end")
+    solver = always("x")
+    composer = always("end")
 
     def once_both_are_asked(line: str) -> float:
         return 0.0 * ("C?" in line and soon(lambda: len(solver.prompts) == 2))
@@ -60,7 +50,7 @@ def repaired(url: str) -> dict[str, Any]:
     """Models whose plan, of which A is begun, can't be read at its end and becomes atomic."""
     return {
         "decomposer": f"openai:m@{url}",
-        "composer": ScriptedChatModel(replies=[], default="end"),
+        "composer": always("end"),
         "verify": "subquestions",
     }
 
@@ -80,7 +70,7 @@ def test_a_kept_reply_is_counted_once_however_often_it_is_asked_for() -> None:
 @both
 def test_what_a_dropped_line_had_completed_is_counted_and_what_it_was_at(how: str) -> None:
     plans = ["#1 A?\n#2 B? <- #9", "atomic"]
-    solver = ScriptedChatModel(replies=[], default="x")
+    solver = always("x")
 
     def once_a_is_verified(line: str) -> float:
         return 0.0 * ("B?" in line and soon(lambda: len(verifying.calls) == 1))
@@ -113,7 +103,7 @@ async def test_a_line_that_a_repaired_plan_drops_gives_its_place_back() -> None:
         graph = create_decomposition_graph(
             f"openai:m@{solving.url}",
             decomposer=f"openai:m@{planning.url}",
-            composer=ScriptedChatModel(replies=[], default="end"),
+            composer=always("end"),
             max_concurrency=1,
         )
         result = await asyncio.wait_for(graph.ainvoke(ASKED), 30)
@@ -167,7 +157,7 @@ def test_a_graph_that_a_dropped_line_asks_asks_nothing_more(how: str) -> None:
     def once_a_is_begun(line: str) -> float:
         return 0.0 * ("B?" in line and begun.wait(30))
 
-    planner = ScriptedChatModel(replies=[], default="#1 C?\n#2 D? <- #1")
+    planner = always("#1 C?\n#2 D? <- #1")
     inner = create_decomposition_graph(solve_within, decomposer=planner)
     plans = ["#1 A?\n#2 B? <- #9", "atomic"]
     with LatencyServer(lambda *_: plans.pop(0), line_latency=once_a_is_begun) as planning:
@@ -211,7 +201,7 @@ def test_a_plan_whose_repair_the_budget_ends_is_counted_once() -> None:
 def test_a_reply_before_a_plan_that_failed_is_counted(how: str) -> None:
     ladder: Any = [{"strategy": "dag", "samples": 1}, {"strategy": "direct", "samples": 1}]
     decomposer = ScriptedChatModel(replies=["I would rather not.", ValueError("refused")])
-    solver = ScriptedChatModel(replies=[], default="x")
+    solver = always("x")
     options: Any = {"decomposer": decomposer, "strategy": "escalate", "ladder": ladder}
     result = run(how, create_decomposition_graph(solver, **options))
     assert (result["answer"], calls(result, "decomposer")) == ("x", 2)
@@ -222,18 +212,18 @@ def test_samples_that_failed_are_counted(how: str) -> None:
     solver = ScriptedChatModel(replies=["x", "", "x"])
     options = {"s": SolverOption(solver, cost=0.0, success=0.5, samples=(3,))}
     decomposer = ScriptedChatModel(replies=["#1 A?"])
-    composer = ScriptedChatModel(replies=[], default="end")
+    composer = always("end")
     result = run(how, create_decomposition_graph(options, decomposer=decomposer, composer=composer))
     assert (result["status"], calls(result, "solver")) == ("ok", 3)
 
 
 def test_an_atomic_question_is_allocated_as_well() -> None:
-    dear, cheap = (ScriptedChatModel(replies=[], default=name) for name in ("dear", "cheap"))
+    dear, cheap = (always(name) for name in ("dear", "cheap"))
     options = {
         "dear": SolverOption(dear, cost=100.0, success=0.9),
         "cheap": SolverOption(cheap, cost=1.0, success=0.5),
     }
-    decomposer = ScriptedChatModel(replies=[], default="atomic")
+    decomposer = always("atomic")
     graph = create_decomposition_graph(
         options, decomposer=decomposer, composer=cheap, budget=Budget(max_cost=5.0)
     )
@@ -248,7 +238,7 @@ def test_a_slow_retriever_is_stopped_by_the_budget(how: str) -> None:
         ended.wait(30)
         return []
 
-    solver = ScriptedChatModel(replies=[], default="x")
+    solver = always("x")
     graph = create_decomposition_graph(
         solver,
         decomposer=ScriptedChatModel(replies=["#1 A?"]),
@@ -270,7 +260,7 @@ def test_a_slow_retriever_is_stopped_by_the_budget(how: str) -> None:
 def test_a_cached_answer_found_without_passages_isn_t_one_with_them() -> None:
     cache = AnswerCache()
     for retriever in (None, lambda query: ["a passage"]):
-        solver = ScriptedChatModel(replies=[], default="x")
+        solver = always("x")
         graph = create_decomposition_graph(
             solver,
             decomposer=ScriptedChatModel(replies=["#1 A?"]),
@@ -283,13 +273,13 @@ def test_a_cached_answer_found_without_passages_isn_t_one_with_them() -> None:
 
 def test_a_nested_decomposition_counts_with_all_its_calls() -> None:
     inner = create_decomposition_graph(
-        ScriptedChatModel(replies=[], default="x"),
-        decomposer=ScriptedChatModel(replies=[], default="#1 P?\n#2 Q?"),
+        always("x"),
+        decomposer=always("#1 P?\n#2 Q?"),
     )
     graph = create_decomposition_graph(
         inner,
         decomposer=ScriptedChatModel(replies=["#1 A?\n#2 B? <- #1\n#3 C? <- #2"]),
-        composer=ScriptedChatModel(replies=[], default="end"),
+        composer=always("end"),
         budget=Budget(max_calls=7),
     )
     result = graph.invoke(ASKED)
@@ -300,7 +290,7 @@ def test_a_nested_decomposition_counts_with_all_its_calls() -> None:
 
 @both
 def test_what_langchain_s_cache_gave_took_no_tokens(how: str) -> None:
-    reporting = ScriptedChatModel(replies=[], default="x", cache=InMemoryCache())
+    reporting = always("x", cache=InMemoryCache())
     silent = FakeListChatModel(responses=["x"], cache=InMemoryCache())
     for solver, first in ((reporting, True), (silent, False)):
         graph = create_decomposition_graph(solver, strategy="direct")
@@ -346,8 +336,8 @@ class TellsAgain(ScriptedChatModel):
 @both
 def test_usage_that_is_told_again_with_each_chunk_counts_once(how: str) -> None:
     models: Any = {"decomposer": TellsAgain(replies=[])}
-    models["composer"] = ScriptedChatModel(replies=[], default="end")
-    solver = ScriptedChatModel(replies=[], default="x")
+    models["composer"] = always("end")
+    solver = always("x")
     result = run(how, create_decomposition_graph(solver, **models))
     assert len(result["plan"]) == 3
     [row] = [row for row in result["usage"] if row["role"] == "decomposer"]
@@ -375,7 +365,7 @@ def test_what_an_agent_that_failed_has_taken_is_not_told_as_nothing(how: str) ->
     model = ScriptedChatModel(replies={"now: B?": again}, default="x")
     agent = create_agent(model, tools=[look_up], name="al").with_config(recursion_limit=6)
     models: Any = {"decomposer": FakeListChatModel(responses=["#1 A?\n#2 B?"])}
-    models["composer"] = ScriptedChatModel(replies=[], default="end")
+    models["composer"] = always("end")
     result = run(how, create_decomposition_graph(agent, budget=Budget(max_tokens=9_999), **models))
     first, second = result["answers"]
     assert (first["usage"][0]["input_tokens"] or 0) > 0
