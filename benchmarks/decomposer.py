@@ -38,7 +38,7 @@ from decomposer_sides import (
     questions,
 )
 
-# No heavy import here: a child process starts with the peak memory of its parent.
+# No heavy import here: where there is no /proc, a child starts with the peak memory of its parent.
 from langgraph_decompose import bundled_model_path
 from langgraph_decompose.models.gguf_file import read_metadata
 from process_memory import peak, resident

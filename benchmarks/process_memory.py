@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -25,5 +24,7 @@ def peak() -> int:
             [line] = [line for line in file if line.startswith("VmHWM")]
             return int(line.split()[1]) * 1024
     except OSError:
+        import resource  # Windows has none.
+
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

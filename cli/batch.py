@@ -168,7 +168,7 @@ class _Batch:
             # The decomposer is down, say, or the text is too long: this row's failure.
             paid = await self._paid(graph, await graph.aget_state(config))
             result = {"answer": None, "status": "failed", **failure_value(error)}
-            result["usage"] = paid or result["usage"]
+            result["usage"] = add_usage(paid) or result["usage"]
         if result["status"] == "budget_exhausted":
             return False
         self._results.add(row, result)
@@ -200,13 +200,13 @@ class _Batch:
         return result_of(await graph.ainvoke(None, config, durability="sync"))
 
     async def _paid(self, graph: Any, snapshot: Any) -> list[UsageRow]:
-        """What a question has taken so far, in whichever process."""
+        """What each call of a question has taken so far, in whichever process."""
         if "run_id" not in snapshot.values:
             return []
         thread = snapshot.config["configurable"]["thread_id"]
         journal = Journal(graph.checkpointer, thread, snapshot.values["run_id"])
         await journal.aopen()
-        return add_usage(journal.usage)
+        return journal.usage
 
 
 def _summary(

@@ -203,7 +203,8 @@ def decomposer_node(
 ) -> Runnable[Any, dict[str, Any]]:
     """A LangGraph node that reads `question` (and `context`) and writes the plan.
 
-    It writes `plan`, `final`, `plan_source`, `warnings` and `usage`.
+    It writes `plan`, `final`, `plan_source`, `warnings` and `usage`, and `spent` if the budget
+    ends it.
 
     Args:
         decomposer: A model reference or chat model.

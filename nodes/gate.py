@@ -48,7 +48,7 @@ def gate_node(
 
     If it answers, it writes what the composer writes, including `status`. Otherwise it sets
     `status` to `running`, and `asked` holds what most samples said, in case nothing better is
-    found.
+    found; `spent` says that the budget ended some of them.
 
     Args:
         gate: `never` splits nothing; `disagreement` splits if the samples disagree.

@@ -144,6 +144,24 @@ def test_money_that_nobody_counts_is_told_before_there_is_a_result(
     assert "max_cost doesn't count openai:" in told.err
 
 
+def test_what_an_interrupted_row_took_counts_where_another_reply_tells_no_tokens(
+    batch: Batch, monkeypatch: Any, capsys: Any
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+    silent = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+    raw = json.dumps({**silent, "choices": [choice]}).encode()
+    said = iter([ServerReply(raw=raw)])
+    monkeypatch.setattr(batch.server, "reply", lambda prompt, body: next(said, "x"))
+    took: list[tuple[int, int]] = []
+    for _ in range(2):
+        voting = ["--strategy=self_consistency", "--max-calls=2", "--json"]
+        assert batch.run([where("Ulm")], *voting) == 3
+        summary = json.loads(capsys.readouterr().out)
+        took.append((summary["calls"], summary["tokens"]))
+    assert took[0] == took[1]
+    assert took[0][1] > 0
+
+
 def test_half_a_character_in_a_server_s_error_ends_no_batch(
     batch: Batch, monkeypatch: Any, capsys: Any
 ) -> None:

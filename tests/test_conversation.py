@@ -143,8 +143,7 @@ def test_two_questions_on_one_thread_do_not_mix(kept_in: str, tmp_path: Path) ->
         first = run("sync", talk.graph, value, THREAD)
         talk.decomposer.default = "atomic"
         second = run("sync", talk.graph, [FOLLOW_UP], THREAD)
-        prompts = talk.solver.prompts[-1] + talk.decomposer.prompts[-1]
-        run("sync", talk.graph, {"question": "Third?"}, THREAD)
+        third = run("sync", talk.graph, {"question": "Third?"}, THREAD)
         assert talk.planned == "Third?"
         with pytest.raises(UserError, match="a context but no new question"):
             run("sync", talk.graph, {"context": "Something else"}, THREAD)
@@ -152,9 +151,10 @@ def test_two_questions_on_one_thread_do_not_mix(kept_in: str, tmp_path: Path) ->
     assert [row["id"] for row in second["answers"]] == [0]
     assert second["answer"] == "Answer: solved"
     assert {row["role"]: row["calls"] for row in second["usage"]} == {"decomposer": 1, "solver": 1}
-    assert len(second["messages"]) == 4
+    assert [len(result["messages"]) for result in (first, second, third)] == [2, 4, 5]
+    assert sum(row["calls"] for row in third["usage"]) == 2
     assert "SECRET" in talk.solver.prompts[0]
-    assert "SECRET" not in prompts
+    assert "SECRET" not in "".join(talk.solver.prompts[2:] + talk.decomposer.prompts[1:])
 
 
 def test_warnings_and_failures_end_with_their_question() -> None:
