@@ -128,7 +128,8 @@ def make_source(
         return path
     left_out: list[str] = []
     plans = [0]
-    examples = _chosen(source, data, directory, progress, left_out)
+    made = _examples(source, data, directory, progress, left_out)
+    examples = _chosen(source, made, data, directory)
     count = write_examples(path, _told(examples, source.name, progress, plans))
     dropped = _dropped(directory) if source.screen is not None else ""
     left = f"{len(left_out):,} left out, first {left_out[0]}" if left_out else ""
@@ -154,14 +155,9 @@ def make_source(
 
 
 def _chosen(
-    source: ExampleSource,
-    data: Path,
-    directory: Path,
-    progress: Callable[[str], None],
-    left_out: list[str],
+    source: ExampleSource, examples: Iterable[Example], data: Path, directory: Path
 ) -> Iterable[Example]:
-    """A source's examples of its split, screened and varied."""
-    examples = _examples(source, data, directory, progress, left_out)
+    """Those of a source's examples that are of its split, screened and varied."""
     if source.split:
         examples = (example for example in examples if split_of(example.id) == source.split)
     if source.screen is not None:
