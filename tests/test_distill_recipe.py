@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ RECIPE: dict[str, Any] = {
         "written": {
             "import": {"kind": "teacher", "path": "teacher:fresh.jsonl"},
             "split": "train",
-            "screen": {"max_chars": 200},
+            "screen": {"max_chars": 70},
             "vary": {"copies": 1, "names": 0.5, "numbers": 0.5},
         },
         "held_out": {"generate": {"count": 60, "seed": 3, "kinds": {"compare": 1}}},
@@ -50,10 +51,10 @@ RECIPE: dict[str, Any] = {
         "scratch": {"width": 96, "layers": 3, "heads": 3, "kv_heads": 3, "feed_forward": 256,
                     "vocab": 1024, "context": 512, "qk_norm": True},
         "stages": [{"data": [{"source": "comparisons", "roles": ["decomposer"]}, "sums",
-                             {"source": "written", "weight": 0.05}]}],
+                             {"source": "written", "weight": 0.25}]}],
         "eval_data": ["held_out"],
         "max_steps": 160, "batch_tokens": 1024, "eval_every": 60, "eval_samples": 20,
-        "threads": 2,
+        "threads": 1,  # Two would wait for each other while the tests beside this one run.
     },
     "export": {"quantisations": ["q8_0"]},
     "check": {"held_out": ["held_out", "held_sums"], "limit": 40, "strings": 500, "samples": 40,
@@ -73,6 +74,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = folder / "out"
     command = ["distill", "run", str(recipe), "--out", str(out), "--until", "export"]
     assert main(command) == 0
+    return out
+
+
+def with_sources(made: Path, out: Path) -> Path:
+    """A directory of a run that has made its sources."""
+    shutil.copytree(made / "sources", out / "sources")
     return out
 
 
@@ -124,7 +131,7 @@ main(sys.argv[1:])
 def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
     recipe = {**RECIPE, "train": {**RECIPE["train"], "max_steps": 30, "save_every": 5}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    out = tmp_path / "out"
+    out = with_sources(made, tmp_path / "out")
     arguments = ["distill", "run", str(tmp_path / "tiny.yaml"), "--out", str(out)]
     # Killed when the tenth update is in the log and only the fifth in the checkpoint.
     command = [sys.executable, "-c", KILLED, *arguments, "--until", "train"]
@@ -264,14 +271,16 @@ def test_another_recipe_goes_on_with_the_student_of_the_first(made: Path, tmp_pa
     student = made / "train" / "model"
     train = {**RECIPE["train"], "student": str(student), "optimizer": "muon", "max_steps": 10}
     second = Recipe.of({**RECIPE, "train": train})
-    run_recipe(second, tmp_path / "out", tmp_path, until="train")
+    run_recipe(second, with_sources(made, tmp_path / "out"), tmp_path, until="train")
     after = read_log(tmp_path / "out" / "train" / "log.jsonl")
     assert after[0]["loss"] < before[0]["loss"] / 2
     tokenizers = [folder / "tokenizer.json" for folder in (student, tmp_path / "out/train/model")]
     assert tokenizers[0].read_bytes() == tokenizers[1].read_bytes()
 
 
-def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path) -> None:
+def test_a_student_without_a_role_of_the_contract_is_checked_too(
+    made: Path, tmp_path: Path
+) -> None:
     """One that answers at once writes no plans: the gate compares its answers."""
     train = RECIPE["train"] | {
         "stages": [{"data": [{"source": "sums", "roles": ["direct"]}]}],
@@ -282,7 +291,7 @@ def test_a_student_without_a_role_of_the_contract_is_checked_too(tmp_path: Path)
     check = RECIPE["check"] | {"held_out": ["held_sums"], "samples": 10, "prompts": 5}
     recipe = tmp_path / "direct.yaml"
     recipe.write_text(yaml.safe_dump({**RECIPE, "train": train, "check": check}))
-    out = tmp_path / "out"
+    out = with_sources(made, tmp_path / "out")
     assert main(["distill", "run", str(recipe), "--out", str(out)]) in (0, 3)
     findings = json.loads((out / "check" / "check.json").read_text())["model-q8_0.gguf"]["findings"]
     names = {finding["name"] for finding in findings}
