@@ -72,14 +72,13 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
 def _judge(roles: Roles) -> Verifier:
     """Who judges a single attempt: the verifier, or else the solver itself, as in ADaPT."""
-    judge = roles.verifier or Verifier(roles.solvers.writer, roles.prompts, None)
-    if judge.model.speaks_contract("solver"):
+    model = roles.solvers.writer
+    if roles.verifier is None and model.speaks_contract("solver"):
         raise UserError(
-            "a single attempt is judged by a verifier, and "
-            f"{judge.model.name!r} only writes expressions: name a --verifier, or use "
-            "--attempts 3, whose agreement is the judge."
+            f"a single attempt is judged by a verifier, and {model.name!r} only writes "
+            "expressions: name a --verifier, or use --attempts 3, whose agreement is the judge."
         )
-    return judge
+    return roles.verifier or Verifier(model, roles.prompts, None)
 
 
 def _several(problem: Problem, roles: Roles) -> Steps[_Attempted]:

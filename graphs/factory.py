@@ -105,7 +105,7 @@ def create_decomposition_graph(
         interrupt_before: Nodes to stop before; "*" is all.
         interrupt_after: Nodes to stop after; "*" is all.
         debug: LangGraph's debug output.
-        **options: See `Options`.
+        **options: See `Options` in `graphs/options.py`.
 
     Raises:
         UserError: If a reference, a file or an option is wrong; it comes before any model is

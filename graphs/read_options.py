@@ -111,11 +111,6 @@ def _verifier(options: Options, solver: ResolvedModel, prompts: Prompts) -> Veri
     if where not in PLACES:
         raise UserError(f"verify is {', '.join(PLACES)} or None, not {where!r}.")
     model = solver if given is None else resolve_model(given, "solver")
-    if model.speaks_contract("solver"):
-        raise UserError(
-            f"a verifier writes in words, and {model.name!r} only writes expressions: "
-            "name a --verifier."
-        )
     return Verifier(model, prompts, where, options.get("verify_retries", 1))
 
 

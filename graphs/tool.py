@@ -12,12 +12,14 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.pregel.protocol import PregelProtocol
 from pydantic import BaseModel, Field, field_validator
+from typing_extensions import Unpack
 
 from ..errors import UserError, describe_error, must_be_raised
 from ..models.objects import innermost
 from ..nodes.namespaces import in_own_namespace
 from ..nodes.problem import Problem
 from .factory import create_decomposition_graph
+from .options import Options
 from .state import RESULT_VERSION
 
 DESCRIPTION = (
@@ -29,6 +31,12 @@ DESCRIPTION = (
 _MAX_REASONS = 3
 
 Result = dict[str, Any]
+
+
+class ToolOptions(Options, total=False):
+    """Options of the graph behind a tool: its solver and all others."""
+
+    solver: Any
 
 
 class DecompositionToolInput(BaseModel):
@@ -51,7 +59,7 @@ def create_decomposition_tool(
     *,
     name: str = "decompose_question",
     description: str = DESCRIPTION,
-    **options: Any,
+    **options: Unpack[ToolOptions],
 ) -> BaseTool:
     """A tool with one argument, `question`, that a decomposition graph answers.
 
@@ -64,7 +72,7 @@ def create_decomposition_tool(
         graph: A compiled graph; if None, `create_decomposition_graph(**options)` makes one.
         name: The tool's name.
         description: When to use it, for the agent's model.
-        **options: Options of `create_decomposition_graph`, such as `solver`.
+        **options: `solver` and the other options of `create_decomposition_graph`.
 
     Raises:
         UserError: If `graph` is no compiled graph, an option is wrong, or both are given. A
@@ -113,7 +121,7 @@ def _config(graph: Any, question: str) -> Any:
     return in_own_namespace(graph, ensure_config(), key)
 
 
-def _independent(graph: Any, options: Mapping[str, Any]) -> Any:
+def _independent(graph: Any, options: ToolOptions) -> Any:
     """The graph to run, without a memory that calls would share."""
     if graph is None:
         graph = create_decomposition_graph(**options)

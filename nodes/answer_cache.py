@@ -174,4 +174,4 @@ def from_cache(row: AnswerRow, line: Subquestion) -> AnswerRow:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).rstrip(".")
+    return str(getattr(error, "strerror", None) or error).rstrip(".")

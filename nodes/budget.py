@@ -66,8 +66,9 @@ class Meter:
 
     Args:
         budget: The limits; none if None.
-        spent: Usage of the question's earlier nodes.
-        seconds: Seconds that they took.
+        spent: Usage of before, which counts as well: the question's earlier nodes, or an
+            earlier process's `usage` of a shared meter.
+        seconds: Seconds that they took; those from now on count, too.
         shared: The meter of many questions, which counts this one, too.
         strict: Whether the limits on tokens, seconds and money also stop a question's last,
             composing call, where an answer with gaps is of no use.

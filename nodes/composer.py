@@ -99,6 +99,9 @@ def composer_node(
         composer: A model reference, chat model, Runnable or compiled graph.
         prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
+
+    Raises:
+        UserError: If a reference, a file or an option is wrong.
     """
     model, texts = resolve_model(composer, "solver"), load_prompts(prompts)
     budget = Limits.of(limits).budget

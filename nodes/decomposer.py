@@ -213,6 +213,9 @@ def decomposer_node(
         prompts: Folder whose files replace the package's prompts of the same name.
         limits: Budget for the question and timeout for a call.
 
+    Raises:
+        UserError: If a reference, a file or an option is wrong.
+
     Example:
         >>> node = decomposer_node()
         >>> node.invoke({"question": "Who directed Jaws?"})["plan"]

@@ -51,7 +51,8 @@ def verifier_node(
         limits: Budget for the question and timeout for a call.
 
     Raises:
-        UserError: If a reference is wrong, or `retries` isn't a number of them.
+        UserError: If a reference is wrong, the verifier only writes expressions, or `retries`
+            isn't a number of them.
     """
     if type(retries) is not int or not 0 <= retries <= MAX_RETRIES:
         raise UserError(f"a verifier node's retries are 0 to {MAX_RETRIES}, not {retries!r}.")

@@ -69,8 +69,9 @@ def require_checkpointer(config: Any) -> None:
     """
     if Journal.of(config) is None:
         raise UserError(
-            "review needs a checkpointer, which keeps the run while a person reads the plan: "
-            "create_decomposition_graph(..., checkpointer=InMemorySaver())."
+            "review needs a checkpointer, which keeps the run while a person reads the plan: give "
+            "checkpointer=InMemorySaver() to the agent or graph around this one, or, if there is "
+            "none, to create_decomposition_graph."
         )
 
 

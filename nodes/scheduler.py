@@ -59,6 +59,9 @@ def solver_node(
         answer_cache: Keeps answers between questions.
         one_at_a_time: Solve in plan order, each line with all earlier answers in view.
         limits: Budget for the question and timeout for a call.
+
+    Raises:
+        UserError: If a reference, a file or an option is wrong.
     """
     solvers = solver if isinstance(solver, Solvers) else Solvers(solver)
     texts = load_prompts(prompts)

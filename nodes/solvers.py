@@ -30,6 +30,9 @@ class SolverOption:
         samples: How often it may be asked, as a choice: `(1, 3)` is once, or three times and the
             majority's answer.
 
+    Raises:
+        UserError: If a number is out of range.
+
     Example:
         >>> SolverOption("bundled", cost=0.0, success=0.4, samples=(1, 3)).cost
         0.0

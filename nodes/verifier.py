@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..errors import BudgetExhaustedError, describe_error, must_be_raised
+from ..errors import BudgetExhaustedError, UserError, describe_error, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import without_thinking
 from ..prompts import Prompts
@@ -105,12 +105,23 @@ def _is_right_since(rows: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Who verifies, what, and how often a wrong answer is asked for again."""
+    """Who verifies, what, and how often a wrong answer is asked for again.
+
+    Raises:
+        UserError: If the model only writes expressions.
+    """
 
     model: ResolvedModel
     prompts: Prompts
     where: Where | None
     retries: int = 1
+
+    def __post_init__(self) -> None:
+        if self.model.speaks_contract("solver"):
+            raise UserError(
+                f"a verifier writes in words, and {self.model.name!r} only writes expressions: "
+                "name a --verifier."
+            )
 
     @property
     def of_subquestions(self) -> bool:

@@ -6,7 +6,7 @@ that writes under it can't produce a malformed line, a forward dependency or end
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, PlanError
 
@@ -14,7 +14,6 @@ from .types import MAX_SUBQUESTIONS, MAX_TEXT_CHARS, PlanError
 BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
-@lru_cache(maxsize=32)
 def plan_grammar(max_subquestions: int = 8, *, atomic: bool = True) -> str:
     """Grammar for plans of at most `max_subquestions` lines, or the word `atomic`.
 
@@ -57,6 +56,7 @@ def _ascending(n: int) -> str:
     )
 
 
+@cache
 def _text_rules() -> list[str]:
     """A state machine over the characters left: plain, after a space, after a `<`.
 

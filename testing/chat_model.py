@@ -7,7 +7,7 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -40,7 +40,7 @@ class ScriptedChatModel(BaseChatModel):
         ['What is the capital of France?']
     """
 
-    replies: list[Reply] | dict[str, Reply] | Callable[[str], Reply | None]
+    replies: Sequence[Reply] | Mapping[str, Reply] | Callable[[str], Reply | None]
     """Replies in order; or by a text that the prompt contains, the first match counting; or a
     function of the prompt."""
     default: Reply | None = None
@@ -103,7 +103,7 @@ class ScriptedChatModel(BaseChatModel):
             self.prompts.append(prompt)
         if callable(self.replies):
             reply = self.replies(prompt)
-        elif isinstance(self.replies, dict):
+        elif isinstance(self.replies, Mapping):
             reply = next((r for part, r in self.replies.items() if part in prompt), None)
         else:
             reply = self.replies[index] if index < len(self.replies) else None

@@ -243,6 +243,11 @@ def test_a_verifier_s_retries_are_a_number(wrong: Any) -> None:
         verifier_node(always("right"), retries=wrong)
 
 
+def test_a_verifier_writes_in_words() -> None:
+    with pytest.raises(UserError, match="a verifier writes in words, and 'bundled' only writes"):
+        verifier_node("bundled")
+
+
 def test_a_row_of_one_s_own_need_not_say_of_what_type_its_error_is() -> None:
     row = {"id": 1, "text": "A?", "answer": None, "status": "failed", "usage": [], "seconds": 0.0}
     rows = [{**row, "error": {"message": "it is down"}}]

@@ -214,6 +214,14 @@ def test_the_user_s_mistakes_are_raised() -> None:
             agent.invoke({"messages": [HumanMessage(SEATS)]})
 
 
+def test_a_review_in_a_tool_needs_the_agent_s_checkpointer() -> None:
+    graph = create_decomposition_graph(review=True, checkpointer=InMemorySaver())
+    model = Scripted(replies=[calling(SEATS), "Done."])
+    agent = create_agent(model, tools=[create_decomposition_tool(graph)])
+    with pytest.raises(UserError, match="to the agent or graph around this one"):
+        agent.invoke({"messages": [HumanMessage(SEATS)]})
+
+
 def asking_a_person(text: str) -> str:
     return f"{interrupt('Which?')} it is"
 
