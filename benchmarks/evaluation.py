@@ -18,8 +18,6 @@ import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +42,13 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=0, metavar="SAMPLES")
     parser.add_argument("--ray", action="store_true")
     args = parser.parse_args()
-    if args.ray:
-        with slow_solver(1.0) as url:
+    with served(_serve, 1.0 if args.ray else 0.0) as (url, _):
+        if args.ray:
             measure_ray(url, 160)
-    elif args.memory:
-        with slow_solver(0.0) as url:
+        elif args.memory:
             measure_memory(url, args.memory)
-    else:
-        with slow_solver(0.0) as url:
+        else:
             measure_overhead(url, args.questions, args.rounds)
-
-
-@contextmanager
-def slow_solver(latency: float) -> Iterator[str]:
-    """A solver in a process of its own; gives its address."""
-    with served(_serve, latency) as (url, _):
-        yield url
 
 
 def _serve(pipe: Any, latency: float) -> None:

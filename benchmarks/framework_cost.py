@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,9 @@ def function(reply: str) -> Any:
     return RunnableLambda(answer)
 
 
-def chat(reply: str) -> Any:
-    """A chat model that answers at once, a line a chunk where it is streamed."""
-    return ScriptedChatModel(replies=[], default=reply, chunks="lines")
-
-
-def chat_by_words(reply: str) -> Any:
-    """A chat model that streams a word a chunk, as most do."""
-    return ScriptedChatModel(replies=[], default=reply, chunks="words")
+def chat(reply: str, chunks: Any = "lines") -> Any:
+    """A chat model that answers at once, a line a chunk where it is streamed; most do words."""
+    return ScriptedChatModel(replies=[], default=reply, chunks=chunks)
 
 
 def graph_of(model: Callable[[str], Any], size: int, **options: Any) -> Any:
@@ -104,10 +100,10 @@ async def cost(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = graph
     for model in (function, chat):
         found[model.__name__] = await cost_with(model, options.rounds)
-    by_words = graph_of(chat_by_words, LINES)
+    by_words = graph_of(partial(chat, chunks="words"), LINES)
     found |= await least_cpu({"words": lambda: by_words.ainvoke(ASKED)}, RUNS, options.rounds)
-    for name, make in (("sqlite", with_saver), ("sqlite_graph", empty_graph)):
-        found[name] = await sqlite_wall(make, options.rounds)
+    found["sqlite"] = await sqlite_wall(partial(graph_of, function, LINES), options.rounds)
+    found["sqlite_graph"] = await sqlite_wall(empty_graph, options.rounds)
     return found
 
 
@@ -144,12 +140,7 @@ def bare_calls(model: Callable[[str], Any]) -> Ask:
     return call
 
 
-def with_saver(saver: Any) -> Any:
-    """Our graph of an 8-line plan with a checkpointer."""
-    return graph_of(function, LINES, checkpointer=saver)
-
-
-async def sqlite_wall(make: Callable[[Any], Any], runs: int) -> float:
+async def sqlite_wall(make: Callable[..., Any], runs: int) -> float:
     """Milliseconds of a run that is checkpointed in a file: a quarter of the runs took less.
 
     The checkpointer is opened as the command line does it.
@@ -158,7 +149,7 @@ async def sqlite_wall(make: Callable[[Any], Any], runs: int) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         async with open_checkpointer(Path(folder) / "runs.db") as saver:
-            graph, took = make(saver), []
+            graph, took = make(checkpointer=saver), []
             for number in range(runs + 2):
                 start = time.perf_counter()
                 await graph.ainvoke(ASKED, {"configurable": {"thread_id": str(number)}})

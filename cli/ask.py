@@ -42,15 +42,12 @@ def run(args: Namespace) -> int:
 
 def _answer_unsaved(problem: Problem, settings: Settings, review: bool) -> dict[str, Any]:
     with loading():
-        graph = make_graph(settings, checkpointer=_memory() if review else None, review=review)
+        from langgraph.checkpoint.memory import InMemorySaver
+
+        saver = InMemorySaver() if review else None
+        graph = make_graph(settings, checkpointer=saver, review=review)
     config = {"configurable": {"thread_id": "ask"}}
     return to_end(lambda given: drive(graph, given, config, problem), graph_input(problem))
-
-
-def _memory() -> Any:
-    from langgraph.checkpoint.memory import InMemorySaver
-
-    return InMemorySaver()
 
 
 def graph_input(problem: Problem) -> dict[str, str]:
@@ -81,13 +78,7 @@ def answer_saved(
 ) -> dict[str, Any]:
     """Run a graph on a run's thread, noting how far it is.
 
-    Args:
-        store: The runs.
-        run: The run.
-        settings: How its graph is made.
-        review: Whether a person sees the plan first.
-        given: The graph's input; None goes on with what it has.
-        config: LangGraph's config; the run's thread if None.
+    Without an input it goes on with what it has, from the place that `config` names, if any.
     """
     done: set[int] = set()
 

@@ -25,7 +25,7 @@ from ..storage import lock_path, locked, open_checkpointer
 from .arguments import settings_from
 from .ask import graph_input
 from .batch_files import Results, Row, good_results, read_rows
-from .drive import budget_of, graph_options, loading, make_graph
+from .drive import budget_of, graph_options, loading, make_graph, reason
 from .progress import QuestionsProgress
 from .resume import before_solving
 from .terminal import print_json, say
@@ -243,14 +243,8 @@ def _summary(
 
 def _say_failures(results: Results, *, retried: bool) -> None:
     failed = [result for result in results.done.values() if result["status"] == "failed"]
-    failures = Counter(filter(None, map(_reason, failed)))
+    failures = Counter(filter(None, map(reason, failed)))
     if failures:
-        [(reason, count)] = failures.most_common(1)
+        [(why, count)] = failures.most_common(1)
         more = "" if retried else "; --retry-failed asks what failed again"
-        say(f"{count} failed with: {reason}{more}")
-
-
-def _reason(result: dict[str, Any]) -> str:
-    """Why a question has no answer: its own error, or the first of its parts'."""
-    rows = [result, *result.get("answers", ())]
-    return next((row["error"]["message"] for row in rows if row.get("error")), "")
+        say(f"{count} failed with: {why}{more}")

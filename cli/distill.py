@@ -13,7 +13,7 @@ import sys
 import types
 import typing
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,12 @@ def _add_settings(parser: ArgumentParser, settings: type) -> None:
             switch = argparse.BooleanOptionalAction
             parser.add_argument(flag, action=switch, default=item.default, help=text)
             continue
-        needed = item.default is MISSING and item.default_factory is MISSING
         if item.default not in (MISSING, None, "", ()):
             usual = " ".join(item.default) if many else item.default
             text = f"{text.removesuffix('.')} ({usual})"
         parser.add_argument(
-            flag, type=kind, required=needed, default=argparse.SUPPRESS, help=text,
-            metavar=kind.__name__.upper(), **({"nargs": "+"} if many else {}),
+            flag, type=kind, required=item.default is MISSING, default=argparse.SUPPRESS,
+            help=text, metavar=kind.__name__.upper(), **({"nargs": "+"} if many else {}),
         )  # fmt: skip
     parser.set_defaults(settings_class=settings)
 
@@ -173,13 +172,11 @@ def _add_settings(parser: ArgumentParser, settings: type) -> None:
 def _plain(hint: Any) -> tuple[type, bool]:
     """The type that one value of a hint has, and whether there are several."""
     origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
+    if origin is types.UnionType:
         return _plain(next(a for a in typing.get_args(hint) if a is not type(None)))
-    if origin in (tuple, list, Sequence):
+    if origin is tuple:
         return _plain(typing.get_args(hint)[0])[0], True
-    if origin is typing.Literal:
-        return str, False
-    return (hint if isinstance(hint, type) else str), False
+    return (str if origin is typing.Literal else hint), False
 
 
 def _settings(args: Namespace) -> Any:

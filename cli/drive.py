@@ -61,11 +61,8 @@ def budget_of(settings: Settings) -> Any:
 def to_end(leg: Callable[[Any], Coroutine[Any, Any, dict[str, Any]]], given: Any) -> dict[str, Any]:
     """Run a graph to its end, asking the person where it waits for one; returns its result.
 
-    The person is asked outside the event loop, so that Ctrl-C works at the prompt.
-
-    Args:
-        leg: Runs the graph with an input until it ends or waits.
-        given: The first input; None resumes.
+    `leg` runs it with an input until it ends or waits; without one it resumes. The person is
+    asked outside the event loop, so that Ctrl-C works at the prompt.
 
     Raises:
         UserError: If the graph waits for a review and nobody answers.
@@ -86,12 +83,7 @@ async def drive(
 ) -> dict[str, Any]:
     """Run a graph until it ends or waits for a person; returns its last values.
 
-    Args:
-        graph: The graph.
-        given: Its input; None resumes it.
-        config: LangGraph's config with the thread.
-        problem: What is asked, for the display.
-        watch: Is told each event.
+    Without an input it is resumed; `watch` is told each event.
     """
     result: dict[str, Any] = {}
     modes = ["custom", "values"]
@@ -134,10 +126,11 @@ def report(result: dict[str, Any], problem: Problem, args: Namespace, run_id: st
     """Print a result: the answer to stdout, the rest to stderr; returns the exit code."""
     for warning in result["warnings"]:
         say(f"warning: {warning}")
+    why = reason(result) or "no answer"
     if result["answer"] is None:
-        say(f"decompose: {_reason(result)}")
+        say(f"decompose: {why}")
     elif result["status"] == "budget_exhausted":
-        say(f"warning: {_reason(result)}; the answer is incomplete")
+        say(f"warning: {why}; the answer is incomplete")
     if run_id and (hint := _how_to_go_on(result)):
         say(hint.format(run_id))
     if args.json:
@@ -170,6 +163,7 @@ def _print_sources(result: dict[str, Any]) -> None:
             say(f"#{row['id']} source: {where}")
 
 
-def _reason(result: dict[str, Any]) -> str:
-    errors = [row["error"]["message"] for row in result["answers"] if row["error"]]
-    return errors[0] if errors else "no answer"
+def reason(result: dict[str, Any]) -> str:
+    """Why a question has no answer: its own error, or the first of its parts'; else ""."""
+    rows = [result, *result.get("answers", ())]
+    return next((row["error"]["message"] for row in rows if row.get("error")), "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -50,7 +49,7 @@ def _settings(run: Run, args: Namespace) -> tuple[Settings, bool]:
 def _resume(
     store: RunStore, run: Run, settings: Settings, review: bool, retry_failed: bool
 ) -> dict[str, Any]:
-    place = asyncio.run(_find_place(store, run, settings, review, retry_failed))
+    place = asyncio.run(_place(store, run, settings, review, retry_failed))
     if place is None:
         asked = graph_input(run.problem)
         return answer_saved(store, run, settings, review=review, given=asked)
@@ -61,30 +60,25 @@ def _resume(
     return answer_saved(store, run, settings, review=review, given=None, config=place)
 
 
-async def _find_place(
+async def _place(
     store: RunStore, run: Run, settings: Settings, review: bool, retry_failed: bool
 ) -> Any:
-    async with store.checkpointer() as saver:
-        graph = make_graph(settings, checkpointer=saver, review=review)
-        return await _place(graph, run, retry_failed)
-
-
-async def _place(graph: Any, run: Run, retry_failed: bool) -> Any:
     """Where to go on: a config, the result if all is done, None if nothing was kept yet."""
     config = {"configurable": {"thread_id": run.id}}
-    snapshot = await graph.aget_state(config)
-    if "run_id" not in snapshot.values:
-        return None  # The first node hadn't ended: nothing was paid.
-    values = snapshot.values
-    rows = values["answers"]
-    failed = _failed if retry_failed else _passing
-    again = [k for k, row in enumerate(rows) if any(failed(part) for _, part in with_parts([row]))]
-    # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
-    if not again and (snapshot.next or values["status"] == "running"):
-        return config
-    if again or values["status"] == "budget_exhausted" or _not_composed(values):
-        return await before_solving(graph, config, min(again, default=len(rows)))
-    return {"result": dict(values)}
+    async with store.checkpointer() as saver:
+        graph = make_graph(settings, checkpointer=saver, review=review)
+        snapshot = await graph.aget_state(config)
+        values = snapshot.values
+        if "run_id" not in values:
+            return None  # The first node hadn't ended: nothing was paid.
+        rows = values["answers"]
+        again = [k for k, row in enumerate(rows) if _is_to_be_asked(row, retry_failed)]
+        # Killed between a node's update and its checkpoint, a run has no next node, but isn't over.
+        if not again and (snapshot.next or values["status"] == "running"):
+            return config
+        if again or values["status"] == "budget_exhausted" or _not_composed(values):
+            return await before_solving(graph, config, min(again, default=len(rows)))
+        return {"result": dict(values)}
 
 
 async def before_solving(graph: Any, config: Any, answers: int = 0) -> Any:
@@ -110,10 +104,9 @@ def _not_composed(values: dict[str, Any]) -> bool:
     return values["answer"] is None and any(row["status"] == "ok" for row in values["answers"])
 
 
-def _failed(row: Mapping[str, Any]) -> bool:
-    return row["status"] != "ok"
-
-
-def _passing(row: Mapping[str, Any]) -> bool:
-    """Whether it may succeed now, without being asked for: its failure was a passing one."""
-    return bool((row["error"] or {}).get("transient"))
+def _is_to_be_asked(row: Any, retry_failed: bool) -> bool:
+    """Whether a part of it failed in passing, or at all where what failed is to be asked again."""
+    parts = [part for _, part in with_parts([row])]
+    if retry_failed:
+        return any(part["status"] != "ok" for part in parts)
+    return any((part["error"] or {}).get("transient") for part in parts)

@@ -22,15 +22,9 @@ _QUESTIONS = 3_000
 def make_sources(
     sources: Mapping[str, ExampleSource], data: Path, out: Path, say: Say = lambda _: None
 ) -> dict[str, Path]:
-    """Make the sources that aren't made yet; returns each one's file.
+    """Make the sources that aren't made yet, each in its own folder of `out`; returns their files.
 
     Those that a teacher is asked for come last: mistakes in the others show before it is paid.
-
-    Args:
-        sources: What to make, by name.
-        data: The folder that relative paths of data sets start from.
-        out: Where; each source has the directory of its name below it.
-        say: Gets a line now and then.
 
     Raises:
         UserError: If data is missing or broken, or a directory holds another source; what is

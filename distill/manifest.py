@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError
-from ..storage import private
+from ..storage import private, reading
 
 REPLIES = "replies.jsonl"
 """The file of a teacher's replies: paid for, so that nobody is told to remove it."""
@@ -62,11 +62,8 @@ def file_hash(path: Path) -> str:
     Raises:
         UserError: If it can't be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_finished(
@@ -245,12 +242,7 @@ def names(
 
 
 def write_text(path: Path, text: str, *, for_owner: bool = False) -> None:
-    """Write a file, whole or not at all.
-
-    Args:
-        path: The file.
-        text: What it holds.
-        for_owner: Whether nobody else may read it, since it shows questions.
+    """Write a file, whole or not at all; what shows questions is for its owner alone.
 
     Raises:
         UserError: If it can't be written, as on a full disk.

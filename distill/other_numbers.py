@@ -104,8 +104,6 @@ def _recalculated(example: Example, before: Example) -> Example | None:
             return None
         values[line["id"]] = format_number(value)
         lines.append({**line, "answer": values[line["id"]]})
-    if not lines:
-        return None
     answer = values[lines[-1]["id"]]
     return replace(example, plan=tuple(lines), answer=answer, predicted="", solution="")
 

@@ -109,7 +109,6 @@ def load_recipe(name: str) -> Recipe:
 
     Raises:
         UserError: If there is none, or it is no recipe.
-        MissingDependencyError: If PyYAML isn't installed.
 
     Example:
         >>> load_recipe("cpu").name  # doctest: +SKIP

@@ -47,6 +47,7 @@ class ExampleSource:
         split: Keep only this part ("train", "dev" or "eval"); "" keeps all.
         screen: Settings of the screen, or None.
         vary: Copies with other names and numbers, or None.
+        name: What the recipe calls it.
     """
 
     way: str

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from ..errors import MissingDependencyError, UserError
+from ..errors import UserError
 
 T = TypeVar("T")
 _MAX_YAML_BYTES = 1_000_000
@@ -27,14 +27,9 @@ def read_yaml(path: Path, what: str) -> Any:
     Raises:
         OSError: If it can't be read.
         UserError: If it is no YAML.
-        MissingDependencyError: If PyYAML isn't installed.
     """
-    try:
-        import yaml
-    except ImportError:
-        raise MissingDependencyError(
-            f"{what} needs PyYAML: pip install 'langgraph-decompose[train]'."
-        ) from None
+    import yaml
+
     with path.open("rb") as file:
         text = file.read(_MAX_YAML_BYTES)
     try:

@@ -123,12 +123,7 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def sentence(row: Mapping[str, Any], first: str | None = None, second: str | None = None) -> str:
-    """A row of summary.json's comparisons in words.
-
-    Args:
-        row: The row.
-        first: What to call the first system, if not by its name.
-        second: What to call the second.
+    """A row of summary.json's comparisons in words, with other names for the systems if given.
 
     Example:
         >>> before, after = dict.fromkeys("abcdefgh", 0.0), dict.fromkeys("abcdefgh", 1.0)
@@ -138,8 +133,6 @@ def sentence(row: Mapping[str, Any], first: str | None = None, second: str | Non
     """
     first, second = first or row["first"], second or row["second"]
     gain, n = row["difference"], row["difference"]["n"]
-    if not n:
-        return f"{second} and {first} have no item in common."
     sign = -1 if gain["value"] < 0 else 1
     low, high = sorted((sign * gain["low"], sign * gain["high"]))
     size = f"{points(abs(gain['value']))} points"

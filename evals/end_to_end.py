@@ -117,24 +117,11 @@ def is_right(answer: str | None, gold: Fraction) -> bool:
     return answer is not None and gold in graded_numbers(answer)
 
 
-def read_gsm8k(path: Path, limit: int | None = None) -> list[Item]:
-    """GSM8K's JSON lines (Cobbe et al., 2021), in the file's order.
+def read_numeric(name: str, path: Path, limit: int | None = None) -> list[Item]:
+    """The first items of a file in the original format of `gsm8k` or `svamp`.
 
     Raises:
         UserError: If the file can't be read as such.
     """
-    return _read("gsm8k", path, limit)
-
-
-def read_svamp(path: Path, limit: int | None = None) -> list[Item]:
-    """SVAMP's JSON (Patel et al., 2021), each problem in one text, in the file's order.
-
-    Raises:
-        UserError: If the file can't be read as such.
-    """
-    return _read("svamp", path, limit)
-
-
-def _read(name: str, path: Path, limit: int | None) -> list[Item]:
     rows = islice(located_rows(path), limit)
     return [Item(i.id, i.question, Fraction(i.gold[0])) for i in read_items(name, rows)]

@@ -98,9 +98,6 @@ class _Loaded:
 class Evaluation:
     """An evaluation whose tasks are loaded and whose models are found, ready to run.
 
-    Args:
-        settings: What is compared on what.
-
     Attributes:
         keys: What is asked of whom.
         passing: How many questions failed in passing when it was run, as a whole or in part.

@@ -134,13 +134,7 @@ def load_experiment(name: str) -> Experiment:
 def beside_published(
     experiment: Experiment, models: Mapping[str, str], summary: Mapping[str, Any]
 ) -> str:
-    """The table in Markdown: each figure of this run, the paper's in brackets behind it.
-
-    Args:
-        experiment: The table.
-        models: Which model stood for which role.
-        summary: Of the run.
-    """
+    """The table in Markdown: each figure of this run, the paper's in brackets behind it."""
     lines = [f"# {experiment.name}: {experiment.title}", "", *_table(experiment, models, summary)]
     given = [f"- {role}: `{without_credentials(ref)}`" for role, ref in sorted(models.items())]
     text = "Measured here with its 95 % interval, the paper's figure in brackets."

@@ -27,12 +27,7 @@ LADDER = "ladder.json"
 
 
 def fit_ladder(samples: LadderSamples, choice: LadderChoice, out: Path) -> dict[str, Any]:
-    """Search a ladder, keep it, and say how it compares.
-
-    Args:
-        samples: What was drawn.
-        choice: What was drawn from.
-        out: The directory that gets ladder.json.
+    """Search a ladder, keep it as ladder.json, and say how it compares.
 
     Returns:
         JSON-native: `ladder`, `items`, `unit` (what ladders were compared by), `figures` of

@@ -27,9 +27,6 @@ def gold_decomposer(plans: Mapping[str, str]) -> ResolvedModel:
     """A decomposer that knows the plan of each problem; "atomic" where there is none.
 
     It costs nothing, and takes no tokens.
-
-    Args:
-        plans: See `gold_plans`.
     """
     from langchain_core.messages import AIMessage
     from langchain_core.runnables import RunnableLambda

@@ -8,12 +8,12 @@ on without asking anything again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..errors import UserError
-from ..graphs.escalate import WAYS, Rung
+from ..graphs.escalate import WAYS, Rung, Way
 from ..models.hosted import without_credentials
 from ..nodes.usage import known_sum
 from .gold import GOLD
@@ -74,23 +74,23 @@ class LadderChoice:
     @property
     def systems(self) -> dict[Rung, System]:
         """By cell, a rung of ten samples, the system that draws them."""
-        return {cell: self._system(cell) for cell in self._cells()}
-
-    def _cells(self) -> list[Rung]:
-        found: list[Rung] = []
-        for solver in self.solvers:
-            for strategy in self.strategies:
-                caps = self.caps if strategy in _SPLITTING else (None,)
-                way: Any = strategy
-                found += [Rung(way, MOST_SAMPLES, solver, cap) for cap in caps]
-        return list(dict.fromkeys(found))
+        ways = cast("Sequence[Way]", self.strategies)
+        cells = (
+            Rung(way, MOST_SAMPLES, solver, cap)
+            for solver in self.solvers
+            for way in ways
+            for cap in (self.caps if way in _SPLITTING else (None,))
+        )
+        return {cell: self._system(cell) for cell in cells}
 
     def _system(self, cell: Rung) -> System:
         ladder = ("ladder", (Rung(cell.strategy, cell.samples),))
         if cell.max_subquestions is None:
             return System("escalate", NO_MODEL, cell.solver, options=(ladder,))
-        system = System("escalate", self.decomposer, cell.solver, options=(ladder,))
-        return replace(system, max_subquestions=cell.max_subquestions)
+        cap = cell.max_subquestions
+        return System(
+            "escalate", self.decomposer, cell.solver, max_subquestions=cap, options=(ladder,)
+        )
 
 
 def warnings_about(choice: LadderChoice, items: int) -> list[str]:
@@ -120,12 +120,7 @@ def _is_for_evaluation(task: Task, name: str) -> bool:
 
 
 def read_drawn(samples: Path, choice: LadderChoice) -> LadderSamples:
-    """What an evaluation of the choice's systems has drawn.
-
-    Args:
-        samples: Its samples.jsonl.
-        choice: What was drawn.
-    """
+    """What an evaluation of the choice's systems has drawn."""
     cells = {system.name: cell for cell, system in choice.systems.items()}
     drawn: dict[Rung, dict[str, Drawn]] = {cell: {} for cell in cells.values()}
     gold: dict[str, Any] = {}

@@ -39,15 +39,13 @@ class Step:
 
     Attributes:
         rung: The rung.
-        ladder: The ladder with it, without what was dropped.
-        figures: What that ladder makes of the items.
+        figures: What the ladder with it, without what was dropped, makes of the items.
         gain: How much more accurate it is than the ladder before.
         kept: Whether the search went on with it.
         dropped: The rung before, if its place was taken.
     """
 
     rung: Rung
-    ladder: tuple[Rung, ...]
     figures: Figures
     gain: float
     kept: bool
@@ -109,7 +107,7 @@ class _Search:
         for size in sizes:
             left = [replace(cell, samples=size) for cell in cells]
             self._try(self._take(left))
-            while left and strategies < MOST_STRATEGIES and self._solves_more(left):
+            while strategies < MOST_STRATEGIES and any(self._solves(r) > _ROUNDING for r in left):
                 strategies += 1
                 self._try(self._take(left))
 
@@ -123,9 +121,6 @@ class _Search:
         alone = self._samples.run([rung])
         return self._solves(rung), alone.accuracy, -self._samples.price(alone)
 
-    def _solves_more(self, left: Sequence[Rung]) -> bool:
-        return any(self._solves(rung) > _ROUNDING for rung in left)
-
     def _solves(self, rung: Rung) -> float:
         """How much a rung's own vote adds to the best of the ladder's votes."""
         own = [vote.mark for vote in self._samples.votes(rung)]
@@ -137,7 +132,7 @@ class _Search:
         ladder, figures, dropped = self._grown(rung)
         gain = figures.accuracy - self._accuracy
         kept = gain >= LEAST_GAIN - _ROUNDING and len(ladder) <= MAX_RUNGS
-        self.steps.append(Step(rung, ladder, figures, gain, kept, dropped))
+        self.steps.append(Step(rung, figures, gain, kept, dropped))
         if kept:
             self.ladder, self._accuracy = ladder, figures.accuracy
 

@@ -39,14 +39,8 @@ async def run_on_ray(
 ) -> None:
     """Ask what has no sample yet; as `runner.run_jobs`, with so many workers.
 
-    Args:
-        jobs: What to ask.
-        file: Where samples go.
-        score: Metrics of an answer; sent to the workers.
-        running: How; `concurrency` is that of each worker.
-        workers: Processes. With RAY_ADDRESS set they are started in that cluster, else in
-            one on this machine that ends with the run.
-        on_sample: Is told each new sample.
+    These are processes, each of which asks so many questions at once. With RAY_ADDRESS set
+    they are started in that cluster, else in one on this machine that ends with the run.
 
     Raises:
         MissingDependencyError: If Ray isn't installed.

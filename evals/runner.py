@@ -77,15 +77,7 @@ async def run_jobs(
     running: Running,
     on_sample: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> None:
-    """Ask what has no sample yet.
-
-    Args:
-        jobs: What to ask; drawn from as places become free.
-        file: Where samples go.
-        score: Metrics of an answer.
-        running: How.
-        on_sample: Is told each new sample.
-    """
+    """Ask what has no sample yet; jobs are drawn as places become free."""
     log = ReplyLog(file.path.with_name(REPLIES))
     asker = Asker(log, score, running)
     waiting = (job for job in jobs if job.key not in file)
@@ -111,13 +103,7 @@ async def run_jobs(
 
 
 class Asker:
-    """Asks questions, each system by its own graph.
-
-    Args:
-        log: The checkpointer.
-        score: Metrics of an answer.
-        running: How.
-    """
+    """Asks questions, each system by its own graph."""
 
     def __init__(self, log: ReplyLog, score: Score, running: Running) -> None:
         self._log, self._score, self._running = log, score, running

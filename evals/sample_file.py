@@ -42,12 +42,12 @@ class SampleFile:
         self.passing = 0
         self._places: dict[Key, int] = {}
         self._took: dict[Key, float] = {}
-        try:
+        with writing(directory):
             self._begin(directory / SETTINGS, dict(settings), resume)
-            self._read()
+            open_private(self.path)
+            for at, line in whole_lines(self.path):
+                self._note(line, at)
             self._file = self.path.open("ab")
-        except OSError as error:
-            raise UserError(f"{str(directory)!r} can't be written: {error.strerror}.") from None
 
     def __contains__(self, key: Key) -> bool:
         """Whether a sample is there."""
@@ -74,11 +74,6 @@ class SampleFile:
                 f"{str(file.parent)!r} was begun with other systems, tasks or settings; use the "
                 "same, or name another --out."
             )
-
-    def _read(self) -> None:
-        open_private(self.path)
-        for at, line in whole_lines(self.path):
-            self._note(line, at)
 
     def _note(self, line: bytes, at: int) -> None:
         """Remember where a sample is, unless what kept it from an answer may have passed."""

@@ -38,10 +38,6 @@ def mixture(baselines: Points, spend: float) -> dict[str, float]:
     average a mark that lies between theirs: what a system at that price has to beat. Tested on
     the items that it was chosen by, it looks a little too good.
 
-    Args:
-        baselines: The systems to choose from.
-        spend: What a question may cost on average.
-
     Returns:
         One system, or two whose shares add up to 1; none if each spends more.
 

@@ -116,12 +116,6 @@ def paired_shares(both: int, only_first: int, only_second: int, neither: int) ->
     Unlike a bootstrap it stays honest where hardly an item tells the two apart: of ten items
     on which both were right, a difference of zero isn't certain.
 
-    Args:
-        both: Items on which both were right.
-        only_first: Items on which only the first was.
-        only_second: Items on which only the second was.
-        neither: Items on which none was.
-
     Example:
         >>> paired_shares(10, 0, 0, 0).high > 0.2
         True

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError, UserError
+from ..errors import UserError
 from ..nodes.outputs import whole_characters
 from ..settings import expanded
 from ..storage import reading
@@ -119,10 +119,13 @@ def load_items(
     """
     if limit is not None and limit < 1:
         raise UserError(f"the limit is a number from 1, not {limit}.")
-    items = [_asking(item, task.ask) for item in _read(task, data)]
+    source = source_of(task, data)
+    items = _read(task, data, source)
+    if task.ask:
+        items = [replace(item, question=f"{item.question}\n{task.ask}") for item in items]
     if not items:
-        raise UserError(f"{source_of(task, data)!r} holds no questions for {task.name!r}.")
-    _check_ids(items, source_of(task, data))
+        raise UserError(f"{source!r} holds no questions for {task.name!r}.")
+    _check_ids(items, source)
     _check_gold(items, task)
     return sorted(items, key=lambda item: _shuffled(item.id, seed))[:limit]
 
@@ -142,8 +145,7 @@ def source_of(task: Task, data: str | Path | None = None) -> str:
     return found
 
 
-def _read(task: Task, data: str | Path | None) -> list[Item]:
-    source = source_of(task, data)
+def _read(task: Task, data: str | Path | None, source: str) -> list[Item]:
     if _on_hub(task, data):
         rows = ((f"{source}, row {number}", row) for number, row in dataset_rows(source))
         return list(read_items(task.format, rows))
@@ -163,10 +165,6 @@ def _missing(task: Task, folder: Path) -> str:
     get = task.get.replace("{data}", str(folder))
     how = f", or get it: {get}" if get else ""
     return f"the task {task.name!r} needs {wanted}; name the data folder with --data{how}"
-
-
-def _asking(item: Item, ask: str) -> Item:
-    return replace(item, question=f"{item.question}\n{ask}") if ask else item
 
 
 def _check_ids(items: list[Item], source: str) -> None:
@@ -204,10 +202,8 @@ def _own(path: Path) -> Task:
 
 
 def _from_yaml(path: Path, home: Path) -> Task:
-    try:
-        import yaml
-    except ImportError:
-        raise MissingDependencyError("tasks need PyYAML: pip install pyyaml.") from None
+    import yaml
+
     with reading(path), path.open("rb") as file:
         text = file.read(_MAX_YAML_BYTES)
     try:

@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 from langgraph_decompose import bundled_model_path
 from langgraph_decompose.distill.check import quality_table as quality_table_module
+from langgraph_decompose.distill.check.model_card import table
 from langgraph_decompose.distill.check.predict import (
     open_file,
     predict,
     solve_steps,
 )
 from langgraph_decompose.distill.check.quality import (
+    by_metric,
     main,
     numeric_items,
     quality,
     side_by_side,
     step_rows,
-    table,
 )
 from langgraph_decompose.distill.check.quality_table import quality_table
 from langgraph_decompose.distill.generate import generate
@@ -62,7 +63,7 @@ def test_every_role_is_measured() -> None:
     assert found["own", "step right"].n == 2, "a line with an expression is a step"
     assert found["pears", "dag right"].n == 1
     assert ("pears", "dag - direct") in found
-    assert "| good |" in table(rows)
+    assert "| good |" in table(by_metric(rows))
 
 
 def test_a_limit_holds_for_every_set() -> None:

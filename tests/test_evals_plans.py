@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from langgraph_decompose import Plan
 from langgraph_decompose.errors import UserError
-from langgraph_decompose.evals.end_to_end import compare, is_right, read_gsm8k, read_svamp
+from langgraph_decompose.evals.end_to_end import compare, is_right, read_numeric
 from langgraph_decompose.evals.items import Item
 from langgraph_decompose.evals.plans import PlanScore, measure_plans, rouge_l, score_plan
 from langgraph_decompose.evals.runner import Job, sample_of
@@ -187,7 +187,8 @@ def test_original_files_are_read_and_answered(tmp_path: Path) -> None:
     (tmp_path / "gsm.jsonl").write_text(json.dumps(gsm) + "\n")
     svamp = {"ID": "c-1", "Body": "Ana had 9 pears and ate 4", "Question": "How many are left?"}
     (tmp_path / "svamp.json").write_text(json.dumps([svamp | {"Answer": 5.0}]))
-    items = read_gsm8k(tmp_path / "gsm.jsonl") + read_svamp(tmp_path / "svamp.json")
+    items = read_numeric("gsm8k", tmp_path / "gsm.jsonl")
+    items += read_numeric("svamp", tmp_path / "svamp.json")
     assert [item.answer for item in items] == [24, 5]
     assert items[1].question == "Ana had 9 pears and ate 4. How many are left?"
     found = compare(items)
@@ -199,8 +200,8 @@ def test_original_files_are_read_and_answered(tmp_path: Path) -> None:
 
 def test_a_file_in_another_format_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"question": 1}')
-    for read in (read_gsm8k, read_svamp):
+    for name in ("gsm8k", "svamp"):
         with pytest.raises(UserError, match="check the file"):
-            read(tmp_path / "x.json")
+            read_numeric(name, tmp_path / "x.json")
         with pytest.raises(UserError, match="can't be read"):
-            read(tmp_path / "missing.json")
+            read_numeric(name, tmp_path / "missing.json")

@@ -31,8 +31,8 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Share of tokens on which both agree; 0 if none was compared."""
-        return self.equal / self.tokens if self.tokens else 0.0
+        """Share of tokens on which both agree."""
+        return self.equal / self.tokens
 
 
 class GGUFLogits:
@@ -122,8 +122,6 @@ def predictions(
 
 def compare(reference: list[Prediction], found: list[Prediction]) -> Agreement:
     """How far two models agree on the same replies."""
-    if not reference:
-        return Agreement(0, 0, 0.0, 0.0)
     expected = np.concatenate([p.likeliest for p in reference])
     likeliest = np.concatenate([p.likeliest for p in found])
     difference = np.abs(

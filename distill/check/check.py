@@ -16,7 +16,7 @@ from ...models.engine import Engine
 from ...models.gguf_file import NO_REPEAT, Contract, read_contract, read_metadata
 from ...nodes.expression import EXPRESSION_GRAMMAR, MAX_EXPRESSION_TOKENS
 from ...nodes.plan_calls import PLANS, grammar_for
-from ...storage import writing
+from ...storage import reading, writing
 from .. import manifest
 from ..export.contract_file import read_contract_file
 from ..export.hf_model import read_json
@@ -126,13 +126,12 @@ def publish(
             f"{str(gguf)!r} was checked with less than the release gate asks for ({less}); "
             "check it again, or publish it with --loosened."
         )
-    try:
-        card = (directory / f"{gguf.stem}.md").read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{error.filename!r} can't be read: {error.strerror}.") from None
+    card = directory / f"{gguf.stem}.md"
+    with reading(card):
+        text = card.read_text(encoding="utf-8")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(target.with_suffix(".md"), with_evaluation(card, evaluation))
+    manifest.write_text(target.with_suffix(".md"), with_evaluation(text, evaluation))
     with manifest.written_whole(target, "part") as temporary:
         shutil.copyfile(gguf, temporary)
 

@@ -60,7 +60,7 @@ def tokenisation(tokenizer: Any, path: str, texts: list[str]) -> Finding:
     wrong = differing(tokenizer, path, texts)
     return Finding(
         "tokenisation",
-        not wrong and bool(texts),
+        not wrong,
         f"{len(texts) - len(wrong):,} of {len(texts):,} texts equal{_normalised(tokenizer)}",
         "all",
         _shown(map(ascii, wrong)),

@@ -18,13 +18,14 @@ from pathlib import Path
 from textwrap import indent
 
 from ...errors import MissingDependencyError, UserError
-from ...evals.end_to_end import Item, compare, read_gsm8k, read_svamp
+from ...evals.end_to_end import Item, compare, read_numeric
 from ...evals.plans import measure_plans
 from ...evals.statistics import Interval, wilson
 from ...nodes.given_numbers import stated_number
+from ...storage import reading
 from ..manifest import names, write_text
 from ..records import Example, read_examples, set_name
-from .model_card import table as markdown
+from .model_card import table
 from .predict import Predicted, Step, open_file, predict, solve_steps
 
 Progress = Callable[[str], None]
@@ -129,11 +130,6 @@ def _answer_rows(
     return [*rows, Row(name, "dag - direct", found.difference)]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, a column a set."""
-    return markdown(by_metric(rows))
-
-
 def by_metric(rows: Sequence[Row]) -> list[dict[str, str]]:
     """A mapping a metric, from each set's name to its figure with its interval."""
     sets = list(dict.fromkeys(row.dataset for row in rows))
@@ -151,11 +147,11 @@ def read_figures(path: Path) -> list[Row]:
     Raises:
         UserError: If the file holds something else.
     """
+    with reading(path):
+        data = path.read_bytes()
     try:
-        rows = json.loads(path.read_bytes())
+        rows = json.loads(data)
         return [Row(r["dataset"], r["metric"], Interval(**r["figure"])) for r in rows]
-    except OSError as error:
-        raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{str(path)!r} holds no figures ({error}); write them with "
@@ -202,10 +198,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     called = names(args.examples, set_name)
     plans = {name: list(read_examples(path)) for path, name in called.items()}
     problems = {name: numeric_items(rows) for name, rows in plans.items()} if args.answer else {}
-    if args.gsm8k:
-        problems["GSM8K"] = read_gsm8k(args.gsm8k, args.limit)
-    if args.svamp:
-        problems["SVAMP"] = read_svamp(args.svamp, args.limit)
+    for name, path in (("gsm8k", args.gsm8k), ("svamp", args.svamp)):
+        if path:
+            problems[name.upper()] = read_numeric(name, path, args.limit)
     rows = quality(
         args.model,
         plans,
@@ -220,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with open_file(args.model) as asked:
             for examples in plans.values():
                 print(side_by_side(list(predict(asked, examples[: args.show]))), "\n")  # noqa: T201
-    print(table(rows))  # noqa: T201
+    print(table(by_metric(rows)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from ...nodes.budget import Budget, Meter
 from ...nodes.journal import Journal
 from ...nodes.session import Session
 from ...nodes.steps import arun
+from ...nodes.waiting import all_or_none
 from ..records import Example
 from .answers import same_answer
 from .questions import Question
@@ -99,13 +100,7 @@ class Asking:
         """Ask; when this returns, all is done or `stopped` says why not."""
         waiting = iter(self._questions)
         count = min(self._settings.concurrency, len(self._questions))
-        workers = [asyncio.ensure_future(self._work(waiting)) for _ in range(count)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await all_or_none([asyncio.ensure_future(self._work(waiting)) for _ in range(count)])
         if self._failed and not self._found:
             self.stopped = self.stopped or f"no question could be asked ({self._failed[0]})"
         if self._unreadable and not self._found:
@@ -266,8 +261,8 @@ def _is_refusal(error: BaseException) -> bool:
     """Whether nothing else can be expected soon: no key, no money, no such model, no server."""
     if refuses_account(error) or getattr(error, "status_code", None) == 404:
         return True
-    chain: list[BaseException] = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) and len(chain) < 20:
-        chain.append(cause)
-    names = {type(cause).__name__ for cause in chain}
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 20:
+        causes.append(cause)
+    names = {type(cause).__name__ for cause in causes}
     return bool(names & {"ConnectError", "ConnectionRefusedError"})

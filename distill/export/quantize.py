@@ -35,18 +35,7 @@ def quantize(source: Path, target: Path, kind: str, threads: int = 0) -> dict[st
             if "iostream" in reason or not said():  # All that C++ tells of a failed write.
                 reason += "; is the disk full?"
             raise UserError(f"llama.cpp can't quantise {source.name!r} to {kind}: {reason}.")
-        return tensor_types(temporary)
-
-
-def tensor_types(path: Path) -> dict[str, int]:
-    """How many tensors of a file have which type.
-
-    Example:
-        >>> from langgraph_decompose import bundled_model_path
-        >>> sorted(tensor_types(Path(bundled_model_path())))  # doctest: +SKIP
-        ['F32', 'Q8_0']
-    """
-    return dict(Counter(tensor.tensor_type.name for tensor in open_gguf(path).tensors))
+        return dict(Counter(tensor.tensor_type.name for tensor in open_gguf(temporary).tensors))
 
 
 def parameters(path: Path) -> int:

@@ -48,12 +48,7 @@ _STEPS = (
 
 
 def page(summary: Mapping[str, Any], against: Sequence[Against]) -> list[Block]:
-    """The whole report.
-
-    Args:
-        summary: As in summary.json.
-        against: Each system beside the first of its task.
-    """
+    """The whole report."""
     names = short_names(summary["systems"])
     blocks: list[Block] = [Heading(1, "Evaluation"), Heading(2, "Result"), *_result(summary, names)]
     for task, about in summary["tasks"].items():

@@ -53,11 +53,6 @@ def compare_examples(
 
     The file is read twice: once for marks alone, once for the texts of what was chosen.
 
-    Args:
-        samples: samples.jsonl.
-        summary: What was made of it.
-        names: What to call each system.
-
     Raises:
         UserError: If the file can't be read.
     """

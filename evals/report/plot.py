@@ -60,13 +60,7 @@ class Point:
 
 
 def draw(points: Sequence[Point], spend: str, mark: str) -> str:
-    """The plot as a whole SVG document, which needs nothing beside it.
-
-    Args:
-        points: At least one.
-        spend: What is spent, for the axis.
-        mark: What the mark is.
-    """
+    """The plot of at least one point as a whole SVG document, which needs nothing beside it."""
     height = _TOP + _BOTTOM + max(260, _ROW * len(points))
     floor = height - _BOTTOM
     x_ticks, x = _spend_axis([p.spend for p in points])

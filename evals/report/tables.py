@@ -85,7 +85,7 @@ def comparisons(found: Sequence[Row], names: Mapping[str, str]) -> Table:
             str(row["losses"]),
             chance(row["p"]),
             chance(row["p_adjusted"]),
-            UNKNOWN if row["needed"] is None else items_needed(row["needed"]),
+            items_needed(row["needed"]),
         ]
         for row in found
     ]
@@ -93,8 +93,6 @@ def comparisons(found: Sequence[Row], names: Mapping[str, str]) -> Table:
 
 
 def _gain(figure: Row) -> str:
-    if not figure["n"]:
-        return UNKNOWN
     value, low, high = (points(figure[k]) for k in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
