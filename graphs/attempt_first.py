@@ -14,7 +14,6 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..errors import UserError
 from ..nodes.answers import AnswerRow
 from ..nodes.attempts import ATTEMPT_START, agreement, attempts, voters
 from ..nodes.composer import outcome, ran_out
@@ -25,7 +24,7 @@ from ..nodes.usage import add_usage
 from ..nodes.verifier import Verifier, verify
 from .about import About
 from .divided import add_divided, first_node
-from .roles import Roles, finish, go_on_unless_answered, new_graph
+from .roles import Roles, go_on_unless_answered, new_graph
 
 ABOUT = About(
     does="answers undivided first; splits, with the attempt in view, if that doesn't convince",
@@ -67,18 +66,19 @@ def build_attempt_first(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
 
     graph.add_node("attempt", as_runnable("attempt", attempt, roles.limits))
     go_on_unless_answered(graph, roles, "attempt", first_node(roles))
-    return finish(graph, roles, add_divided(graph, roles))
+    return add_divided(graph, roles)
 
 
 def _judge(roles: Roles) -> Verifier:
     """Who judges a single attempt: the verifier, or else the solver itself, as in ADaPT."""
+    if roles.verifier:
+        return roles.verifier
     model = roles.solvers.writer
-    if roles.verifier is None and model.speaks_contract("solver"):
-        raise UserError(
-            f"a single attempt is judged by a verifier, and {model.name!r} only writes "
-            "expressions: name a --verifier, or use --attempts 3, whose agreement is the judge."
-        )
-    return roles.verifier or Verifier(model, roles.prompts, None)
+    model.must_write_words(
+        "a single attempt is judged by a verifier, and",
+        "name a --verifier, or use --attempts 3, whose agreement is the judge",
+    )
+    return Verifier(model, roles.prompts, None)
 
 
 def _several(problem: Problem, roles: Roles) -> Steps[_Attempted]:

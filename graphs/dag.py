@@ -13,7 +13,7 @@ from langgraph.graph import StateGraph
 
 from .about import About
 from .divided import add_divided, first_node
-from .roles import Roles, finish, new_graph
+from .roles import Roles, new_graph
 
 ABOUT = About(
     does="splits, answers independent subquestions at once, composes",
@@ -30,4 +30,4 @@ ABOUT = About(
 def build_dag(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """Decomposer and solver at once, then the composer."""
     graph = new_graph(roles, "dag", first=first_node(roles))
-    return finish(graph, roles, add_divided(graph, roles))
+    return add_divided(graph, roles)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from langgraph.graph import END
+from langgraph.graph import END, StateGraph
 
 from ..nodes.decomposer import decompose, final_of
 from ..nodes.lines import Answerer, LineSettings
 from ..nodes.review import review_node
 from ..nodes.scheduler import Scheduler
 from ..nodes.work import Planner
-from .roles import Roles
+from .roles import Roles, finish
 
 
 def first_node(roles: Roles) -> str:
@@ -21,8 +21,8 @@ def first_node(roles: Roles) -> str:
 
 def add_divided(
     graph: Any, roles: Roles, *, one_at_a_time: bool = False, answer: Answerer | None = None
-) -> str:
-    """Add the nodes that plan, solve and compose; returns the last one's name.
+) -> StateGraph[Any, Any, Any, Any]:
+    """The graph with the nodes that plan, solve and compose, and its end.
 
     Args:
         graph: The graph, whose edge to `first_node` is there or will be.
@@ -31,14 +31,15 @@ def add_divided(
         answer: Answers a line; the solver if None.
     """
     settings = line_settings(roles, one_at_a_time=one_at_a_time, answer=answer)
-    if roles.review:
-        _add_reviewed(graph, roles, settings)
-    else:
-        scheduler = Scheduler(settings, roles.limits, _planner(roles))
-        graph.add_node("scheduler", scheduler.as_runnable("scheduler"))
-        graph.add_edge("scheduler", "composer")
+    name, planner = "scheduler", _planner(roles)
+    if roles.review:  # Three nodes, so that nothing is solved before the person has seen the plan.
+        graph.add_node("decomposer", roles.decomposer_node())
+        add_review(graph, roles)
+        name, planner = "solver", None
+    graph.add_node(name, Scheduler(settings, roles.limits, planner).as_runnable(name))
+    graph.add_edge(name, "composer")
     graph.add_node("composer", roles.composer_node())
-    return "composer"
+    return finish(graph, roles, "composer")
 
 
 def line_settings(
@@ -55,14 +56,6 @@ def line_settings(
         answer,
         roles.composer,
     )
-
-
-def _add_reviewed(graph: Any, roles: Roles, settings: LineSettings) -> None:
-    """Three nodes, so that nothing is solved before the person has seen the plan."""
-    graph.add_node("decomposer", roles.decomposer_node())
-    add_review(graph, roles)
-    graph.add_node("solver", Scheduler(settings, roles.limits).as_runnable("solver"))
-    graph.add_edge("solver", "composer")
 
 
 def add_review(graph: Any, roles: Roles) -> None:

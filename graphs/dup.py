@@ -25,4 +25,4 @@ ABOUT = About(
 
 def build_dup(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """`cot` on a problem that was understood first."""
-    return build_direct(replace(roles, dup=True), "cot", name="dup")
+    return build_direct(replace(roles, dup=True), "dup")

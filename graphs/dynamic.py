@@ -13,7 +13,7 @@ from typing import Any
 from langgraph.graph import StateGraph
 
 from ..errors import BudgetExhaustedError, ReplyError, UserError
-from ..nodes.answers import AnswerRow, needed_lines
+from ..nodes.answers import AnswerRow, answer_lines
 from ..nodes.calls import Call
 from ..nodes.events import Event
 from ..nodes.lines import solve_line
@@ -118,7 +118,7 @@ def _next_line(
     fields = {
         "problem": problem.with_hints,
         "number": str(number),
-        "answers": needed_lines(state["answers"]) or "nothing",
+        "answers": answer_lines(state["answers"]) or "nothing",
     }
     messages = roles.prompts["next"].messages(fields)
     asked = {line.text.casefold() for line in plan.subquestions}
@@ -148,7 +148,7 @@ def _solving(roles: Roles) -> Any:
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         if plan.atomic:
-            _, row = yield from unsplit_row(problem, style="direct", **roles.solving(problem))
+            _, row = yield from unsplit_row(problem, **roles.solving(problem))
             return {"answers": [row]}
         line, rows = plan.subquestions[-1], state["answers"]
         known: dict[int, AnswerRow] = {k: rows[k - 1] for k in ancestors(plan, line.id)}

@@ -2,8 +2,8 @@
 
 Adaptive-Solver (Zhou et al., arXiv 2310.01446): each rung names a solver, a number of samples
 and a strategy or granularity. A rung with more samples of the same asks only for those that are
-missing. Enough agreeing samples end the climb; if no rung agrees, the
-answer that most agreed on is taken. `decompose eval --fit-ladder` finds a ladder.
+missing. Enough agreeing samples end the climb; if no rung agrees, the answer that most agreed on
+is taken. `decompose eval --fit-ladder` finds a ladder.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..nodes.nested import divided_samples
 from ..nodes.problem import Problem
 from ..nodes.solver import whole_question
 from ..nodes.solvers import Solvers
-from ..nodes.steps import Steps, as_runnable
+from ..nodes.steps import Steps
 from ..nodes.usage import add_usage
 from .about import About
 from .divided import line_settings
-from .roles import Roles, finish, new_graph
+from .roles import Roles, solved_in_one_node
 
 ABOUT = About(
     does="climbs a ladder of solvers, samples and strategies until the samples of a rung agree",
@@ -123,9 +123,7 @@ def build_escalate(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
                 break
         return _ended(state, climbed, roles)
 
-    graph = new_graph(roles, "escalate", first="solver")
-    graph.add_node("solver", as_runnable("solver", climb, roles.limits))
-    return finish(graph, roles, "solver")
+    return solved_in_one_node(roles, "escalate", climb)
 
 
 def _roles_of(rung: Rung, roles: Roles) -> Roles:

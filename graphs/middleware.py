@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import override
 
 from ..errors import UserError, describe_error, must_be_raised
-from ..nodes.answers import AnswerRow, is_whole, needed_lines
+from ..nodes.answers import AnswerRow, answer_lines, is_whole
 from ..nodes.decomposer import decomposer_node
 from ..nodes.problem import Problem
 from ..nodes.scheduler import solver_node
@@ -153,7 +153,7 @@ class DecompositionMiddleware(AgentMiddleware[DecompositionAgentState, Any, Any]
         found = state.get("decomposition")
         if not found or found["status"] not in ("ok", "partial"):
             return request
-        parts = self._prompt.messages({"answers": needed_lines(found["answers"])})
+        parts = self._prompt.messages({"answers": answer_lines(found["answers"])})
         text = "\n\n".join(part["content"] for part in parts)
         return request.override(system_message=_extended(request.system_message, text))
 

@@ -48,11 +48,9 @@ def read_roles(solver: Any, strategy: str, options: Options) -> Roles:
     solvers = Solvers(solver, options.get("route"), options.get("max_concurrency"))
     given = options.get("composer")
     composer = solvers.writer if given is None else resolve_model(given, "solver")
-    if options.get("condense") and composer.speaks_contract("solver"):
-        raise UserError(
-            f"condense=True needs a composer that writes in words; {composer.name!r} only writes "
-            "expressions: name another composer."
-        )
+    if options.get("condense"):
+        why = "condense=True needs a composer that writes in words;"
+        composer.must_write_words(why, "name another composer")
     texts = load_prompts(options.get("prompts"))
     if solvers.allocates:
         _check_allocated(strategy, options.get("gate", "model"))

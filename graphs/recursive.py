@@ -33,7 +33,7 @@ from ..plan import Plan, Subquestion, references
 from ..plan.choice import asking_sentence
 from .about import About
 from .divided import add_divided, first_node
-from .roles import Roles, finish, new_graph
+from .roles import Roles, new_graph
 
 ABOUT = About(
     does="splits, and splits again each subquestion that is still hard; merges bottom-up",
@@ -59,7 +59,7 @@ def build_recursive(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
             f"max_total={roles.max_total} leaves no room to split any of {roles.max_subquestions} "
             f"subquestions again: raise it to {least} at least, or lower max_subquestions."
         )
-    return finish(graph, roles, add_divided(graph, roles, answer=_Level(roles, 2, room)))
+    return add_divided(graph, roles, answer=_Level(roles, 2, room))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..nodes.problem import Problem
 from ..nodes.session import Limits
 from ..nodes.solver import whole_question
 from ..nodes.solvers import Solvers
+from ..nodes.steps import Steps, as_runnable
 from ..nodes.understanding import understanding_node
 from ..nodes.verifier import Verifier
 from ..prompts import Prompts
@@ -145,6 +146,15 @@ def _gate(roles: Roles) -> Any:
         retriever=roles.retriever,
         limits=roles.limits,
     )
+
+
+def solved_in_one_node(
+    roles: Roles, strategy: str, steps: Callable[..., Steps[dict[str, Any]]]
+) -> StateGraph[Any, Any, Any, Any]:
+    """The whole graph of a strategy that needs only one node of its own."""
+    graph = new_graph(roles, strategy, first="solver")
+    graph.add_node("solver", as_runnable("solver", steps, roles.limits))
+    return finish(graph, roles, "solver")
 
 
 def go_on_unless_answered(graph: Any, roles: Roles, node: str, following: str) -> None:

@@ -15,9 +15,9 @@ from ..nodes.attempts import agreement, attempts
 from ..nodes.composer import outcome
 from ..nodes.events import Event
 from ..nodes.problem import Problem
-from ..nodes.steps import Steps, as_runnable
+from ..nodes.steps import Steps
 from .about import About
-from .roles import Roles, finish, new_graph
+from .roles import Roles, solved_in_one_node
 
 ABOUT = About(
     does="asks the undivided question several times and takes the answer of most",
@@ -34,16 +34,13 @@ def build_self_consistency(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         problem = Problem.of(state)
         rows = yield from attempts(problem, roles.samples, **roles.solving(problem))
         found, answered = agreement(rows), {**state, "answers": rows}
-        if found.answer is None:
-            return {"answers": rows, **outcome(answered, None, budget=roles.limits.budget)}
-        data = {"answer": found.answer, "votes": found.votes, "samples": roles.samples}
-        yield Event("vote", data)
-        if found.votes * 2 <= roles.samples:
-            warning = f"only {found.votes} of {roles.samples} samples agree on the answer"
-            answered["warnings"] = [*state.get("warnings", []), warning]
+        if found.answer is not None:
+            data = {"answer": found.answer, "votes": found.votes, "samples": roles.samples}
+            yield Event("vote", data)
+            if found.votes * 2 <= roles.samples:
+                warning = f"only {found.votes} of {roles.samples} samples agree on the answer"
+                answered["warnings"] = [*state.get("warnings", []), warning]
         ended = outcome(answered, found.answer, budget=roles.limits.budget)
         return {"answers": rows, **ended}
 
-    graph = new_graph(roles, "self_consistency", first="solver")
-    graph.add_node("solver", as_runnable("solver", solve, roles.limits))
-    return finish(graph, roles, "solver")
+    return solved_in_one_node(roles, "self_consistency", solve)

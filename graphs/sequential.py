@@ -11,7 +11,7 @@ from langgraph.graph import StateGraph
 
 from .about import About
 from .divided import add_divided, first_node
-from .roles import Roles, finish, new_graph
+from .roles import Roles, new_graph
 
 ABOUT = About(
     does="splits, answers one subquestion after another with all earlier answers in view",
@@ -28,4 +28,4 @@ ABOUT = About(
 def build_sequential(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
     """The nodes of `dag`, one line at a time."""
     graph = new_graph(roles, "sequential", first=first_node(roles))
-    return finish(graph, roles, add_divided(graph, roles, one_at_a_time=True))
+    return add_divided(graph, roles, one_at_a_time=True)

@@ -38,7 +38,7 @@ def build_static(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         problem, plan = Problem.of(state), Plan.from_rows(state["plan"])
         solving = roles.solving(problem)
         if plan.atomic:
-            steps = unsplit_row(problem, style="direct", **solving)
+            steps = unsplit_row(problem, **solving)
         else:
             once = solve_static(problem, plan, **solving)
             steps = with_failure_as_row(once, problem, solving["model"])

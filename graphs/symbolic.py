@@ -16,7 +16,7 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..errors import CutOffReplyError, EmptyReplyError, UserError
+from ..errors import CutOffReplyError, EmptyReplyError
 from ..models.deadline import call_deadline, seconds_within
 from ..models.limiter import Limiter
 from ..nodes.answers import AnswerRow, answered
@@ -28,13 +28,13 @@ from ..nodes.replies import Reply
 from ..nodes.retrieval import retrieve, with_passages
 from ..nodes.solver import whole_question, with_failure_as_row
 from ..nodes.solvers import Solvers
-from ..nodes.steps import Do, Steps, as_runnable
+from ..nodes.steps import Do, Steps
 from ..nodes.usage import add_usage
 from ..nodes.voting import normalise
 from ..tools.formalisation import Formalisation, FormalisationError, read_formalisation, word_answer
 from ..tools.smt import MEGABYTES, SECONDS, SmtResult, asolve_smt, require_z3, solve_smt
 from .about import About
-from .roles import Roles, finish, new_graph
+from .roles import Roles, solved_in_one_node
 
 ABOUT = About(
     does="lets the solver state a puzzle in SMT-LIB, which Z3 solves; the answer is Z3's",
@@ -45,6 +45,8 @@ ABOUT = About(
 REPAIRS = 4
 """Most calls that mend a formalisation, after the one that wrote it."""
 _SHOWN_OF_A_BAD_REPLY = 8_000
+_NEEDS = "the strategy 'symbolic' needs a solver that writes SMT-LIB;"
+_CURE = "name another --solver"
 _NOT_UNIQUE = "the formalisation allows other answers, too"
 # Each needs a core and up to a gigabyte, however many questions are asked at once.
 _places = Limiter(os.cpu_count() or 1)
@@ -70,12 +72,12 @@ def build_symbolic(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
         UserError: If the solver writes expressions only.
     """
     require_z3()
-    _refuse_expressions(roles)
+    roles.solver.must_write_words(_NEEDS, _CURE)
 
     def solve(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem = Problem.of(state)
         chosen = replace(roles, solvers=Solvers(roles.solver_of(problem)))
-        _refuse_expressions(chosen)
+        chosen.solver.must_write_words(_NEEDS, _CURE)
         steps = with_failure_as_row(_row(problem, chosen), problem, chosen.solver)
         solved, row = yield from steps
         found = solved or _Solution()
@@ -85,17 +87,7 @@ def build_symbolic(roles: Roles) -> StateGraph[Any, Any, Any, Any]:
             state["warnings"] = [*state.get("warnings", []), _NOT_UNIQUE]
         return undivided_outcome(state, found.answer, row, roles.limits.budget)
 
-    graph = new_graph(roles, "symbolic", first="solver")
-    graph.add_node("solver", as_runnable("solver", solve, roles.limits))
-    return finish(graph, roles, "solver")
-
-
-def _refuse_expressions(roles: Roles) -> None:
-    if roles.solver.speaks_contract("solver"):
-        raise UserError(
-            "the strategy 'symbolic' needs a solver that writes SMT-LIB; "
-            f"{roles.solver.name!r} only writes expressions: name another --solver."
-        )
+    return solved_in_one_node(roles, "symbolic", solve)
 
 
 def _row(problem: Problem, roles: Roles) -> Steps[tuple[_Solution, AnswerRow]]:

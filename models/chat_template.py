@@ -50,7 +50,10 @@ class ChatTemplate:
         Raises:
             UserError: If the template refuses the messages, with its reason.
         """
-        safe = [{**m, "content": self._as_text(m["content"])} for m in messages]
+        safe = [
+            {**m, "content": split_long_runs(split_control_tokens(m["content"], self._control))}
+            for m in messages
+        ]
         prompt = self.render(safe)
         pieces = prompt.split(SPLIT)
         tokens = [t for piece in pieces for t in self._engine.tokenize(piece, special=True)]
@@ -59,9 +62,6 @@ class ChatTemplate:
         if not tokens:
             raise UserError("the chat template renders these messages to an empty prompt.")
         return tokens
-
-    def _as_text(self, content: str) -> str:
-        return split_long_runs(split_control_tokens(content, self._control))
 
     def render(self, messages: list[dict[str, Any]]) -> str:
         """The prompt as text, whatever control tokens the messages spell.

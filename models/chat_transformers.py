@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -132,6 +133,9 @@ class ChatTransformers(BaseChatModel):
         room = min(asked, limit - count) if limit else asked
         seconds = seconds_within(numbers.get("timeout"), deadline)
         end = time.monotonic() + (seconds or math.inf)
+        temperature = numbers.get("temperature")
+        # Without sampling, transformers warns of a temperature.
+        drawing = {"temperature": float(temperature)} if temperature else {}
         with _seeded(numbers.get("seed")):
             output = model.generate(
                 input_ids=ids,
@@ -139,7 +143,8 @@ class ChatTransformers(BaseChatModel):
                 max_new_tokens=room,
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
                 stopping_criteria=[lambda *_, **__: cancelled.is_set() or time.monotonic() > end],
-                **_sampling(numbers.get("temperature")),
+                do_sample=bool(drawing),
+                **drawing,
             )[0, count:]
         if time.monotonic() > end:
             raise TimeoutError("the local model did not finish within its timeout")
@@ -170,16 +175,10 @@ class ChatTransformers(BaseChatModel):
             tokenizer = transformers.AutoTokenizer.from_pretrained(self.model)
             if not tokenizer.chat_template:
                 raise ModelReferenceError(f"{self.model!r} has no chat template; use a chat model.")
-            device_map = {"device_map": "auto"} if _has_accelerate() else {}
+            device_map = {"device_map": "auto"} if find_spec("accelerate") else {}
             model = transformers.AutoModelForCausalLM.from_pretrained(self.model, **device_map)
             self._loaded = model.eval(), tokenizer
         return self._loaded
-
-
-def _sampling(temperature: float | None) -> dict[str, Any]:
-    if not temperature:
-        return {"do_sample": False}
-    return {"do_sample": True, "temperature": float(temperature)}
 
 
 @contextmanager
@@ -216,8 +215,6 @@ def chat_transformers(name: str, timeout: float | None = None) -> ChatTransforme
         MissingDependencyError: If transformers or torch isn't installed.
         ModelReferenceError: If the name looks like a path and no such folder exists.
     """
-    from importlib.util import find_spec
-
     if not find_spec("transformers") or not find_spec("torch"):
         raise MissingDependencyError(
             "transformers: models need what is missing here: pip install transformers torch."
@@ -227,9 +224,3 @@ def chat_transformers(name: str, timeout: float | None = None) -> ChatTransforme
     if looks_like_path and not os.path.isdir(path):
         raise ModelReferenceError(f"there is no model folder {name!r}; check the path.")
     return ChatTransformers(model=path if os.path.isdir(path) else name, timeout=timeout)
-
-
-def _has_accelerate() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("accelerate") is not None

@@ -30,7 +30,7 @@ def split_control_tokens(text: str, pattern: re.Pattern[str] | None) -> str:
         ['a<', '|end|>']
     """
     text = text.replace(SPLIT, "\ufffd")
-    count = 1 if pattern else 0
+    count = 1
     while pattern and count:
         text, count = pattern.subn(lambda match: match[0][0] + SPLIT + match[0][1:], text)
     return text

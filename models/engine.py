@@ -11,7 +11,6 @@ Nothing here is thread-safe: `models/pool.py` runs every call on the engine's ow
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -72,7 +71,6 @@ class Engine:
         self._context = new_context(self._model, settings.path, self.n_ctx, settings.n_threads)
         self._cache = PrefixCache(self._context)
         self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
-        self._piece = ctypes.create_string_buffer(512)
         self.sampler = Sampler(self.vocab, self._context)
         self._templates: dict[str | None, ChatTemplate] = {}
 
@@ -176,7 +174,7 @@ class Engine:
             token = choose()
             if llama_cpp.llama_vocab_is_eog(self.vocab, token):
                 return count, "stop"
-            if text.add(self._bytes(token)):
+            if text.add(self.sampler.bytes_of(token)):
                 return count + 1, "stop"
             limits.check()
             if count + 1 < room:
@@ -198,11 +196,6 @@ class Engine:
         if code != 0:
             raise RuntimeError(f"llama.cpp could not evaluate the prompt (code {code})")
         sequence.tokens.extend(tokens)
-
-    def _bytes(self, token: int) -> bytes:
-        buffer, size = self._piece, len(self._piece)
-        count = llama_cpp.llama_token_to_piece(self.vocab, token, buffer, size, 0, False)
-        return buffer.raw[:count] if count > 0 else b""
 
 
 class Cancelled(Exception):

@@ -149,6 +149,12 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
     if type(alignment) is not int or not 1 <= alignment <= 1 << 20:
         raise EOFError
     _check_size(stream, tensors, alignment, size)
+    _check_values(metadata, path)
+    return metadata
+
+
+def _check_values(metadata: dict[str, Any], path: str) -> None:
+    """Refuse what llama.cpp would end the process at."""
     layers = metadata.get(f"{metadata.get('general.architecture')}.block_count")
     if type(layers) is int and not 1 <= layers <= _MAX_LAYERS:
         raise ModelFileError(
@@ -161,7 +167,6 @@ def _read(stream: BinaryIO, path: str, size: int) -> dict[str, Any]:
                 f"{path!r} says that {key} is {value}, which no model can have; download or export "
                 "the file again."
             )
-    return metadata
 
 
 def _check_size(stream: BinaryIO, tensors: int, alignment: int, size: int) -> None:

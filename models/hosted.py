@@ -162,11 +162,9 @@ def _init(provider: str, model: str, options: dict[str, Any]) -> BaseChatModel:
 
 
 def _clients(timeout: float, proxy: str | None) -> dict[str, Any]:
-    """Bounded HTTP clients; none without the openai package, and `_init` says what to install."""
-    try:
-        from .http_clients import BoundedClient, BoundedClientPerLoop
-    except ImportError:
-        return {}
+    """Bounded HTTP clients."""
+    from .http_clients import BoundedClient, BoundedClientPerLoop
+
     try:
         return {
             "http_client": BoundedClient(timeout, proxy),

@@ -234,14 +234,13 @@ def _is_event_stream(response: httpx.Response) -> bool:
 
 def _whole(response: httpx.Response, body: bytes, *, as_events: bool) -> httpx.Response:
     """The reply with its body read, a completion recast as events if those were asked for."""
-    if response.status_code >= 400:
-        return _rebuilt(response, content=body)
-    completion = _completion(body)
-    if status := _status_within(completion):
-        return _rebuilt(response, status=status, content=body)
-    if not as_events:
-        return _rebuilt(response, content=body)
-    return _rebuilt(response, kind="text/event-stream", content=_as_events(completion))
+    if response.status_code < 400:
+        completion = _completion(body)
+        if status := _status_within(completion):
+            return _rebuilt(response, status=status, content=body)
+        if as_events:
+            return _rebuilt(response, kind="text/event-stream", content=_as_events(completion))
+    return _rebuilt(response, content=body)
 
 
 def _status_within(reply: dict[str, Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ModelFileError, ModelReferenceError
+from ..errors import MissingDependencyError, ModelFileError, ModelReferenceError
 
 
 def download(spec: str) -> str:
@@ -26,8 +26,6 @@ def download(spec: str) -> str:
     try:
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
     except ImportError:
-        from ..errors import MissingDependencyError
-
         raise MissingDependencyError(
             "gguf:hf: needs a package that isn't installed: pip install huggingface-hub."
         ) from None

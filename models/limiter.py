@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -67,31 +67,28 @@ class Limiter:
         Raises:
             NoPlaceError: If there was none in that time.
         """
-        outer = _inner.get()
-        places = outer.get(self, self)
+        places = _inner.get().get(self, self)
         if turn := places._queue():
-            places._wait(turn, seconds)
-        _inner.set({**outer, self: places._within()})
-        try:
+            with places._leaving_on_error(turn):
+                turn.result(seconds)
+        with self._giving_back(places):
             yield
-        finally:
-            places._release()
-            _inner.set(outer)
 
     @asynccontextmanager
     async def ahold(self, seconds: float | None = None) -> AsyncIterator[None]:
         """`hold` without blocking the event loop."""
-        outer = _inner.get()
-        places = outer.get(self, self)
+        places = _inner.get().get(self, self)
         if turn := places._queue(asyncio.get_running_loop()):
-            try:
+            with places._leaving_on_error(turn):
                 async with asyncio.timeout(seconds):
                     await asyncio.wrap_future(turn)
-            except BaseException as error:  # Cancelled, its loop is closed, or time is up.
-                places._give_up(turn)
-                if isinstance(error, TimeoutError):
-                    raise NoPlaceError from None
-                raise
+        with self._giving_back(places):
+            yield
+
+    @contextmanager
+    def _giving_back(self, places: Limiter) -> Iterator[None]:
+        """Give a place back at the end; what is called till then asks the limiter below."""
+        outer = _inner.get()
         _inner.set({**outer, self: places._within()})
         try:
             yield
@@ -116,21 +113,17 @@ class Limiter:
             self._waiting.append((turn, loop))
             return turn
 
-    def _wait(self, turn: Future[None], seconds: float | None) -> None:
+    @contextmanager
+    def _leaving_on_error(self, turn: Future[None]) -> Iterator[None]:
+        """Leave the queue if the wait fails: time is up, Ctrl-C, cancelled, the loop is closed."""
         try:
-            turn.result(seconds)
-        except CancelledError:
-            raise
-        except BaseException as error:  # Ctrl-C while waiting, or time is up.
-            self._give_up(turn)
+            yield
+        except BaseException as error:
+            if not turn.cancel():  # A place that was given in the same moment goes to the next.
+                self._release()
             if isinstance(error, TimeoutError):
                 raise NoPlaceError from None
             raise
-
-    def _give_up(self, turn: Future[None]) -> None:
-        """Leave the queue; a place that was given in the same moment goes to the next."""
-        if not turn.cancel() and not turn.cancelled():
-            self._release()
 
     def _release(self) -> None:
         with self._lock:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelReferenceError
+from ..errors import ModelReferenceError, UserError
 from ..settings import ModelTable, load_settings
 from .bundled import Role, bundled_model_path
 from .fallbacks import fall_back_on_alike, refuse_trained
@@ -91,6 +91,19 @@ class ResolvedModel:
     def speaks_contract(self, role: str) -> bool:
         """Whether the model was trained to fill this role."""
         return self.contract is not None and role in self.contract.roles
+
+    def must_write_words(self, why: str, cure: str) -> None:
+        """Refuse a solver that was trained to write expressions and nothing else.
+
+        Args:
+            why: What needs words, up to the sign before the model's name.
+            cure: What to do about it.
+
+        Raises:
+            UserError: If it is one.
+        """
+        if self.speaks_contract("solver"):
+            raise UserError(f"{why} {self.name!r} only writes expressions: {cure}.")
 
 
 def resolve_model(ref: Any, role: Role | None = None) -> ResolvedModel:

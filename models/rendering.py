@@ -36,11 +36,7 @@ def render_messages(render: Callable[[Rows], str], messages: Rows) -> str:
     except Exception as error:
         if len(messages) > 1 and messages[0]["role"] == "system":
             # Some templates (Gemma's, older Mistral's) know no system role.
-            return render_messages(render, _merge_system(messages))
+            system, first, *rest = messages
+            merged = {**first, "content": f"{system['content']}\n\n{first['content']}"}
+            return render_messages(render, [merged, *rest])
         raise UserError(f"the model's chat template refuses the messages: {error}") from None
-
-
-def _merge_system(messages: Rows) -> Rows:
-    system, first, *rest = messages
-    merged = {**first, "content": f"{system['content']}\n\n{first['content']}"}
-    return [merged, *rest]

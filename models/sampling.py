@@ -58,6 +58,7 @@ class Sampler:
         self._size: int = llama_cpp.llama_vocab_n_tokens(vocab)
         self._one = _candidates(1)
         self._all = _candidates(self._size)
+        self._piece = ctypes.create_string_buffer(512)
         self._grammars: OrderedDict[str, Any] = OrderedDict()
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ class Sampler:
         """
         grammar = self._grammar(sampling.grammar) if sampling.grammar else None
         chain = _chain(sampling)
-        line = _Line(self._vocab, sampling.no_repeat)
+        line = _Line(self.bytes_of, sampling.no_repeat)
 
         def choose() -> int:
             token: int = llama_cpp.llama_sampler_sample(chain, self._context, -1)
@@ -117,6 +118,12 @@ class Sampler:
         array.size, array.selected, array.sorted = 1, -1, False
         llama_cpp.llama_sampler_apply(grammar, ctypes.byref(array))
         return not math.isinf(data[0].logit)
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token adds to a text; nothing if it is a control token."""
+        buffer, size = self._piece, len(self._piece)
+        count = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+        return buffer.raw[: max(count, 0)]
 
     def log_probability(self, token: int) -> float:
         """Natural logarithm of the next token's probability, without grammar and temperature.
@@ -161,11 +168,10 @@ class _Line:
     the lines of a plan may begin alike, and from the third time on: a long name may come twice.
     """
 
-    def __init__(self, vocab: Any, length: int) -> None:
-        self._vocab, self._length = vocab, length
+    def __init__(self, bytes_of: Callable[[int], bytes], length: int) -> None:
+        self._bytes_of, self._length = bytes_of, length
         self._tokens: list[int] = []
         self._next: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-        self._piece = ctypes.create_string_buffer(512)
 
     def repeated(self) -> Collection[int]:
         """Tokens that would write a run for the third time."""
@@ -178,10 +184,7 @@ class _Line:
         """Take in a token; one with a line's end begins the next line."""
         if not self._length:
             return
-        size = llama_cpp.llama_token_to_piece(
-            self._vocab, token, self._piece, len(self._piece), 0, False
-        )
-        if b"\n" in self._piece.raw[: max(size, 0)]:
+        if b"\n" in self._bytes_of(token):
             self._tokens.clear()
             self._next.clear()
             return

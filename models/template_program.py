@@ -61,7 +61,7 @@ class TemplateProgram:
             messages=messages,
             add_generation_prompt=True,
             raise_exception=_raise_exception,
-            strftime_now=_strftime_now,
+            strftime_now=lambda form: datetime.now().strftime(form),
             **self._tokens,
             **unused,
         ):
@@ -154,7 +154,3 @@ def _through(name: str, value: nodes.Node | None) -> nodes.Filter:
 
 def _raise_exception(message: str) -> NoReturn:
     raise ValueError(message)
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.now().strftime(form)

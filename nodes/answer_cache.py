@@ -19,6 +19,7 @@ from ..prompts import Prompts
 from ..settings import expanded
 from ..storage import EMPTY_THE_LOG, ERASE_WHAT_IS_DELETED
 from .answers import AnswerRow
+from .outputs import whole_characters
 from .problem import Problem
 from .solver import resolve
 from .solvers import Choice
@@ -74,7 +75,7 @@ class AnswerCache:
             self._db.execute(_SCHEMA)
             self._db.execute(f"SELECT {_COLUMNS} FROM answers LIMIT 1")  # noqa: S608
         except (OSError, sqlite3.Error) as error:
-            raise UserError(f"the answer cache {name!r} can't be used: {_reason(error)}.") from None
+            raise self._unusable(error) from None
 
     def __bool__(self) -> bool:
         # An empty cache is one too: `if cache` asks whether there is any.
@@ -121,7 +122,7 @@ class AnswerCache:
         sql = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)"
         shown = (row["resolved"], row["answer"], row["solver"])
         # SQLite takes no half of a surrogate pair, which JSON replies may hold.
-        texts = [str(text).encode("utf-8", "replace").decode() for text in shown]
+        texts = [whole_characters(str(text)) for text in shown]
         # The answer has been paid for: a full disk or a busy file must not lose it.
         with suppress(sqlite3.Error, TypeError, ValueError):
             self._execute(sql, key, *texts, time.time(), json.dumps(row))
@@ -134,9 +135,11 @@ class AnswerCache:
         try:
             return self._execute(sql, *values)
         except sqlite3.Error as error:
-            raise UserError(
-                f"the answer cache {self._name!r} can't be used: {_reason(error)}."
-            ) from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> UserError:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        return UserError(f"the answer cache {self._name!r} can't be used: {reason}.")
 
     def _execute(self, sql: str, *values: Any) -> list[Any]:
         with self._lock:
@@ -171,7 +174,3 @@ class AnswerCache:
 def from_cache(row: AnswerRow, line: Subquestion) -> AnswerRow:
     """A kept result as the result of a line: it took nothing this time."""
     return {**row, "id": line.id, "text": line.text, "cached": True, "usage": [], "seconds": 0.0}
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).rstrip(".")

@@ -58,19 +58,14 @@ def answered(
     sources: Sequence[Any] = (),
 ) -> AnswerRow:
     """A row for an answer; `seconds` is the slowest reply's, since samples run at once."""
-    row = AnswerRow(
-        id=subquestion.id,
-        text=subquestion.text,
-        resolved=resolved,
-        answer=answer,
-        status="ok",
-        cached=False,
-        solver=model.name,
-        error=None,
-        usage=add_usage([reply.usage for reply in replies]),
-        seconds=max((reply.usage["seconds"] for reply in replies), default=0.0),
-        sources=[*sources, *(source for reply in replies for source in reply.sources)],
-    )
+    row: AnswerRow = {
+        **_row(subquestion, "ok", None, model),
+        "resolved": resolved,
+        "answer": answer,
+        "usage": add_usage([reply.usage for reply in replies]),
+        "seconds": max((reply.usage["seconds"] for reply in replies), default=0.0),
+        "sources": [*sources, *(source for reply in replies for source in reply.sources)],
+    }
     if gaps := dict.fromkeys(gap for reply in replies for gap in reply.gaps):
         row["gaps"] = list(gaps)
     fractions = [reply.exact for reply in replies if reply.exact]
@@ -86,7 +81,7 @@ def failed(subquestion: Subquestion, error: BaseException, model: ResolvedModel)
     One that the budget left no call for is skipped.
     """
     status = "skipped" if isinstance(error, BudgetExhaustedError) else "failed"
-    row = _without_answer(subquestion, status, describe_error(error), model)
+    row = _row(subquestion, status, describe_error(error), model)
     row["usage"] = list(getattr(error, "usage", ()))
     row["seconds"] = getattr(error, "seconds", row["seconds"])
     if parts := getattr(error, "parts", None):
@@ -99,12 +94,13 @@ def skipped(subquestion: Subquestion, missing: Iterable[int], model: ResolvedMod
     names = ", ".join(f"#{k}" for k in missing)
     message = f"it needs {names}, which has no answer"
     error = {"type": MISSING_ANSWER, "message": message, "transient": False}
-    return _without_answer(subquestion, "skipped", error, model)
+    return _row(subquestion, "skipped", error, model)
 
 
-def _without_answer(
-    subquestion: Subquestion, status: Any, error: dict[str, Any], model: ResolvedModel
+def _row(
+    subquestion: Subquestion, status: Any, error: dict[str, Any] | None, model: ResolvedModel
 ) -> AnswerRow:
+    """A row of a subquestion that nothing was asked for."""
     return AnswerRow(
         id=subquestion.id,
         text=subquestion.text,
@@ -170,7 +166,7 @@ def is_whole(rows: Iterable[AnswerRow]) -> bool:
     return all(row["status"] == "ok" and not row.get("gaps") for _, row in with_parts(rows))
 
 
-def needed_lines(rows: Iterable[AnswerRow]) -> str:
+def answer_lines(rows: Iterable[AnswerRow]) -> str:
     """Questions with their answers, a line each, gaps named as gaps."""
     return "\n".join(
         f"#{row['id']} {row['text']} = {row['answer']}"

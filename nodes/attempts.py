@@ -137,8 +137,8 @@ def sample_row(problem: Problem, model: ResolvedModel, result: Any) -> AnswerRow
 
 
 def voted_row(problem: Problem, count: int, **options: Any) -> Steps[tuple[str | None, AnswerRow]]:
-    """`attempts` as one row: the majority's answer, with what all of them took."""
-    rows = yield from attempts(problem, count, **options)
+    """Brief `attempts` as one row: the majority's answer, with what all of them took."""
+    rows = yield from attempts(problem, count, style="direct", **options)
     answer = agreement(rows).answer
     taken = add_usage(*(row["usage"] for row in rows))
     seconds = max(row["seconds"] for row in rows)

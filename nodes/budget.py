@@ -101,11 +101,9 @@ class Meter:
         self.kept_for_composer = 0
         self._lock = threading.Lock()
         self._begin = time.monotonic() - seconds
-        self._shared: Meter | None = None
-        # What earlier nodes of this question took, the shared meter has counted then.
-        self.paid(spent, counted=False)
         self._shared = shared
         self._begun = self._told = 0
+        self.paid(spent, counted=False)
 
     @property
     def stopped(self) -> int:

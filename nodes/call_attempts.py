@@ -98,9 +98,7 @@ class Attempts:
     def reply(self, output: Any) -> Reply:
         """Read the output; an unusable one is raised, with the usage that it took."""
         read = read_output(output, self._call.model.name)
-        usage = self._usage(read.messages)
-        if read.nested:
-            usage = self._usage_of_nested(read.nested)
+        usage = self._usage_of_nested(read.nested) if read.nested else self._usage(read.messages)
         self._session.paid(usage)
         if read.problem:
             read.problem.usage = (usage,)

@@ -12,9 +12,9 @@ from ..prompts import Prompts, load_prompts
 from .answers import (
     MISSING_ANSWER,
     AnswerRow,
+    answer_lines,
     given_answers,
     is_whole,
-    needed_lines,
     with_parts,
     written,
 )
@@ -68,7 +68,7 @@ def compose(
         return (yield from solve_expression(call, str(problem), lines, target, exact))
     fields = {
         "problem": problem.with_hints,
-        "answers": needed_lines(rows),
+        "answers": answer_lines(rows),
         "question": problem.question,
     }
     messages = prompts["compose"].messages(fields)
@@ -158,7 +158,7 @@ def ran_out(rows: Iterable[AnswerRow]) -> bool:
 
 def found_so_far(rows: Sequence[AnswerRow]) -> str | None:
     """The answers that there are, a line each; None if there are none."""
-    return needed_lines(row for row in rows if row["status"] == "ok") or None
+    return answer_lines(row for row in rows if row["status"] == "ok") or None
 
 
 def outcome(

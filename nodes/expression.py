@@ -67,14 +67,7 @@ def solve_expression(
     model = call.model
     asked = target[1] if target else problem
     texts = [problem, *(answer for _, _, answer in lines)]
-    try:
-        value = None if lines else stated_value(asked)
-    except NoValueError as error:
-        # The solver would write some other expression.
-        raise UnsupportedQuestionError(
-            f"{asked[:120]!r} can't be calculated: {error}; name a general model with --solver."
-        ) from None
-    if value is not None:
+    if not lines and (value := _stated(asked)) is not None:
         nothing = no_usage(call.role, model.name, 0, 0.0)
         return _answer(value, Reply("", cut_off=False, usage=nothing))
     if not asks_for_arithmetic(asked, texts):
@@ -96,6 +89,20 @@ def solve_expression(
     except ReplyError as error:
         error.usage = (reply.usage,)
         raise
+
+
+def _stated(asked: str) -> Fraction | None:
+    """The value of a question that is an expression; without one, the solver would write another.
+
+    Raises:
+        UnsupportedQuestionError: If it is one that has no value.
+    """
+    try:
+        return stated_value(asked)
+    except NoValueError as error:
+        raise UnsupportedQuestionError(
+            f"{asked[:120]!r} can't be calculated: {error}; name a general model with --solver."
+        ) from None
 
 
 def exact_answers(rows: Iterable[AnswerRow]) -> dict[int, str]:

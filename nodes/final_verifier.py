@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError
 from ..models.references import ResolvedModel, resolve_model
 from ..prompts import Prompts, load_prompts
-from .answers import AnswerRow, answered, given_answers, needed_lines
+from .answers import AnswerRow, answer_lines, answered, given_answers
 from .budget import budget_warnings
 from .calls import Call
 from .events import Event
@@ -96,7 +96,7 @@ def _revised(
 ) -> Steps[AnswerRow]:
     fields = {
         "problem": problem.with_hints,
-        "answers": needed_lines(rows) or "none",
+        "answers": answer_lines(rows) or "none",
         "answer": answer,
         "kind": verdict.kind,
         "reason": verdict.reason,

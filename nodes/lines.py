@@ -116,7 +116,6 @@ def _answer(
             texts = [prompts[name].parts for name in ("verify", "solve_again")]
             more.append([judge.model.identity, judge.retries, texts])
         key = cache.key(problem, line, known, choice, prompts, settings.retriever, more=more)
-    if cache:
         kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
         if kept:
             return from_cache(kept, line)
@@ -135,10 +134,18 @@ def ask_solver(
     known: Mapping[int, AnswerRow],
     choice: Choice,
     settings: LineSettings,
+    objection: Mapping[str, str] | None = None,
 ) -> Steps[AnswerRow]:
     """The solver's answer to a line; errors are raised."""
-    options: Any = {"prompts": settings.prompts, "retriever": settings.retriever}
-    return (yield from solve_subquestion(problem, line, known, choice=choice, **options))
+    return solve_subquestion(
+        problem,
+        line,
+        known,
+        choice=choice,
+        prompts=settings.prompts,
+        retriever=settings.retriever,
+        objection=objection,
+    )
 
 
 def _verified(
@@ -159,14 +166,7 @@ def _verified(
     def again(answer: str, verdict: Verdict, retry: int) -> Steps[AnswerRow]:
         # Further on than any sample that is drawn at first.
         drawn = replace(choice, sample=choice.sample + retry * _RETRY_STRIDE)
-        return solve_subquestion(
-            problem,
-            line,
-            known,
-            choice=drawn,
-            prompts=settings.prompts,
-            retriever=settings.retriever,
-            objection={"answer": answer, "kind": verdict.kind, "reason": verdict.reason},
-        )
+        objection = {"answer": answer, "kind": verdict.kind, "reason": verdict.reason}
+        return ask_solver(problem, line, known, drawn, settings, objection)
 
     return (yield from until_right(row, judge, again, verifier.retries))

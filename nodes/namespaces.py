@@ -55,11 +55,6 @@ def is_graph(runnable: Any) -> bool:
     return isinstance(innermost(runnable), _kinds()[2])
 
 
-def _is_remote(runnable: Any) -> bool:
-    """Whether it is a graph on a server; by name, since whoever has one has imported it."""
-    return all(type(inner).__name__ == "RemoteGraph" for inner in innermost_of_all(runnable))
-
-
 def apart(runnable: Any, config: Any, key: str, *, again: bool = False) -> tuple[Any, Any]:
     """What to call, and with which config, so that the call is apart from a node's others.
 
@@ -90,7 +85,8 @@ def in_own_namespace(runnable: Any, config: Any, key: str, *, again: bool = Fals
     namespace is for the streams of the run around it.
     """
     configurable = (config or {}).get("configurable") or {}
-    remote = _is_remote(runnable)
+    # By name, since whoever has one has imported it.
+    remote = all(type(inner).__name__ == "RemoteGraph" for inner in innermost_of_all(runnable))
     if remote:
         ours = ("thread_id", KEEPS_NOTHING)
         configurable = {name: value for name, value in configurable.items() if name not in ours}

@@ -25,7 +25,7 @@ from .steps import InOrder, Steps, Together, changed
 from .usage import add_usage
 
 
-def solve_plan(
+def _solve(
     problem: Problem,
     plan: Plan,
     settings: LineSettings,
@@ -34,19 +34,7 @@ def solve_plan(
     sample: int,
     within: Sequence[Any],
 ) -> Steps[list[AnswerRow]]:
-    """Solve every line of a plan, each as soon as what it needs has been answered.
-
-    Args:
-        problem: The question that the plan belongs to.
-        plan: The plan; not atomic.
-        settings: Who solves, and how.
-        chosen: Who solves all of it; if None, whoever is chosen for each line.
-        sample: Number of the sample, where a plan is solved several times.
-        within: Where the plan stands, for its events: a path of ids.
-
-    Returns:
-        A row a line, in plan order.
-    """
+    """Solve every line, each as soon as what it needs has been answered; a row each, in order."""
     rows: dict[int, AnswerRow] = {}
 
     def line(place: int) -> Steps[AnswerRow]:
@@ -56,7 +44,7 @@ def solve_plan(
         known = known_to(subquestion, plan, rows, carry_all=carry_all)
         drawn = replace(choice, sample=choice.sample + sample)
         steps = solve_line(problem, subquestion, known, drawn, settings)
-        row = yield from nested_events(steps, within)
+        row = yield from _nested(steps, within)
         rows[subquestion.id] = row
         return row
 
@@ -66,14 +54,14 @@ def solve_plan(
     return (yield InOrder(needs, line))
 
 
-def merged_answer(
+def _merged(
     problem: Problem,
     plan: Plan,
     rows: Sequence[AnswerRow],
     *,
     composer: ResolvedModel,
     prompts: Prompts,
-    sample: int = 0,
+    sample: int,
 ) -> Steps[tuple[str, list[Reply]]]:
     """A plan's answer from those of its lines: the last one's, or composed from all.
 
@@ -118,21 +106,19 @@ def divided_row(
         composer: Merges the answers.
         chosen: Who solves all of it; by default, whoever is chosen for each line.
         sample: Number of the sample.
-        within: Where the plan stands, for its events.
+        within: Where the plan stands, for its events: a path of ids.
         warnings: What was warned of when it was made.
 
     Raises:
         Exception: If there is no answer; with usage, seconds and parts attached to it.
     """
-    rows = yield from solve_plan(
-        problem, plan, settings, chosen=chosen, sample=sample, within=within
-    )
+    rows = yield from _solve(problem, plan, settings, chosen=chosen, sample=sample, within=within)
     parts = {"plan": plan.to_rows(), "answers": rows, "warnings": list(warnings)}
     taken = add_usage(*(row["usage"] for row in rows))
     seconds = critical_path(plan, {part["id"]: part["seconds"] for part in rows})
     models: Any = {"composer": composer, "prompts": settings.prompts, "sample": sample}
     try:
-        answer, replies = yield from merged_answer(problem, plan, rows, **models)
+        answer, replies = yield from _merged(problem, plan, rows, **models)
     except Exception as error:
         lost: Any = error
         lost.usage, lost.parts = tuple(add_usage(taken, getattr(error, "usage", ()))), parts
@@ -191,7 +177,7 @@ def divided_samples(
     return found, [sample_row(problem, settings.solvers.first, each) for each in results]
 
 
-def nested_events(steps: Steps[Any], within: Sequence[Any]) -> Steps[Any]:
+def _nested(steps: Steps[Any], within: Sequence[Any]) -> Steps[Any]:
     """The same steps, whose events say that they aren't the main plan's: `nested.KIND`."""
 
     def change(step: Any) -> Any:

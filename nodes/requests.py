@@ -67,11 +67,6 @@ def call_input(call: Call) -> Any:
     return text
 
 
-def _texts_are_hidden() -> bool:
-    """Whether LangSmith is to see no inputs: it hides them, but not the names of runs."""
-    return any(os.environ.get(name) == "true" for name in _HIDING)
-
-
 def call_config(call: Call, config: Any) -> Any:
     """The caller's config with the call's name, tags and metadata, for traces."""
     config = config or {}
@@ -82,7 +77,8 @@ def call_config(call: Call, config: Any) -> Any:
     about = {"decompose_role": call.role, **call.metadata}
     metadata = {**(config.get("metadata") or {}), **about}
     name = call.name or call.role
-    if name.startswith("#") and _texts_are_hidden():
+    if name.startswith("#") and any(os.environ.get(hiding) == "true" for hiding in _HIDING):
+        # LangSmith hides inputs then, but not the names of runs.
         name = name.partition(" ")[0]
     if not chat and name == metadata.get("langgraph_node"):
         # LangGraph takes a run of the node's name for the node, and shows what it returns.

@@ -50,8 +50,7 @@ def retrieve(retriever: Any, query: str) -> Steps[list[dict[str, Any]]]:
         return []
 
     # Kept, since a resumed run that is shown other passages would ask the solver anew.
-    name = retriever.get_name() if hasattr(retriever, "get_name") else type(retriever).__name__
-    asked = hashlib.sha256(f"{name} {query}".encode()).hexdigest()
+    asked = hashlib.sha256(f"{retriever.get_name()} {query}".encode()).hexdigest()
 
     def blocking(config: Any) -> dict[str, Any]:
         runnable, config = apart(retriever, _unseen(config), asked)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-from ..errors import PromptTooLongError, UserError, must_be_raised
+from ..errors import PromptTooLongError, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import Plan, Subquestion
 from ..prompts import Prompts
-from .answers import AnswerRow, answered, failed, needed_lines
+from .answers import AnswerRow, answer_lines, answered, failed
 from .calls import Call, drawn
 from .expression import exact_answers, solve_expression
 from .final_answer import final_answer
@@ -120,7 +120,7 @@ def _call(
     prompt = prompts["solve_again" if objection else "solve"]
     fields = {
         "problem": problem.with_hints,
-        "answers": needed_lines(known.values()) or "none",
+        "answers": answer_lines(known.values()) or "none",
         "subquestion": text if text == resolved else f"{text}\n(that is: {resolved})",
         **(objection or {}),
     }
@@ -189,13 +189,13 @@ def with_failure_as_row(
 def unsplit_row(
     problem: Problem, *, model: ResolvedModel, **options: Any
 ) -> Steps[tuple[str | None, AnswerRow]]:
-    """`undivided_row` of a question that a decomposer left whole.
+    """`undivided_row`, briefly, of a question that a decomposer left whole.
 
     If it was attempted before, what most attempts said is the answer: a further one would say
     no better.
     """
     if problem.fallback is None:
-        return (yield from undivided_row(problem, model=model, **options))
+        return (yield from undivided_row(problem, model=model, style="direct", **options))
     line = whole_question(problem)
     row = answered(line, problem.question, problem.fallback, [], model)
     if verdict := problem.attempt.get("verdict"):
@@ -223,11 +223,9 @@ def refuse_prose(model: ResolvedModel, strategy: str) -> None:
     Raises:
         UserError: If the model is a solver that writes expressions only.
     """
-    if strategy in ("cot", "static", "dup") and model.speaks_contract("solver"):
-        raise UserError(
-            f"the strategy {strategy!r} needs a solver that reasons in words; "
-            f"{model.name!r} only writes expressions: use --strategy dag or name another --solver."
-        )
+    if strategy != "direct":
+        why = f"the strategy {strategy!r} needs a solver that reasons in words;"
+        model.must_write_words(why, "use --strategy dag or name another --solver")
 
 
 def whole_question(problem: Problem) -> Subquestion:

@@ -3,8 +3,8 @@
 A role (decomposer, solver, composer) yields what it wants done and is sent what came of it:
 a `Call` to a model gets a `Reply`, an `Event` is told to whoever listens, a `Do` runs
 anything else that waits, `Together` runs several roles at once, and `InOrder` several of which
-some need what others find. `run` does all this with
-blocking calls, `arun` with awaited ones; so no role exists in two versions.
+some need what others find. `run` does all this with blocking calls, `arun` with awaited ones; so
+no role exists in two versions.
 """
 
 from __future__ import annotations

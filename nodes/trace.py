@@ -11,7 +11,7 @@ from typing import Any
 
 from ..plan import Plan, PlanError, critical_path_ids, depth, width
 from .answers import AnswerRow
-from .usage import UsageRow, add_usage
+from .usage import UsageRow, add_usage, known_sum
 
 
 def analyse(state: Mapping[str, Any], usage: Sequence[UsageRow]) -> dict[str, Any]:
@@ -72,12 +72,9 @@ def _others(rows: Sequence[AnswerRow], usage: Sequence[UsageRow]) -> Iterable[di
 def _node(
     name: str, seconds: float, usage: Sequence[UsageRow], minus: Sequence[UsageRow] = ()
 ) -> dict[str, Any]:
-    node: dict[str, Any] = {"node": name, "calls": 0, "seconds": 0.0}
-    node["calls"] = sum(row["calls"] for row in usage) - sum(row["calls"] for row in minus)
-    node["seconds"] = max(0.0, seconds - sum(row["seconds"] for row in minus))
-    for column in ("input_tokens", "output_tokens"):
-        counts = [row[column] for row in (*usage, *minus)]
-        known = None not in counts
-        total = sum(row[column] or 0 for row in usage) - sum(row[column] or 0 for row in minus)
-        node[column] = total if known else None
+    own = max(0.0, seconds - sum(row["seconds"] for row in minus))
+    node: dict[str, Any] = {"node": name, "calls": 0, "seconds": own}
+    for column in ("calls", "input_tokens", "output_tokens"):
+        mine, theirs = (known_sum(*(row[column] for row in rows)) for rows in (usage, minus))
+        node[column] = None if None in (mine, theirs) else mine - theirs
     return node

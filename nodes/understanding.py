@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BudgetExhaustedError, UserError, describe_error, must_be_raised
-from ..models.references import ResolvedModel, resolve_model
+from ..errors import BudgetExhaustedError, describe_error, must_be_raised
+from ..models.references import resolve_model
 from ..prompts import Prompts, load_prompts
 from .calls import Call
 from .events import Event
@@ -50,13 +50,9 @@ def understanding_node(
     Raises:
         UserError: If the model only writes expressions.
     """
-    found: ResolvedModel = resolve_model(model, "solver")
+    found = resolve_model(model, "solver")
     texts = load_prompts(prompts)
-    if found.speaks_contract("solver"):
-        raise UserError(
-            f"dup needs a solver that writes in words; {found.name!r} only writes expressions: "
-            "name another --solver."
-        )
+    found.must_write_words("dup needs a solver that writes in words;", "name another --solver")
 
     def steps(state: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         problem, usage = Problem.of(state), list[UsageRow]()

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..errors import BudgetExhaustedError, UserError, describe_error, must_be_raised
+from ..errors import BudgetExhaustedError, describe_error, must_be_raised
 from ..models.references import ResolvedModel
 from ..plan import without_thinking
 from ..prompts import Prompts
-from .answers import AnswerRow, needed_lines, with_parts
+from .answers import AnswerRow, answer_lines, with_parts
 from .calls import Call
 from .events import Event
 from .problem import Problem
@@ -117,11 +117,7 @@ class Verifier:
     retries: int = 1
 
     def __post_init__(self) -> None:
-        if self.model.speaks_contract("solver"):
-            raise UserError(
-                f"a verifier writes in words, and {self.model.name!r} only writes expressions: "
-                "name a --verifier."
-            )
+        self.model.must_write_words("a verifier writes in words, and", "name a --verifier")
 
     @property
     def of_subquestions(self) -> bool:
@@ -156,7 +152,7 @@ def verify(
     """
     fields = {
         "problem": problem.with_hints,
-        "answers": needed_lines(known) or "none",
+        "answers": answer_lines(known) or "none",
         "asked": asked,
         "answer": answer,
     }

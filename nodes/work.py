@@ -145,7 +145,6 @@ class Work:
             "model": choice.model,
             "prompts": self._settings.prompts,
             "retriever": self._settings.retriever,
-            "style": "direct",
         }
         steps = unsplit_row(self._problem, **options)
         if choice.samples > 1:

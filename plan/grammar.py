@@ -64,12 +64,10 @@ def _text_rules() -> list[str]:
     """
     rules: list[str] = []
     for left in range(MAX_TEXT_CHARS, 0, -1):
-        after_plain, after_space, after_less = "", "", ""
-        if left > 1:
-            after_plain, after_less = f" rest-{left - 1}?", f" less-{left - 1}?"
-            after_space = f" text-{left - 1}"
+        after_plain = f" rest-{left - 1}?" if left > 1 else ""
+        after_less = f" less-{left - 1}?" if left > 1 else ""
+        space = f' | " " text-{left - 1}' if left > 1 else ""
         word = f'[^<{BLANK}]{after_plain} | "<"{after_less}'
-        space = f' | " "{after_space}' if left > 1 else ""
         rules.append(f"text-{left} ::= {word}")
         if left < MAX_TEXT_CHARS:
             rules.append(f"rest-{left} ::= {word}{space}")
