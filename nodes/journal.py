@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Self
 from uuid import NAMESPACE_OID, uuid4, uuid5
@@ -58,8 +59,9 @@ class Journal:
         place = {"thread_id": thread_id, "checkpoint_ns": f"{NAMESPACE}:{namespace}"}
         self._config: Any = {"configurable": place}
         self._node = node
-        self._replies: dict[str, Any] = {}
-        self._served: set[str] = set()
+        self._replies: dict[str, list[Any]] = {}
+        """More than one, where the same was asked several times at once, as by repeated lines."""
+        self._served: Counter[str] = Counter()
         self.usage: list[Any] = []
         """What all replies and failures took that an earlier attempt has kept."""
         self.failed: list[Any] = []
@@ -103,13 +105,15 @@ class Journal:
 
         Who asks the very same again in one run is given the same reply, which took nothing.
         """
-        reply = self._replies.get(key)
-        if reply is None:
+        replies = self._replies.get(key)
+        if replies is None:
             return None
-        if key in self._served:
-            return {**reply, "usage": _nothing(reply["usage"])}
-        self._served.add(key)
-        return reply
+        with self._lock:
+            served = self._served[key]
+            self._served[key] += 1
+        if served < len(replies):
+            return replies[served]
+        return {**replies[-1], "usage": _nothing(replies[-1]["usage"])}
 
     def put(self, key: str, reply: Any) -> None:
         """Keep a reply; when this returns, a crash can't lose it."""
@@ -118,9 +122,8 @@ class Journal:
                 self._config = self._saver.put(self._config, *self._checkpoint())
                 self._began = True
         written = [(_CHANNEL, [key, self._signed(key, reply)])]
-        self._saver.put_writes(self._config, written, self._entry(key))
-        self._replies[key] = reply
-        self._served.add(key)
+        self._saver.put_writes(self._config, written, _entry(key))
+        self._add(key, reply)
 
     async def aput(self, key: str, reply: Any) -> None:
         """`put` for the event loop."""
@@ -129,9 +132,13 @@ class Journal:
                 self._config = await self._saver.aput(self._config, *self._checkpoint())
                 self._began = True
         written = [(_CHANNEL, [key, self._signed(key, reply)])]
-        await self._saver.aput_writes(self._config, written, self._entry(key))
-        self._replies[key] = reply
-        self._served.add(key)
+        await self._saver.aput_writes(self._config, written, _entry(key))
+        self._add(key, reply)
+
+    def _add(self, key: str, reply: Any) -> None:
+        with self._lock:
+            self._replies.setdefault(key, []).append(reply)
+            self._served[key] += 1
 
     def _checkpoint(self) -> tuple[Any, Any, Any]:
         """What the replies hang on: of one id, whoever begins it.
@@ -149,10 +156,6 @@ class Journal:
         """A failure with the node that met it."""
         failed = key.startswith(PASSING) or _is_failure(reply)
         return {**reply, "node": self._node} if failed else reply
-
-    def _entry(self, key: str) -> str:
-        """Checkpointers keep the first write of a name; a retry's reply needs another name."""
-        return f"{key}-{uuid4().hex}" if self.retry_failed else key
 
     def _read(self, saved: Any) -> None:
         if saved is None:
@@ -173,8 +176,16 @@ class Journal:
             if reply.get("node", self._node) == self._node:
                 self.failed += taken
             return
-        if not (failed and key in self._replies):
-            self._replies[key] = reply
+        known = self._replies.get(key, [])
+        if failed and not all(map(_is_failure, known)):
+            return
+        same = [each for each in known if _is_failure(each) == failed]
+        self._replies[key] = [*same, reply]
+
+
+def _entry(key: str) -> str:
+    """Checkpointers keep the first write of a name; who asks the same needs another name."""
+    return f"{key}-{uuid4().hex}"
 
 
 def _is_failure(reply: Mapping[str, Any]) -> bool:

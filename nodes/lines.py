@@ -116,9 +116,9 @@ def _answer(
             texts = [prompts[name].parts for name in ("verify", "solve_again")]
             more.append([judge.model.identity, judge.retries, texts])
         key = cache.key(problem, line, known, choice, prompts, settings.retriever, more=more)
-        kept = yield Do(lambda _: cache.get(key), lambda _: cache.aget(key))
-        if kept:
-            return from_cache(kept, line)
+        found = yield _look_up(cache, key)
+        if found["row"]:
+            return from_cache(found["row"], line)
     row = yield from (settings.answer or ask_solver)(problem, line, known, choice, settings)
     if settings.verifier:
         row = yield from _verified(row, problem, line, known, choice, settings)
@@ -126,6 +126,18 @@ def _answer(
     if cache and is_whole([row]) and not row.get("verdict", {}).get("kind"):
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
+
+
+def _look_up(cache: AnswerCache, key: str) -> Do:
+    """Look for an answer; a resumed run finds what it found, not what it has paid for itself."""
+
+    def blocking(_: Any) -> dict[str, Any]:
+        return {"row": cache.get(key), "usage": []}
+
+    async def awaitable(_: Any) -> dict[str, Any]:
+        return {"row": await cache.aget(key), "usage": []}
+
+    return Do(blocking, awaitable, key=f"looked-up-{key}")
 
 
 def ask_solver(

@@ -18,6 +18,7 @@ from .events import Event, aemit, emit
 from .replies import Reply
 from .session import Limits, Session
 from .side_by_side import ain_order, atogether, in_order, together
+from .trace import analyse
 from .usage import add_usage
 from .waiting import await_within, wait_within
 
@@ -230,6 +231,8 @@ def _complete(result: T, state: Any, session: Session) -> T:
     if session.failed_before and isinstance(state, Mapping):
         told = result.get("usage", state.get("usage", ()))
         more["usage"] = add_usage(told, session.failed_before)
+        if "nodes" in result.get("trace", ()):
+            more["trace"] = analyse({"answers": [], **state, **result}, more["usage"])
     if session.meter.budget.max_seconds is not None:
         more["elapsed"] = session.meter.seconds
     return {**result, **more}  # pyright: ignore[reportReturnType]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import get_runtime
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
@@ -28,8 +29,10 @@ ASKED = {"question": "Who is the spouse?", "context": "A film."}
 ROW: Any = {"id": 1, "text": "A?", "resolved": "A?", "answer": "x", "status": "ok", "solver": "m"}
 
 
-def run(how: str, graph: Any, value: Any = ASKED) -> Any:
-    return graph.invoke(value) if how == "sync" else asyncio.run(graph.ainvoke(value))
+def run(how: str, graph: Any, value: Any = ASKED, config: Any = None) -> Any:
+    if how == "sync":
+        return graph.invoke(value, config)
+    return asyncio.run(graph.ainvoke(value, config))
 
 
 @pytest.fixture
@@ -60,6 +63,21 @@ def test_the_second_time_the_solver_is_not_asked(
     assert second["answers"] == [{**row, **taken} for row in first["answers"]]
     assert "solver" not in {row["role"] for row in second["usage"]}
     assert (second["answer"], second["status"]) == ("end", "ok")
+
+
+@both
+def test_what_a_run_has_paid_for_or_found_is_the_same_when_it_is_resumed(
+    how: str, server: LatencyServer
+) -> None:
+    asked = graph(server, AnswerCache(), checkpointer=InMemorySaver())
+    for thread, cached in (("1", False), ("2", True)):
+        config: Any = {"configurable": {"thread_id": thread}}
+        first = run(how, asked, ASKED, config)
+        [place] = [s.config for s in asked.get_state_history(config) if s.next == ("scheduler",)]
+        again = run(how, asked, None, place)
+        assert again["answers"] == first["answers"]
+        assert [row["cached"] for row in again["answers"]] == [cached, cached]
+    assert len(server.calls) == 2
 
 
 @both

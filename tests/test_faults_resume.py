@@ -74,6 +74,19 @@ def test_lines_that_failed_in_passing_are_asked_again_and_no_others(
 
 
 @both
+def test_what_an_end_took_that_failed_in_passing_is_in_the_trace_too(
+    how: str, tmp_path: Path
+) -> None:
+    with LatencyServer(Script(end=[DOWN] * 3)) as server:
+        runs = Runs(how, server, tmp_path)
+        assert runs.ask()["status"] == "failed"
+        again = runs.again()
+        assert again["status"] == "ok"
+        nodes = again["trace"]["nodes"]
+        assert sum(node["calls"] for node in nodes) == calls(again) == len(server.calls)
+
+
+@both
 def test_a_line_that_still_fails_can_be_asked_again_later(how: str, tmp_path: Path) -> None:
     with LatencyServer(Script(A=[DOWN] * 6)) as server:
         runs = Runs(how, server, tmp_path)

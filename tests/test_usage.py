@@ -22,7 +22,7 @@ from langgraph_decompose.nodes.journal import Journal
 from langgraph_decompose.nodes.usage import no_usage
 from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
-from .conftest import ASKED, always, both, run, soon
+from .conftest import ASKED, THREAD, always, both, run, soon
 
 
 def calls(result: Any, role: str) -> int:
@@ -65,6 +65,30 @@ def test_a_kept_reply_is_counted_once_however_often_it_is_asked_for() -> None:
         replies = [journal.get("key") for _ in calls]
         assert [reply["text"] for reply in replies] == ["x"] * len(calls)
         assert [reply["usage"]["calls"] for reply in replies] == calls
+
+
+@both
+def test_what_is_asked_twice_at_once_counts_twice(how: str) -> None:
+    at_once = threading.Barrier(2)
+
+    def solver(text: str) -> str:
+        if "Step to answer now" in text:
+            at_once.wait(60)
+        return "Answer: x"
+
+    models = {"decomposer": always("#1 A?\n#2 A?"), "composer": always("end")}
+    graph = create_decomposition_graph(
+        solver,
+        verify="answer",
+        verifier=always("wrong"),
+        budget=Budget(max_calls=5),
+        checkpointer=InMemorySaver(),
+        **models,
+    )
+    first = run(how, graph, ASKED, THREAD)
+    assert calls(first, "solver") == 2, "the verifier's call was the fifth: nothing is revised"
+    [place] = [s.config for s in graph.get_state_history(THREAD) if s.next == ("scheduler",)]
+    assert calls(run(how, graph, None, place), "solver") == 2
 
 
 @both
