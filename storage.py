@@ -16,6 +16,9 @@ ERASE_WHAT_IS_DELETED = "PRAGMA secure_delete = ON"
 EMPTY_THE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 """Else they stay in the file's `-wal` for as long as a process has it open."""
 
+UNUSABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises at a file; the latter where its message quotes a name that is damaged."""
+
 
 class BusyError(UserError):
     """A run that another process works on."""

@@ -127,9 +127,24 @@ class _Batch:
         self._progress = QuestionsProgress(len(rows), len(rows) - len(self._open), self._meter)
 
     async def run(self) -> Any:
-        """Ask; returns the meter of all that was spent."""
+        """Ask; returns the meter of all that was spent.
+
+        Raises:
+            UserError: If the state can't be used, as on a full disk or where it is damaged.
+        """
         if not self._open:
             return self._meter
+        try:
+            return await self._ask_all()
+        except sqlite3.Error as error:
+            damaged = type(error) is sqlite3.DatabaseError
+            advice = "remove it" if damaged else "mend that"
+            raise UserError(
+                f"{str(self._results.state)!r} can't be used: {error}; {advice}, and run the same "
+                "again."
+            ) from None
+
+    async def _ask_all(self) -> Any:
         from ..graphs.factory import create_decomposition_graph
 
         waiting = iter(self._open)
@@ -157,13 +172,8 @@ class _Batch:
         config: Any = {"configurable": {"thread_id": thread}}
         try:
             result = await self._answer(graph, row, config)
-        except sqlite3.Error as error:  # Such as a full disk: not the question's failure.
-            raise UserError(
-                f"{str(self._results.state)!r} can't be written: {error}; mend that, and run the "
-                "same again."
-            ) from None
         except Exception as error:
-            if must_be_raised(error):
+            if must_be_raised(error) or isinstance(error, sqlite3.Error):
                 raise
             # The decomposer is down, say, or the text is too long: this row's failure.
             paid = await self._paid(graph, await graph.aget_state(config))

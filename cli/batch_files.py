@@ -16,12 +16,15 @@ from typing import Any
 from ..errors import UserError, describe_error
 from ..evals.rows import refuse_utf16
 from ..nodes.problem import Problem
+from ..nodes.usage import is_usage
 from ..settings import expanded
-from ..storage import open_private, writing
+from ..storage import open_private, reading, writing
 
 _MAX_LINE = 40_000_000
 _MODELS = ("decomposer", "solver", "composer", "verifier", "refs")
 """Settings that may be others when what failed is asked again: its graph stays the same."""
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a line of results raises that isn't as it was written."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ class Results:
             self.begun = True
 
     def _read(self) -> None:
-        data = self.part.read_bytes()
+        with reading(self.part):
+            data = self.part.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         if whole != data:
             # The last line was cut short by a crash.
@@ -198,8 +202,8 @@ class Results:
         for line in lines[1:]:
             try:
                 entry = json.loads(line)
-                self.done[entry["key"]] = {**entry["result"]}
-            except (ValueError, KeyError, TypeError):
+                self.done[entry["key"]] = _whole(entry["result"])
+            except _DAMAGED:
                 raise UserError(
                     f"{str(self.part)!r} is damaged; remove it to ask its rows again."
                 ) from None
@@ -256,6 +260,13 @@ class Results:
             yield json.dumps({**about, **result}, ensure_ascii=False)
 
 
+def _whole(result: dict[str, Any]) -> dict[str, Any]:
+    """A result that was read, if what is counted of it is there; else one of `_DAMAGED`."""
+    if not (all(map(is_usage, result["usage"])) and isinstance(result["status"], str)):
+        raise ValueError
+    return result
+
+
 def good_results(out: Path) -> dict[str, dict[str, Any]]:
     """Results with status ok of a finished file, by the key of their row.
 
@@ -266,6 +277,6 @@ def good_results(out: Path) -> dict[str, dict[str, Any]]:
         # The last line may have lost its end in an editor.
         lines = out.read_text(encoding="utf-8").split("\n")
         entries = [json.loads(line) for line in lines if line.strip()]
-        return {e.pop("key"): e for e in entries if e["status"] == "ok"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {e.pop("key"): _whole(e) for e in entries if e["status"] == "ok"}
+    except (OSError, *_DAMAGED):
         raise UserError(f"{str(out)!r} isn't the result of a batch.") from None

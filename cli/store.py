@@ -24,6 +24,7 @@ from ..settings import state_folder
 from ..storage import (
     EMPTY_THE_LOG,
     ERASE_WHAT_IS_DELETED,
+    UNUSABLE,
     is_locked,
     lock_path,
     open_checkpointer,
@@ -80,11 +81,8 @@ class RunStore:
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(ERASE_WHAT_IS_DELETED)
             self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise UserError(
-                f"the runs file {str(self.path)!r} can't be used ({error}); "
-                "mend or remove it, or ask with --no-save."
-            ) from None
+        except (OSError, *UNUSABLE) as error:
+            raise self._unusable(error) from None
 
     def begin(self, problem: Problem, settings: dict[str, Any]) -> Run:
         """Note a new run."""
@@ -159,7 +157,16 @@ class RunStore:
 
     def _select(self, columns: Sequence[str], where: str, *values: Any) -> Sequence[Run]:
         sql = f"SELECT {', '.join(columns)} FROM runs WHERE {where} ORDER BY created DESC"  # noqa: S608
-        return [_read(row) for row in self._db.execute(sql, values)]
+        try:
+            return [_read(row) for row in self._db.execute(sql, values)]
+        except UNUSABLE as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> UserError:
+        return UserError(
+            f"the runs file {str(self.path)!r} can't be used ({error}); "
+            "mend or remove it, or ask with --no-save."
+        )
 
     def _has(self, table: str) -> bool:
         sql = "SELECT 1 FROM sqlite_master WHERE name = ?"
@@ -174,7 +181,7 @@ def _read(row: tuple[Any, ...]) -> Run:
     values = dict(zip(_COLUMNS, row, strict=True))
     try:
         settings = json.loads(values["settings"])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         return Run(**{**values, "settings": {}, "status": "damaged"})

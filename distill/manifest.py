@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import UserError
-from ..storage import private, reading
+from ..storage import locked, private, reading
 
 REPLIES = "replies.jsonl"
 """The file of a teacher's replies: paid for, so that nobody is told to remove it."""
@@ -119,12 +119,34 @@ def begin(
     if is_finished(directory, step, settings, inputs := list(inputs), anew, outputs):
         return False
     refuse_what_was_there(directory, outputs)
+    _make(directory)
+    _write(directory, step, settings, inputs, finished=False, counts={})
+    return True
+
+
+@contextmanager
+def alone(directory: Path, step: str, outputs: Iterable[str]) -> Iterator[None]:
+    """Keep other processes from doing a step in its directory; a finished one is left alone by all.
+
+    Raises:
+        UserError: If one does, or the directory can't be made or has files of the names of the
+            outputs that no step wrote.
+    """
+    if read_manifest(directory).get("finished"):
+        yield
+        return
+    refuse_what_was_there(directory, outputs)
+    _make(directory)
+    busy = f"another process {step}s in {str(directory)!r}; wait for it, or name another --out."
+    with locked(directory / f".{step}", "run", busy):
+        yield
+
+
+def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{str(directory)!r} can't be made: {error.strerror}.") from None
-    _write(directory, step, settings, inputs, finished=False, counts={})
-    return True
 
 
 def refuse_own_input(output: Path, inputs: Iterable[Path]) -> None:
@@ -190,16 +212,18 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise UserError(f"{str(path)!r} can't be read: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{str(path)!r} can't be read: {error}.") from None
-    if not isinstance(found, dict) or not {"step", "fingerprint", "finished"} <= found.keys():
+    known = isinstance(found, dict) and {"step", "fingerprint", "finished"} <= found.keys()
+    if not known or not isinstance(found.get("counts"), dict):
         raise UserError(f"{str(path)!r} is no manifest.")
     return found
 
 
 def _nothing_came(directory: Path, found: Mapping[str, Any]) -> bool:
     """Whether a step failed before it wrote anything, as for a mistake in what it was given."""
-    return not found["finished"] and all(path.name == _NAME for path in directory.iterdir())
+    kept = (path for path in directory.iterdir() if not path.suffix.startswith(".lock"))
+    return not found["finished"] and all(path.name == _NAME for path in kept)
 
 
 def _write(

@@ -44,7 +44,7 @@ class ReplyLog(BaseCheckpointSaver[str]):
             open_private(path)
             self._read(path)
             self._file = path.open("ab")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{str(path)!r} can't be used ({error}); remove it to ask again what is open."
             ) from None

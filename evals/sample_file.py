@@ -69,7 +69,7 @@ class SampleFile:
                 f"{str(file.parent)!r} holds an evaluation; go on with --resume, or name "
                 "another --out."
             )
-        elif file.read_text(encoding="utf-8") != text:
+        elif file.read_bytes() != text.encode():
             raise UserError(
                 f"{str(file.parent)!r} was begun with other systems, tasks or settings; use the "
                 "same, or name another --out."

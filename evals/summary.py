@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..nodes.usage import UsageRow
+from ..nodes.usage import is_usage
 from ..storage import reading
 from .cells import NAMES, Cell
 from .comparing import Comparison, compare_marks, corrected
 from .spending import mixture
 
 _MAX_LINE = 20_000_000
-_USAGE = UsageRow.__annotations__.keys()
 Tasks = Mapping[str, Mapping[str, Any]]
 
 
@@ -85,8 +84,8 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
 def _sample(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-        texts = [row[name] for name in ("system", "task", "id")]
-        counted = all(usage.keys() >= _USAGE for usage in row["usage"])
+        texts = [row[name] for name in (*NAMES, "id")]
+        counted = all(map(is_usage, row["usage"]))
         good = all(isinstance(text, str) for text in texts) and isinstance(row["metrics"], dict)
         if good and counted and row["seconds"] >= 0:
             return row

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..plan import Subquestion
 from ..prompts import Prompts
 from ..settings import expanded
-from ..storage import EMPTY_THE_LOG, ERASE_WHAT_IS_DELETED
+from ..storage import EMPTY_THE_LOG, ERASE_WHAT_IS_DELETED, UNUSABLE
 from .answers import AnswerRow
 from .outputs import whole_characters
 from .problem import Problem
@@ -74,7 +74,7 @@ class AnswerCache:
             self._db.execute(ERASE_WHAT_IS_DELETED)
             self._db.execute(_SCHEMA)
             self._db.execute(f"SELECT {_COLUMNS} FROM answers LIMIT 1")  # noqa: S608
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *UNUSABLE) as error:
             raise self._unusable(error) from None
 
     def __bool__(self) -> bool:
@@ -134,7 +134,7 @@ class AnswerCache:
     def _run(self, sql: str, *values: Any) -> list[Any]:
         try:
             return self._execute(sql, *values)
-        except sqlite3.Error as error:
+        except UNUSABLE as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> UserError:

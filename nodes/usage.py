@@ -20,6 +20,21 @@ class UsageRow(TypedDict):
     cost: float | None
 
 
+def is_usage(row: Any) -> bool:
+    """Whether what was read from a file is such a row, so that it can be summed.
+
+    Example:
+        >>> is_usage({"role": "solver", "calls": 1})
+        False
+    """
+    if not isinstance(row, dict) or not row.keys() >= UsageRow.__annotations__.keys():
+        return False
+    named = all(isinstance(row[name], str) for name in ("role", "model"))
+    told = all(isinstance(row[name], int | float) for name in ("calls", "seconds"))
+    more = (row[name] for name in ("input_tokens", "output_tokens", "cost"))
+    return named and told and all(value is None or isinstance(value, int | float) for value in more)
+
+
 def no_usage(role: str, model: str, calls: int, seconds: float) -> UsageRow:
     """Usage of calls that brought no reply, or of a question that needed no call."""
     return UsageRow(

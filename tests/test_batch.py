@@ -282,6 +282,10 @@ def test_a_file_that_can_t_be_written_is_named(world: World, tmp_path: Path, cap
     told = capsys.readouterr().err
     assert "out.jsonl.batch.lock' can't be taken: unable to open database file" in told
     (tmp_path / "out.jsonl.batch.lock").rmdir()
+    (tmp_path / "out.jsonl.part").mkdir()
+    assert main(command) == 2
+    assert "out.jsonl.part' can't be read: Is a directory" in capsys.readouterr().err
+    (tmp_path / "out.jsonl.part").rmdir()
     (tmp_path / "out.jsonl.new").mkdir()
     assert main(command) == 2
     assert "out.jsonl' can't be written: " in capsys.readouterr().err
@@ -314,7 +318,7 @@ def test_a_state_that_cannot_be_written_is_no_question_s_failure(
         patched.setattr(AsyncSqliteSaver, "aput", full)
         assert main(command) == 2
     [line] = capsys.readouterr().err.strip().splitlines()[-1:]
-    assert "out.state.sqlite' can't be written: database or disk is full; mend that" in line
+    assert "out.state.sqlite' can't be used: database or disk is full; mend that" in line
     assert main(command) == 0
 
 
@@ -401,14 +405,41 @@ def test_a_corrected_command_goes_on(
     assert main(command) == 0
 
 
-def test_a_damaged_file_of_results_is_named(world: World, tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"key": \xff',
+        b'{"key": "a", "result": ' + b"[" * 5000,
+        b'{"key": "a", "result": {"status": "ok", "answer": "42", "usagf": []}}',
+        b'{"key": "a", "result": {"status": "ok", "answer": "42", "usage": [{}]}}',
+        b'{"key": "a", "result": {"status": ["ok"], "answer": "42", "usage": []}}',
+    ],
+)
+def test_a_damaged_file_of_results_is_named(
+    line: bytes, world: World, tmp_path: Path, capsys: Any
+) -> None:
     source, out = questions(tmp_path / "in.jsonl", 3), tmp_path / "out.jsonl"
     command = ["batch", str(source), "--out", str(out), *world.flags]
     assert main([*command, "--max-calls", "1", "--concurrency", "1"]) == 3
     part = tmp_path / "out.jsonl.part"
-    part.write_bytes(part.read_bytes() + b'{"key": \xff\n')
+    part.write_bytes(part.read_bytes() + line + b"\n")
     assert main(command) == 2
     assert "out.jsonl.part' is damaged; remove it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cut", [0, 4096])
+def test_a_damaged_state_is_named(cut: int, world: World, tmp_path: Path, capsys: Any) -> None:
+    source, out = questions(tmp_path / "in.jsonl", 1), tmp_path / "out.jsonl"
+    command = ["batch", str(source), "--out", str(out), *world.flags]
+    assert main([*command, "--max-calls", "2"]) == 3
+    state = tmp_path / "out.jsonl.state.sqlite"
+    state.write_bytes(state.read_bytes()[:cut] + b"\xff" * 20_000)
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "out.jsonl.state.sqlite' can't be used: " in told
+    assert "; remove it, and run the same again" in told
+    state.unlink()
+    assert main(command) == 0
 
 
 def test_a_file_that_is_no_result_is_left_alone(tmp_path: Path, capsys: Any) -> None:

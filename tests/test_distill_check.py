@@ -177,16 +177,18 @@ def test_figures_of_evaluation_sets_get_into_the_card(
 ) -> None:
     figures = tmp_path / "figures.json"
     figure = {"value": 0.25, "low": 0.2, "high": 0.31, "n": 200}
-    figures.write_text(json.dumps([{"dataset": "SVAMP", "metric": "dag right", "figure": figure}]))
+    row = {"dataset": "SVAMP", "metric": "dag right", "figure": figure}
+    figures.write_text(json.dumps([row]))
     target = tmp_path / "decompose.gguf"
     rows = by_metric(read_figures(figures))
     publish(exported / "model-q8_0.gguf", target, checked, evaluation=rows, loosened=True)
     card = target.with_suffix(".md").read_text()
     assert card.index("## Evaluation") < card.index("0.250 (0.200 to 0.310; 200)")
     assert card.index("0.250 (0.200") < card.index("## Limits")
-    figures.write_text('[{"dataset": 1}]')
-    with pytest.raises(UserError, match="holds no figures"):
-        read_figures(figures)
+    for wrong in ({"dataset": 1}, row | {"figure": figure | {"value": [0.25]}}):
+        figures.write_text(json.dumps([wrong]))
+        with pytest.raises(UserError, match="holds no figures"):
+            read_figures(figures)
 
 
 def rows_unpermuted(file: Path, _: Path) -> None:
@@ -378,6 +380,13 @@ def test_the_card_says_what_a_model_of_others_was_made_for(exported: Path, check
     assert "trained on up to 256 tokens" in model_card(metadata, report)
     declared = metadata | {"decompose.n_ctx_trained": metadata["llama.context_length"]}
     assert "made for up to 512 tokens" in model_card(declared, report)
+
+
+def test_a_damaged_file_has_a_card_all_the_same(exported: Path, checked: Path) -> None:
+    report = json.loads((checked / "check.json").read_text())["model-f16.gguf"]
+    damaged = {"decompose.licences": 1, "decompose.roles": 2, "decompose.data": 3}
+    card = model_card(read_metadata(exported / "model-f16.gguf") | damaged, report)
+    assert "| what | general model |" in card
 
 
 def test_made_up_names_are_counted_by_the_line() -> None:

@@ -482,6 +482,17 @@ def test_a_damaged_line_costs_its_own_reply_only(
     assert (counts["plans"], counts["damaged"], len(teacher.server.calls)) == (5, 2, 7)
 
 
+def test_a_reply_that_lacks_some_of_what_it_took_spoils_no_other(
+    teacher: Teacher, settings: CollectSettings, tmp_path: Path
+) -> None:
+    collect(replace(settings, concurrency=1), tmp_path / "out")
+    store = tmp_path / "out" / "replies.jsonl"
+    store.write_bytes(store.read_bytes().replace(b'"calls"', b'"callz"', 1))
+    (tmp_path / "out" / "examples.jsonl").unlink()
+    counts = collect(settings, tmp_path / "out")
+    assert (counts["plans"], counts["damaged"], len(teacher.server.calls)) == (5, 1, 6)
+
+
 def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path) -> None:
     import resource
 

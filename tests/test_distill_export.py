@@ -248,6 +248,16 @@ def test_an_interrupted_export_goes_on(model_dir: Path, tmp_path: Path) -> None:
     assert len(told) == 1, "a finished one isn't repeated"
 
 
+def test_a_second_export_in_the_same_directory_is_refused(model_dir: Path, tmp_path: Path) -> None:
+    """Two that write one file at once would leave holes in it."""
+
+    def start_another(line: str) -> None:
+        with pytest.raises(UserError, match="another process exports in .*; wait for it, or name"):
+            export(ONLY_F16, model_dir, tmp_path / "gguf")
+
+    export(ONLY_F16, model_dir, tmp_path / "gguf", start_another)
+
+
 def test_a_file_that_was_moved_away_is_made_again(model_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "gguf"
     counts = export(ExportSettings(), model_dir, out)
@@ -385,6 +395,10 @@ def wrong_role(model_dir: Path) -> None:
     edit(model_dir / "decompose.json", roles=["planner"])
 
 
+def no_list_of_data(model_dir: Path) -> None:
+    edit(model_dir / "decompose.json", data=True)
+
+
 @pytest.mark.parametrize(
     ("break_it", "reason"),
     [
@@ -404,6 +418,7 @@ def wrong_role(model_dir: Path) -> None:
         (not_a_number, "'output_norm.weight' holds NaN"),
         (too_large, r"'token_embd.weight' holds 1e\+05, more than F16 can"),
         (wrong_role, "roles in .* aren't decomposer, solver"),
+        (no_list_of_data, "'data' in .* is no list of what it was trained on"),
     ],
 )
 def test_what_can_t_be_exported_is_refused_in_one_sentence(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ def test_a_folder_of_ours_goes_on_at_the_rates_of_its_file(data: Path, tmp_path:
         ("gguf:general.gguf", "wasn't trained by this project; name the model's Hugging Face"),
         ("gguf:answers.gguf", "was trained for no role of the contract; name the model's"),
         ("gguf:half.gguf", "'half.gguf' is cut off or damaged"),
+        ("gguf:deep.gguf", "'deep.gguf' has damaged contract metadata; export it again"),
         ("gguf:three.gguf", "the tokenizer of 'three.gguf' can't be read back"),
         ("gguf:biased.gguf", "has tensors that aren't read back"),
     ],
@@ -158,6 +160,11 @@ def _write(name: str, tokenizer: Any, folder: Path) -> None:
         shutil.copy(folder / "gguf" / "model-f16.gguf", name)
     elif name == "half.gguf":
         Path(name).write_bytes(BUNDLED.read_bytes()[:3_000_000])
+    elif name == "deep.gguf":
+        own = read_metadata(BUNDLED)["decompose.data"].encode()
+        deep = b"[" * (len(own) + 32_000)  # A multiple of 32 more: so tensors are aligned.
+        before, after = (struct.pack("<Q", len(text)) + text for text in (own, deep))
+        Path(name).write_bytes(BUNDLED.read_bytes().replace(before, after))
     elif name == "three.gguf":
         other = students.tokenizer(students.by_regex(THREE_DIGITS), ignore_merges=True)
         shutil.copy(exported("llama", other, folder)[1], name)

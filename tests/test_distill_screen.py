@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from langgraph_decompose.distill.manifest import alone, read_manifest
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
 from langgraph_decompose.distill.screen.contamination import EvaluationSets, read_evaluation_sets
 from langgraph_decompose.distill.screen.screen import ScreenSettings, screen
@@ -405,6 +406,28 @@ def test_a_screen_that_is_done_is_not_repeated_and_one_that_was_killed_is(tmp_pa
     assert screen(ScreenSettings(), [tmp_path / "in.jsonl"], out) == first
     with pytest.raises(UserError, match="other settings or data"):
         screen(ScreenSettings(method="answer"), [tmp_path / "in.jsonl"], out)
+
+
+def test_a_second_screen_in_the_same_directory_is_refused(tmp_path):
+    write_examples(tmp_path / "in.jsonl", [example()])
+    asked = ScreenSettings(), [tmp_path / "in.jsonl"], tmp_path / "out"
+    refused = pytest.raises(UserError, match="another process screens in .*; wait for it, or name")
+    with alone(tmp_path / "out", "screen", ()), refused:
+        screen(*asked)
+    assert screen(*asked)["kept"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "can't be read: "),
+        ('{"step": "", "fingerprint": "", "finished": true, "counts": 5}', "is no manifest"),
+    ],
+)
+def test_a_damaged_manifest_is_named(tmp_path, text, message):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match=f"manifest.json' {message}"):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(

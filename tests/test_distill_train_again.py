@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,30 @@ def test_a_run_goes_on_when_its_files_are_named_otherwise_and_with_more_threads(
     told.clear()
     train(settings(data), Path("out"), told.append)
     assert not told
+
+
+def test_a_run_that_was_stopped_leaves_what_an_undisturbed_one_does(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl")
+    train(settings(data), tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(settings(data), tmp_path / "out", stop_at_step_4)
+    train(settings(data), tmp_path / "out")
+    for file in (tmp_path / "whole" / "model").iterdir():
+        assert (tmp_path / "out" / "model" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_the_evaluation_at_the_end_is_logged_once(tmp_path: Path) -> None:
+    def stop_at_the_end(line: str) -> None:
+        if line.startswith("step 6: held out"):
+            raise Stopped
+
+    data, out = write(tmp_path / "data.jsonl"), tmp_path / "out"
+    asked = settings(data, eval_data=[data], eval_every=4)
+    with pytest.raises(Stopped):
+        train(asked, out, stop_at_the_end)
+    train(asked, out)
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "eval" in row] == [4, 6]
 
 
 def test_a_checkpoint_is_never_gone_on_from_with_other_settings(tmp_path: Path) -> None:

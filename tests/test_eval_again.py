@@ -6,12 +6,13 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph_decompose.cli.main import main
+from langgraph_decompose.errors import UserError
 from langgraph_decompose.evals.reply_log import ReplyLog
 from langgraph_decompose.evals.sample_file import SampleFile
 from langgraph_decompose.testing import LatencyServer, ServerReply
@@ -233,14 +234,33 @@ def test_no_attempts_at_all_is_a_mistake(command: list[str], capsys: Any) -> Non
     assert "attempts" in capsys.readouterr().err
 
 
-def test_a_sample_that_lacks_something_is_named(
+def test_replies_that_nest_too_deep_are_named(tmp_path: Path) -> None:
+    (tmp_path / "samples.replies.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(UserError, match="replies.jsonl' can't be used .*; remove it to ask again"):
+        ReplyLog(tmp_path / "samples.replies.jsonl")
+
+
+def test_a_description_that_is_no_text_is_another_evaluation_s(
     world: World, command: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    world.down = False
+    assert main(command) == 0
+    (tmp_path / "out" / "evaluation.json").write_bytes(b"{\xff}")
+    assert main([*command, "--resume"]) == 2
+    assert "was begun with other systems, tasks or settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "lose", [lambda row: row["usage"][0].pop("seconds"), lambda row: row.pop("strategy")]
+)
+def test_a_sample_that_lacks_something_is_named(
+    lose: Callable[[Any], Any], world: World, command: list[str], tmp_path: Path, capsys: Any
 ) -> None:
     world.down = False
     assert main(command) == 0
     samples = tmp_path / "out" / "samples.jsonl"
     row = json.loads(samples.read_text())
-    del row["usage"][0]["seconds"]
+    lose(row)
     samples.write_text(json.dumps(row) + "\n")
     capsys.readouterr()
     assert main([*command, "--resume"]) == 2

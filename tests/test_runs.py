@@ -9,7 +9,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,28 @@ def test_a_damaged_row_is_listed_and_harms_no_other(
         db.execute("UPDATE runs SET settings = '{bad'")
     assert main(["ask", "All?", *world.flags]) == 0
     assert sorted(row["status"] for row in runs(capsys)) == ["damaged", "ok"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda data: data.replace(b"CREATE TABLE runs", b"CREATE TABL\xff runs"),
+        lambda data: data[:4096] + b"\xff" * 4096 + data[8192:],
+    ],
+)
+def test_a_damaged_file_is_named(
+    damaged: Callable[[bytes], bytes], world: World, capsys: Any, tmp_path: Path
+) -> None:
+    main(["ask", "All?", *world.flags])
+    file = tmp_path / "state" / "langgraph-decompose" / "runs.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file.write_bytes(damaged(file.read_bytes()))
+    capsys.readouterr()
+    assert main(["runs"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "runs.sqlite' can't be used (" in line
+    assert line.endswith("; mend or remove it, or ask with --no-save.")
 
 
 def test_a_spent_budget_can_be_raised(world: World, capsys: Any) -> None:

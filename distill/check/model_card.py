@@ -83,11 +83,11 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     trained = metadata.get("decompose.n_ctx_trained", "?")
     # Of a student that others trained only what its config declares is known.
     declared = trained == metadata.get(f"{architecture}.context_length")
-    licences = [*metadata.get("decompose.licences", [])]
+    licences = _texts(metadata, "decompose.licences")
     if any("licence" in row and not row["licence"] for row in _training_data(metadata)):
         licences.append("not stated of some")
     facts = {
-        "what": " and ".join(metadata.get("decompose.roles", [])) or "general model",
+        "what": " and ".join(_texts(metadata, "decompose.roles")) or "general model",
         "domain": metadata.get("decompose.domain", ""),
         "size": f"{many} M parameters ({architecture}, {layers} layers, "
         f"{width} wide); {kind}, {report['bytes'] / 1e6:.1f} MB",
@@ -99,10 +99,16 @@ def _facts(metadata: Mapping[str, Any], report: Mapping[str, Any]) -> list[dict[
     return [{"": key, " ": value} for key, value in facts.items() if value]
 
 
+def _texts(metadata: Mapping[str, Any], name: str) -> list[str]:
+    """A list of texts; of what a damaged file has in its place, nothing."""
+    found = metadata.get(name)
+    return [*map(str, found)] if isinstance(found, list) else []
+
+
 def _training_data(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         found = json.loads(metadata.get("decompose.data", "[]"))
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         return []
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
@@ -144,7 +150,7 @@ def _limits(metadata: Mapping[str, Any]) -> list[str]:
         limits.append(f"Question, passage and reply have at most {trained} tokens together.")
     if domain := metadata.get("decompose.domain"):
         limits.append(f"Outside its domain ({domain}) it wasn't trained.")
-    if "solver" in metadata.get("decompose.roles", []):
+    if "solver" in _texts(metadata, "decompose.roles"):
         limits.append("As solver it does arithmetic only.")
     return limits
 

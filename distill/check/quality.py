@@ -151,8 +151,10 @@ def read_figures(path: Path) -> list[Row]:
         data = path.read_bytes()
     try:
         rows = json.loads(data)
-        return [Row(r["dataset"], r["metric"], Interval(**r["figure"])) for r in rows]
-    except (ValueError, TypeError, KeyError) as error:
+        found = [Row(r["dataset"], r["metric"], Interval(**r["figure"])) for r in rows]
+        by_metric(found)  # Numbers that are none show when they are written.
+        return found
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(
             f"{str(path)!r} holds no figures ({error}); write them with "
             "`python -m langgraph_decompose.distill.check.quality ... --json FILE`."

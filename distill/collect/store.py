@@ -23,7 +23,7 @@ from typing import Any, Self
 from ...errors import UserError
 from ...nodes.journal import PASSING
 from ...nodes.replies import read_value, recorded_error
-from ...nodes.usage import UsageRow, add_usage, known_sum
+from ...nodes.usage import UsageRow, add_usage, is_usage, known_sum
 from ...nodes.waiting import aside
 from ...storage import locked, whole_lines
 from ..manifest import REPLIES
@@ -128,7 +128,10 @@ class ReplyStore:
             # Here, so that a damaged value is found when the file is read.
             recorded_error(value) if "error" in value else read_value(value)
         usage = value["usage"]
-        self.usage = add_usage(self.usage, usage if isinstance(usage, list) else [usage])
+        taken = usage if isinstance(usage, list) else [usage]
+        if not all(map(is_usage, taken)):  # Summed, it would spoil the lines behind it.
+            raise ValueError
+        self.usage = add_usage(self.usage, taken)
         if final:
             self._values[key] = value
         return final

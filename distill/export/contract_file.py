@@ -37,6 +37,8 @@ def read_contract_file(model_dir: Path) -> dict[str, Any]:
         raise UserError(f"'final' in {str(path)!r} is neither 'last' nor 'compose'.")
     if type(trained) is not int or trained < 1:
         raise UserError(f"'n_ctx_trained' in {str(path)!r} is no number of tokens.")
+    if not isinstance(found.get("data", []), list):
+        raise UserError(f"'data' in {str(path)!r} is no list of what it was trained on.")
     return found
 
 

@@ -64,22 +64,23 @@ def export(
     inputs = sorted(p for e in ("json", "jinja", "safetensors") for p in model_dir.glob(f"*.{e}"))
     f16 = directory / F16_NAME
     names = [F16_NAME, *(f"model-{kind}.gguf" for kind in settings.quantisations)]
-    if not manifest.begin(directory, "export", asdict(settings), inputs, outputs=names):
-        return manifest.read_manifest(directory)["counts"]
-    if not f16.exists():
-        progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
-        file = manifest.written_whole(f16, "part")
-        with whole_model(model_dir, directory) as whole, file as temporary:
-            name = settings.name or model_dir.absolute().name  # Of "." the folder's.
-            _write_f16(settings, whole, contract, temporary, name)
-    counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
-    for kind, name in zip(settings.quantisations, names[1:], strict=True):
-        target = directory / name
-        progress(f"writing {target.name}")
-        types = quantize(f16, target, kind, settings.threads)
-        counts[target.name] = {"bytes": target.stat().st_size, "tensors": types}
-    manifest.finish(directory, "export", asdict(settings), inputs, counts)
-    return counts
+    with manifest.alone(directory, "export", names):
+        if not manifest.begin(directory, "export", asdict(settings), inputs, outputs=names):
+            return manifest.read_manifest(directory)["counts"]
+        if not f16.exists():
+            progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
+            file = manifest.written_whole(f16, "part")
+            with whole_model(model_dir, directory) as whole, file as temporary:
+                name = settings.name or model_dir.absolute().name  # Of "." the folder's.
+                _write_f16(settings, whole, contract, temporary, name)
+        counts: dict[str, Any] = {F16_NAME: {"bytes": f16.stat().st_size}}
+        for kind, name in zip(settings.quantisations, names[1:], strict=True):
+            target = directory / name
+            progress(f"writing {target.name}")
+            types = quantize(f16, target, kind, settings.threads)
+            counts[target.name] = {"bytes": target.stat().st_size, "tensors": types}
+        manifest.finish(directory, "export", asdict(settings), inputs, counts)
+        return counts
 
 
 def check_exportable(config: Any, tokenizer: Any) -> None:

@@ -118,6 +118,8 @@ def save_tokenizer(tokenizer: Any, directory: Path) -> None:
     Raises:
         OSError: If that fails, as on a full disk.
     """
+    for name in ("is_local", "local_files_only"):  # How it was loaded is written, too.
+        tokenizer.init_kwargs.pop(name, None)
     try:
         tokenizer.save_pretrained(str(directory))
     except Exception as error:

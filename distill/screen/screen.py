@@ -131,13 +131,14 @@ def screen(
     evaluation = [evaluation_file(reference)[1] for reference in settings.evaluation]
     manifest.refuse_own_input(directory / "examples.jsonl", [*files, *evaluation])
     about = ("screen", asdict(settings), [*files, *evaluation])
-    if not manifest.begin(directory, *about, anew, _WRITTEN):
-        return manifest.read_manifest(directory)["counts"]
-    screening = _Screening(settings, files, directory)
-    screening.run()
-    counts = screening.report.counts()
-    manifest.finish(directory, *about, counts)
-    return counts
+    with manifest.alone(directory, "screen", _WRITTEN):
+        if not manifest.begin(directory, *about, anew, _WRITTEN):
+            return manifest.read_manifest(directory)["counts"]
+        screening = _Screening(settings, files, directory)
+        screening.run()
+        counts = screening.report.counts()
+        manifest.finish(directory, *about, counts)
+        return counts
 
 
 class _Screening:

@@ -45,7 +45,7 @@ def gguf_contract(path: Path) -> dict[str, Any]:
         )
     try:
         data = json.loads(read_metadata(path).get("decompose.data", "[]"))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         data = None
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise ModelFileError(f"{str(path)!r} has damaged contract metadata; export it again.")

@@ -10,15 +10,14 @@ With several GPUs it is started by `torchrun`, once for each.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...errors import MissingDependencyError, UserError
-from ...storage import locked
 from .. import manifest
 from ..processes import rank_and_world
 from .settings import TrainSettings
@@ -44,7 +43,7 @@ def train(
     manifest.refuse_own_folder(directory, settings.folders)
     if not manifest.read_manifest(directory).get("finished"):
         check_machine(settings)
-    with _alone(directory):
+    with manifest.alone(directory, "train", _WRITTEN) if _first() else nullcontext():
         if not _begin(settings, directory):
             if not (directory / "model").is_dir():
                 raise UserError(
@@ -72,21 +71,6 @@ def _trained(
         ) from None
 
 
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Keep other trainings out of the directory; a finished one is left alone by all."""
-    if not _first() or manifest.read_manifest(directory).get("finished"):
-        yield
-        return
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{str(directory)!r} can't be made: {error.strerror}.") from None
-    busy = f"another process trains in {str(directory)!r}; wait for it, or name another --out."
-    with locked(directory / ".train", "run", busy):
-        yield
-
-
 def _first() -> bool:
     """Whether this is the first of the processes that train together."""
     return not rank_and_world()[0]
@@ -101,7 +85,6 @@ def _begin(settings: TrainSettings, directory: Path) -> bool:
         return not manifest.is_finished(directory, "train", *about, anew)
     if anew and before["fingerprint"] != manifest.fingerprint(*about):
         shutil.rmtree(directory / "tokenizer", ignore_errors=True)
-    manifest.refuse_what_was_there(directory, _WRITTEN)
     left = manifest.begin(directory, "train", *about, anew)
     if left:
         _remove_half_written(directory)

@@ -231,9 +231,11 @@ class Training:
 
     def _resume(self) -> None:
         found = load_state(self.directory / "checkpoint.pt")
-        log = self.directory / "log.jsonl"
+        log, every = self.directory / "log.jsonl", self.settings.eval_every
         if self.first:
-            kept = read_log(log, up_to=found["state"]["step"] if found else -1)
+            rows = read_log(log, up_to=found["state"]["step"] if found else -1)
+            # The evaluation at the end is made again.
+            kept = [row for row in rows if "eval" not in row or row.get("step", 0) % every == 0]
             manifest.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
         if not found:
             return
