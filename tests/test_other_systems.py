@@ -62,7 +62,7 @@ def test_other_questions_for_a_batch_are_refused_on_windows(
 ) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(b'{"question": "a?"}\n')
-    out.write_bytes(b'{"key": "k", "question": "b?", "answer": "4", "status": "ok"}\n')
+    out.write_bytes(b'{"key": "k", "question": "b?", "answer": "4", "status": "ok", "usage": []}\n')
     assert main(["batch", str(source), "--out", str(out), "--retry-failed"]) == 2
     assert "was begun with other questions" in capsys.readouterr().err
 
