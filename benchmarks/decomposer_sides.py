@@ -60,8 +60,13 @@ def load_ours(path: str, threads: int) -> Any:
 
 def load_others(path: str, threads: int) -> tuple[Any, Any]:
     """A bare `Llama`, and langchain_community's class or None, set to be as fast as they can."""
+    import llama_cpp.llama_cpp as binding
+    from langgraph_decompose.models.loading import amx_may_crash
     from llama_cpp import Llama
 
+    params = binding.llama_model_default_params()
+    params.use_extra_bufts = not amx_may_crash()  # As ours; neither class has an option for it.
+    binding.llama_model_default_params = lambda: params
     warnings.simplefilter("ignore", DeprecationWarning)
     alike = {"n_ctx": context_length(path), "n_batch": 512, "n_threads": threads, "verbose": False}
     more = {"n_threads_batch": threads, "flash_attn": True}

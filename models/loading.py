@@ -25,6 +25,7 @@ def load_model(path: str, n_gpu_layers: int | None) -> Any:
     if n_gpu_layers is None:
         n_gpu_layers = 999 if llama_cpp.llama_supports_gpu_offload() else 0
     params.n_gpu_layers = n_gpu_layers
+    params.use_extra_bufts = not amx_may_crash()
     with quiet() as said:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
@@ -37,6 +38,17 @@ def load_model(path: str, n_gpu_layers: int | None) -> Any:
         )
         raise ModelFileError(f"llama.cpp can't load {Path(path).name!r}: {reason}; {advice}.")
     return model
+
+
+def amx_may_crash() -> bool:
+    """Whether this llama.cpp would use AMX (server CPUs by Intel since Sapphire Rapids).
+
+    Its AMX code ends the process at the first quantised matrix, with many compilers and kernels
+    (GCC 12 drops the tile configuration as unused, others lack a permission in each thread:
+    ggml-org/llama.cpp#20824 and #26954). It comes with the extra buffer types.
+    """
+    info: bytes = llama_cpp.llama_print_system_info()
+    return b"AMX_INT8 = 1" in info
 
 
 def new_context(model: Any, path: str, n_ctx: int, n_threads: int | None) -> Any:

@@ -17,7 +17,7 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langgraph_decompose import ChatGGUF, UserError, bundled_model_path, parse_plan, plan_grammar
 from langgraph_decompose.errors import ModelFileError, PromptTooLongError
-from langgraph_decompose.models import pool
+from langgraph_decompose.models import loading, pool
 from langgraph_decompose.models.control_tokens import (
     SPLIT,
     control_pattern,
@@ -247,6 +247,23 @@ def test_one_copy_is_loaded_and_the_last_close_frees_it(plan: str) -> None:
     with second as reopened:
         assert reopened.invoke(ask(QUESTION)).content == plan
     assert loaded_models().count(path) == before
+
+
+@pytest.mark.parametrize(("features", "extra"), [(b"AMX_INT8 = 1", False), (b"AVX2 = 1", True)])
+def test_where_amx_could_crash_a_model_is_loaded_without_it(
+    monkeypatch: pytest.MonkeyPatch, features: bytes, extra: bool
+) -> None:
+    given = list[bool]()
+    load = loading.llama_cpp.llama_model_load_from_file
+
+    def recorded(path: bytes, params: Any) -> Any:
+        given.append(params.use_extra_bufts)
+        return load(path, params)
+
+    monkeypatch.setattr(loading.llama_cpp, "llama_print_system_info", lambda: features)
+    monkeypatch.setattr(loading.llama_cpp, "llama_model_load_from_file", recorded)
+    loading.llama_cpp.llama_model_free(loading.load_model(bundled_model_path(), 0))
+    assert given == [extra]
 
 
 def test_a_dropped_model_is_freed_when_another_is_loaded(tmp_path: Path) -> None:

@@ -13,6 +13,17 @@ import pytest
 from langchain_openai import ChatOpenAI
 from langgraph_decompose import bundled_model_path, create_decomposition_graph
 
+# Like our own models (see models/loading.py) without llama.cpp's AMX code, which may crash.
+_SERVER = """
+import runpy
+import llama_cpp.llama_cpp as binding
+
+params = binding.llama_model_default_params()
+params.use_extra_bufts = False
+binding.llama_model_default_params = lambda: params
+runpy.run_module("llama_cpp.server", run_name="__main__")
+"""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -20,7 +31,7 @@ def server() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", bundled_model_path()]
+    command = [sys.executable, "-c", _SERVER, "--model", bundled_model_path()]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--n_ctx", "384", "--n_threads", "1"],
