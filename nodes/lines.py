@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,35 +110,39 @@ def _answer(
     cache, prompts = settings.cache, settings.prompts
     if cache and settings.may_read_context and has_context():
         cache = None  # One user's answers aren't another's.
-    key = ""
+    key = place = ""
     if cache:
         more = [getattr(settings.answer, "key", None)]
         if judge := settings.verifier:
             texts = [prompts[name].parts for name in ("verify", "solve_again")]
             more.append([judge.model.identity, judge.retries, texts])
         key = cache.key(problem, line, known, choice, prompts, settings.retriever, more=more)
-        found = yield _look_up(cache, key)
-        if found["row"]:
+        place = f"looked-up-{key}-{line.id}"
+        found = yield _look_up(cache, key, place)
+        if found and found["row"]:
             return from_cache(found["row"], line)
     row = yield from (settings.answer or ask_solver)(problem, line, known, choice, settings)
     if settings.verifier:
         row = yield from _verified(row, problem, line, known, choice, settings)
     # What nobody could judge, or has gaps, is asked for another time.
     if cache and is_whole([row]) and not row.get("verdict", {}).get("kind"):
+        # When the run is resumed, the line's own answer, which it has paid for, isn't found.
+        own = {"row": None, "usage": []}
+        yield Do(lambda _: own, lambda _: asyncio.sleep(0, own), key=place)
         yield Do(lambda _: cache.put(key, row), lambda _: cache.aput(key, row))
     return row
 
 
-def _look_up(cache: AnswerCache, key: str) -> Do:
-    """Look for an answer; a resumed run finds what it found, not what it has paid for itself."""
+def _look_up(cache: AnswerCache, key: str, place: str) -> Do:
+    """Look for an answer; a line of a resumed run finds what it found before."""
 
-    def blocking(_: Any) -> dict[str, Any]:
-        return {"row": cache.get(key), "usage": []}
+    def found(row: AnswerRow | None) -> dict[str, Any] | None:
+        return {"row": row, "usage": []} if row else None
 
-    async def awaitable(_: Any) -> dict[str, Any]:
-        return {"row": await cache.aget(key), "usage": []}
+    async def awaitable(_: Any) -> dict[str, Any] | None:
+        return found(await cache.aget(key))
 
-    return Do(blocking, awaitable, key=f"looked-up-{key}")
+    return Do(lambda _: found(cache.get(key)), awaitable, key=place)
 
 
 def ask_solver(

@@ -34,7 +34,7 @@ class Do:
 
     If it is bounded, the call's timeout and the budget's seconds hold for it too. If it has a
     key, what comes of it is kept as a reply is, in whose form it must be: JSON-native, with
-    its `usage`.
+    its `usage`. None is not kept.
     """
 
     blocking: Callable[[Any], Any]
@@ -151,7 +151,7 @@ def _do(step: Do, config: Any, session: Session) -> Any:
         return kept
     with session.in_time(bounded=step.bounded) as seconds:
         done = wait_within(seconds, lambda: step.blocking(config))
-    if step.key:
+    if step.key and done is not None:
         session.keep(step.key, done)
     return done
 
@@ -161,7 +161,7 @@ async def _ado(step: Do, config: Any, session: Session) -> Any:
         return kept
     with session.in_time(bounded=step.bounded) as seconds:
         done = await await_within(seconds, lambda: step.awaitable(config))
-    if step.key:
+    if step.key and done is not None:
         await session.akeep(step.key, done)
     return done
 

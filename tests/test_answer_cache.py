@@ -20,9 +20,9 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import get_runtime
 from langgraph_decompose import AnswerCache, UserError, create_decomposition_graph
 from langgraph_decompose.graphs.state import DecompositionState
-from langgraph_decompose.testing import LatencyServer, ScriptedChatModel
+from langgraph_decompose.testing import LatencyServer, ScriptedChatModel, ServerReply
 
-from .conftest import ROOT, always, both
+from .conftest import ROOT, THREAD, always, both, step
 
 PLAN = "#1 Who directed Jaws?\n#2 Who married #1?"
 ASKED = {"question": "Who is the spouse?", "context": "A film."}
@@ -78,6 +78,49 @@ def test_what_a_run_has_paid_for_or_found_is_the_same_when_it_is_resumed(
         assert again["answers"] == first["answers"]
         assert [row["cached"] for row in again["answers"]] == [cached, cached]
     assert len(server.calls) == 2
+
+
+@both
+def test_what_others_have_answered_since_is_found_when_a_run_is_resumed(how: str) -> None:
+    replies = iter([ServerReply("down", status=400)] * 2)
+    with LatencyServer(lambda *_: next(replies, "x")) as server:
+        options: Any = {"decomposer": always("#1 Who?"), "checkpointer": InMemorySaver()}
+        asked = graph(server, AnswerCache(across_questions=True), **options)
+        threads: Any = [{"configurable": {"thread_id": name}} for name in "12"]
+        for thread in threads:
+            run(how, asked, {"question": f"Question {thread}?"}, thread)
+        for thread, cached in zip(threads, (False, True), strict=True):
+            history = asked.get_state_history(thread)
+            [place] = [s.config for s in history if s.next == ("scheduler",)]
+            place["configurable"]["decompose_retry_failed"] = True
+            [row] = run(how, asked, None, place)["answers"]
+            assert (row["answer"], row["cached"]) == ("x", cached)
+        assert len(server.calls) == 3
+
+
+@both
+def test_what_a_run_has_answered_itself_its_later_lines_find(how: str) -> None:
+    both_are_asked, next_is_asked = threading.Barrier(2), threading.Event()
+
+    def solver(prompt: str) -> str:
+        first = step(prompt).split()[0]
+        if first == "Who?" and both_are_asked.wait(60):
+            next_is_asked.wait(60)  # One of the two, whichever it is, comes late.
+        if first == "What":
+            next_is_asked.set()
+        asked.append(first)
+        return "x"
+
+    asked: list[str] = []
+    plan = (
+        "#1 Who?\n#2 Who?\n#3 Wed #1? <- #1\n#4 Wed #2? <- #2\n"
+        "#5 What of #3? <- #3\n#6 What of #4? <- #4"
+    )
+    options: Any = {"decomposer": always(plan), "composer": always("end")}
+    cached = {"answer_cache": AnswerCache(), "checkpointer": InMemorySaver()}
+    found = run(how, create_decomposition_graph(solver, **options, **cached), ASKED, THREAD)
+    assert sorted(asked) == ["Wed", "What", "What", "Who?", "Who?"]
+    assert sum(row["cached"] for row in found["answers"]) == 1
 
 
 @both
