@@ -83,6 +83,24 @@ def test_the_evaluation_at_the_end_is_logged_once(tmp_path: Path) -> None:
     assert [row["step"] for row in rows if "eval" in row] == [4, 6]
 
 
+def test_the_evaluation_at_the_end_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one that was no better than itself would count as a stop for want of progress."""
+
+    def stop(*_: Any) -> None:
+        raise Stopped
+
+    data = write(tmp_path / "data.jsonl")
+    asked = settings(data, eval_data=[data], eval_every=4, patience=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("langgraph_decompose.distill.train.training.write_student", stop)
+        with pytest.raises(Stopped):
+            train(asked, tmp_path / "out")
+    counts = train(asked, tmp_path / "out")
+    assert (counts["best_step"], counts["stopped_early"]) == (6, False)
+
+
 def test_a_checkpoint_is_never_gone_on_from_with_other_settings(tmp_path: Path) -> None:
     data = write(tmp_path / "data.jsonl")
     with pytest.raises(Stopped):

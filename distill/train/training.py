@@ -101,10 +101,9 @@ class Training:
                 if interrupted():
                     raise KeyboardInterrupt
         self._log()
+        self._save()  # Evaluating takes a while, in which Ctrl-C works at once.
         if self.held_out and state.step % settings.eval_every:
-            self._save()  # Evaluating takes a while, in which Ctrl-C works at once.
-            self._evaluate()
-        self._save()
+            self._evaluate()  # Not saved: after a kill it is made again, and counts once.
         return self._finish()
 
     # One update
