@@ -13,7 +13,7 @@ from ..evals.rows import read_rows, refuse
 from ..plan import Plan, PlanError
 from ..storage import private
 from ..tools.calculator import format_number
-from .manifest import written_whole
+from .whole_files import written_whole
 
 _TEXTS = (
     "id", "question", "context", "answer", "predicted", "solution", "source", "licence", "teacher",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langgraph_decompose.distill.collect.store import ReplyStore
-from langgraph_decompose.distill.manifest import write_text, written_whole
+from langgraph_decompose.distill.whole_files import write_text, written_whole
 from langgraph_decompose.errors import UserError
 
 torch = pytest.importorskip("torch")

@@ -23,6 +23,7 @@ from ..export.hf_model import read_json
 from ..export.quantize import parameters
 from ..records import Example
 from ..train.samples import CONTRACT_ROLES, ROLES, Role
+from ..whole_files import write_text, written_whole
 from . import gate
 from .greedy import Reply, gguf_reply, open_engine
 from .model_card import model_card, report_text, with_evaluation
@@ -84,10 +85,10 @@ def check(
         progress(f"checking {path.name}")
         reports[path.name] = report = _check_file(settings, path, reference, texts)
         card = model_card(read_metadata(path), report, quality, measured_on)
-        manifest.write_text(directory / f"{path.stem}.md", card)
+        write_text(directory / f"{path.stem}.md", card)
     text = json.dumps(reports, indent=2) + "\n"
-    manifest.write_text(directory / "check.json", text, for_owner=True)
-    manifest.write_text(directory / "check.md", report_text(reports), for_owner=True)
+    write_text(directory / "check.json", text, for_owner=True)
+    write_text(directory / "check.md", report_text(reports), for_owner=True)
     failures = {name: report["failures"] for name, report in reports.items() if report["failures"]}
     counts = {"passed": not failures, "failures": failures}
     manifest.finish(directory, "check", about, inputs, counts)
@@ -131,8 +132,8 @@ def publish(
         text = card.read_text(encoding="utf-8")
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(target.with_suffix(".md"), with_evaluation(text, evaluation))
-    with manifest.written_whole(target, "part") as temporary:
+    write_text(target.with_suffix(".md"), with_evaluation(text, evaluation))
+    with written_whole(target, "part") as temporary:
         shutil.copyfile(gguf, temporary)
 
 

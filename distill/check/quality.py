@@ -23,8 +23,9 @@ from ...evals.plans import measure_plans
 from ...evals.statistics import Interval, wilson
 from ...nodes.given_numbers import stated_number
 from ...storage import reading
-from ..manifest import names, write_text
+from ..manifest import names
 from ..records import Example, read_examples, set_name
+from ..whole_files import write_text
 from .model_card import table
 from .predict import Predicted, Step, open_file, predict, solve_steps
 

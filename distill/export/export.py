@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import UserError
 from .. import manifest
+from ..whole_files import written_whole
 from .contract_file import contract_metadata, read_contract_file
 from .gguf_tensors import (
     Tensor,
@@ -69,7 +70,7 @@ def export(
             return manifest.read_manifest(directory)["counts"]
         if not f16.exists():
             progress("merging the adapter" if is_adapter(model_dir) else f"writing {F16_NAME}")
-            file = manifest.written_whole(f16, "part")
+            file = written_whole(f16, "part")
             with whole_model(model_dir, directory) as whole, file as temporary:
                 name = settings.name or model_dir.absolute().name  # Of "." the folder's.
                 _write_f16(settings, whole, contract, temporary, name)

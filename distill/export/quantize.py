@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from ...errors import UserError
-from ..manifest import written_whole
+from ..whole_files import written_whole
 from .gguf_tensors import open_gguf
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..manifest import write_text
 from ..records import Example
+from ..whole_files import write_text
 
 _MAX_SHOWN_CHARS = 200
 

@@ -30,6 +30,7 @@ from ...storage import private
 from .. import manifest
 from ..collect.answers import same_answer
 from ..records import Example, read_examples, write_examples
+from ..whole_files import written_whole
 from .checks import language_fault, length_fault, plan_fault, worked_answer
 from .contamination import EvaluationSets, evaluation_file, normalised_words, read_evaluation_sets
 from .recoverable import coverage
@@ -155,7 +156,7 @@ class _Screening:
     def run(self) -> None:
         """Write all files, each whole or not at all."""
         sets = read_evaluation_sets(self.settings.evaluation)
-        whole = manifest.written_whole(self.directory / "dropped.jsonl", "part")
+        whole = written_whole(self.directory / "dropped.jsonl", "part")
         with whole as new, open(new, "w", encoding="utf-8", opener=private) as dropped:
             passed = self._judge_all(sets, dropped)
             kept = self._without_duplicates(passed, dropped)

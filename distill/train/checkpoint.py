@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ...errors import UserError, first_line
-from ..manifest import written_whole
+from ..whole_files import written_whole
 
 
 @dataclass

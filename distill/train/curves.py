@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..manifest import written_whole
+from ..whole_files import written_whole
 
 
 def draw_curves(log: Iterable[dict[str, Any]], path: Path) -> None:

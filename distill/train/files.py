@@ -9,8 +9,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from .. import manifest
 from ..export.contract_file import read_contract_file
+from ..whole_files import folder_written_whole, write_text
 from .checkpoint import cannot_write
 from .curriculum import Data
 from .gguf_student import gguf_contract
@@ -33,11 +33,11 @@ def write_student(
         UserError: If it can't be written, as on a full disk.
     """
     try:
-        with manifest.folder_written_whole(target) as temporary:
+        with folder_written_whole(target) as temporary:
             temporary.mkdir(exist_ok=True)
             save_model(model, tokenizer, temporary)
             text = json.dumps(contract(settings, data, before), indent=2, ensure_ascii=False)
-            manifest.write_text(temporary / "decompose.json", text + "\n")
+            write_text(temporary / "decompose.json", text + "\n")
             _keep(temporary)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise cannot_write(target, error) from None

@@ -15,7 +15,7 @@ from ...models.control_tokens import SPLIT, control_pattern, split_control_token
 from ...storage import writing
 from ..export.gguf_tokenizer import ONE_DIGIT
 from ..export.hf_model import save_tokenizer
-from ..manifest import folder_written_whole
+from ..whole_files import folder_written_whole
 
 PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SPECIAL = (PAD, BOS, END, "<|system|>", "<|user|>", "<|assistant|>")

@@ -19,6 +19,7 @@ import torch
 
 from ...errors import UserError
 from .. import manifest
+from ..whole_files import write_text
 from .checkpoint import (
     State,
     append_line,
@@ -235,7 +236,7 @@ class Training:
             rows = read_log(log, up_to=found["state"]["step"] if found else -1)
             # The evaluation at the end is made again.
             kept = [row for row in rows if "eval" not in row or row.get("step", 0) % every == 0]
-            manifest.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
+            write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
         if not found:
             return
         self.state = State(**found["state"])
