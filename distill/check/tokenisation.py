@@ -74,14 +74,16 @@ def differing(tokenizer: Any, path: str, texts: list[str]) -> list[str]:
     """The texts that a GGUF file's vocabulary tokenises otherwise than the tokenizer.
 
     Each is tried with control tokens read, as in a template, and as plain text, as what a
-    user writes. llama.cpp does no Unicode normalisation: where the tokenizer does, texts are
-    given normalised to both.
+    user writes. llama.cpp does no Unicode normalisation: where the tokenizer does (NFC), texts
+    are given normalised to both.
 
     Raises:
         ModelFileError: If llama.cpp can't read the vocabulary.
     """
+    from tokenizers.normalizers import NFC
+
     backend = tokenizer.backend_tokenizer
-    if backend.normalizer is not None:
+    if isinstance(backend.normalizer, NFC):
         texts = [backend.normalizer.normalize_str(text) for text in texts]
     found: dict[str, None] = {}
     with _vocabulary(path) as tokenize:

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer in llama.cpp's terms: tokens, merges, and how text is cut first."""
+"""A BPE tokenizer in llama.cpp's terms: tokens, merges or scores, and how text is cut first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from .any_messages import template_for_any_messages
+from .gguf_sentencepiece import check_bytes, is_byte, is_sentencepiece, puts_a_space, scores
 
 _logger = logging.getLogger(__name__)
 
@@ -41,8 +42,13 @@ def check_tokenizer(tokenizer: Any) -> None:
         UserError: With what is the matter.
     """
     parts = tokenizer_parts(tokenizer)
-    pre_tokenizer_name(parts)
-    _check_bytes(parts["model"]["vocab"])
+    if is_sentencepiece(parts):
+        puts_a_space(parts)
+        scores(parts)
+        check_bytes(parts["model"]["vocab"])
+    else:
+        pre_tokenizer_name(parts)
+        _check_bytes(parts["model"]["vocab"])
 
 
 def add_tokenizer(writer: Any, tokenizer: Any, rows: int, other_ends: list[int]) -> None:
@@ -58,14 +64,13 @@ def add_tokenizer(writer: Any, tokenizer: Any, rows: int, other_ends: list[int])
         UserError: If llama.cpp can't tokenise as this tokenizer does.
     """
     parts = tokenizer_parts(tokenizer)
-    pre = pre_tokenizer_name(parts)
     tokens, types = _tokens(parts, rows)
-    merges = [m if isinstance(m, str) else " ".join(m) for m in parts["model"]["merges"]]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
+    if is_sentencepiece(parts):
+        _add_sentencepiece(writer, parts, tokens)
+    else:
+        _add_byte_level(writer, parts)
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    writer.add_token_merges(merges)
     _add_special_tokens(writer, tokenizer, other_ends)
     if template := exported_template(tokenizer):
         writer.add_chat_template(template)
@@ -75,14 +80,14 @@ def tokenizer_parts(tokenizer: Any) -> dict[str, Any]:
     """What is in a tokenizer.json.
 
     Raises:
-        UserError: If it isn't a byte-level BPE.
+        UserError: If it isn't a BPE of bytes or of letters.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     parts: dict[str, Any] = json.loads(backend.to_str()) if backend is not None else {}
     model = parts.get("model", {})
-    if model.get("type") != "BPE" or model.get("byte_fallback"):
-        raise UserError(f"this tokenizer is no byte-level BPE (SentencePiece?); {_ADVICE}.")
-    normalizer = parts.get("normalizer")
+    if model.get("type") != "BPE":
+        raise UserError(f"this tokenizer is no BPE; {_ADVICE}.")
+    normalizer = None if is_sentencepiece(parts) else parts.get("normalizer")
     if normalizer and normalizer.get("type") != "NFC":
         raise UserError(
             f"llama.cpp doesn't know the tokenizer's normaliser {normalizer.get('type')!r}; "
@@ -107,6 +112,22 @@ def pre_tokenizer_name(parts: dict[str, Any]) -> str:
     return name
 
 
+def without_first_space(tokenizer: Any) -> Any:
+    """The tokenizer, no longer with a space before a text's very first word and before no other.
+
+    llama.cpp puts one before every stretch of text or before none. Where the chat template begins
+    with a control token, prompts never have that first word, and stay as they are.
+    """
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    pre: Any = getattr(backend, "pre_tokenizer", None)
+    if getattr(pre, "prepend_scheme", "") == "first":
+        prompt = _prompt(tokenizer)
+        if any(prompt.startswith(token) for token in tokenizer.get_added_vocab()):
+            pre.prepend_scheme = "never"
+            backend.pre_tokenizer = pre
+    return tokenizer
+
+
 def chat_template(tokenizer: Any) -> str:
     """The chat template, or "" if there is none; of several, the default one."""
     found = tokenizer.chat_template
@@ -119,6 +140,25 @@ def exported_template(tokenizer: Any) -> str:
     if not template:
         return ""
     return template_for_any_messages(template, tokenizer.bos_token or end, end)
+
+
+def _add_byte_level(writer: Any, parts: dict[str, Any]) -> None:
+    merges = [m if isinstance(m, str) else " ".join(m) for m in parts["model"]["merges"]]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre_tokenizer_name(parts))
+    writer.add_token_merges(merges)
+
+
+def _add_sentencepiece(writer: Any, parts: dict[str, Any], tokens: list[str]) -> None:
+    score = scores(parts)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    # What is never merged has no score of its own; that of no merge is as low.
+    writer.add_token_scores([score.get(token, -float(len(score))) for token in tokens])
+    writer.add_add_space_prefix(puts_a_space(parts))
+    unknown = parts["model"]["vocab"].get(parts["model"].get("unk_token"))
+    if unknown is not None:
+        writer.add_unk_token_id(unknown)
 
 
 def _cut(step: dict[str, Any]) -> str:
@@ -152,7 +192,9 @@ def _tokens(parts: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [int(gguf.TokenType.UNUSED)] * rows
     for text, i in vocabulary.items():
-        tokens[i], types[i] = text, int(gguf.TokenType.NORMAL)
+        is_one = is_sentencepiece(parts) and is_byte(text)
+        kind = gguf.TokenType.BYTE if is_one else gguf.TokenType.NORMAL
+        tokens[i], types[i] = text, int(kind)
     for token in added:
         kind = gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED
         tokens[token["id"]], types[token["id"]] = token["content"], int(kind)
@@ -193,12 +235,15 @@ def _begins_with_bos(tokenizer: Any) -> bool:
     """
     if not chat_template(tokenizer):
         return tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return _prompt(tokenizer).startswith(tokenizer.bos_token)
+
+
+def _prompt(tokenizer: Any) -> str:
+    """A prompt by the chat template, or "" if it refuses whatever it is given."""
     user = {"role": "user", "content": "a"}
     for messages in ([user], [{"role": "system", "content": "a"}, user]):
         try:
-            prompt = tokenizer.apply_chat_template(messages, tokenize=False)
+            return str(tokenizer.apply_chat_template(messages, tokenize=False))
         except Exception as error:
             _logger.debug("the chat template refuses %d messages: %s", len(messages), error)
-        else:
-            return str(prompt).startswith(tokenizer.bos_token)
-    return False
+    return ""

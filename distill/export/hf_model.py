@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import MissingDependencyError, UserError, first_line
+from .gguf_tokenizer import without_first_space
 
 _MAX_JSON_BYTES = 100_000_000
 
@@ -107,7 +108,7 @@ def load_tokenizer(model_dir: Path) -> Any:
     exact = (source / "tokenizer.json").is_file()
     kind: Any = PreTrainedTokenizerFast if exact else AutoTokenizer
     try:
-        return kind.from_pretrained(source)
+        return without_first_space(kind.from_pretrained(source))
     except Exception as error:
         raise _unreadable("tokenizer", source, error) from None
 

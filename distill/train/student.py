@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import UserError, first_line
+from ..export.gguf_tokenizer import without_first_space
 from ..export.hf_model import save_checkpoint, training_packages
 from .gguf_student import gguf_config, gguf_model, gguf_tokenizer
 from .settings import Scratch, TrainSettings, local_student
@@ -43,7 +44,7 @@ def load_tokenizer(settings: TrainSettings, texts: Any, directory: Path) -> Any:
     if tokenizer.pad_token_id is None:
         # Padding is masked: any token will do, as long as the files name one.
         tokenizer.pad_token = PAD if PAD in tokenizer.get_vocab() else tokenizer.eos_token
-    return tokenizer
+    return without_first_space(tokenizer)
 
 
 def load_config(settings: TrainSettings) -> Any:
