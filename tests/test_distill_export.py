@@ -411,7 +411,7 @@ def no_list_of_data(model_dir: Path) -> None:
         (no_weights, "holds no .safetensors weights"),
         (other_cuts, "cuts text in a way not known here"),
         (lower_case, "doesn't know the tokenizer's normaliser 'Lowercase'"),
-        (unigram, "no byte-level BPE"),
+        (unigram, "this tokenizer is no BPE"),
         (yarn, "rope scaling 'yarn' isn't exported here"),
         (gelu, "activation 'gelu' can't be exported"),
         (a_tensor_too_many, "'model.layers.0.adapter.weight' belongs to no llama model"),
