@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers
 from langgraph_decompose.distill.export.gguf_tokenizer import ONE_DIGIT
+from langgraph_decompose.distill.records import Example
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 TEMPLATE = (
@@ -70,6 +71,18 @@ def tokenizer(pre: Any = None, size: int = 600, ignore_merges: bool = False) -> 
         additional_special_tokens=SPECIAL[3:],
         chat_template=TEMPLATE,
         clean_up_tokenization_spaces=False,
+    )
+
+
+def question(k: int) -> Example:
+    """A question of two lines, as distillation reads it."""
+    return Example(
+        id=str(k),
+        question=f"Who rules town {k}?",
+        plan=(
+            {"id": 1, "text": f"Where is town {k}?", "needs": []},
+            {"id": 2, "text": "Who rules #1?", "needs": [1]},
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from langgraph_decompose.distill.export.gguf_tokenizer import (
     tokenizer_parts,
 )
 from langgraph_decompose.distill.export.hf_model import load_model, load_tokenizer
-from langgraph_decompose.distill.records import Example, write_examples
+from langgraph_decompose.distill.records import write_examples
 from langgraph_decompose.distill.train.samples import samples
 from langgraph_decompose.distill.train.tokenizer import encode_samples, train_tokenizer
 from langgraph_decompose.distill.train.train import TrainSettings, train
@@ -32,6 +32,7 @@ transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from . import distill_students as students  # noqa: E402
+from .distill_students import question  # noqa: E402
 from .test_distill_export_lora import F16_TOLERANCE  # noqa: E402
 
 # The chat template of an instruct model, with other names for the roles than ours.
@@ -39,17 +40,6 @@ TEMPLATE = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-
-
-def question(k: int) -> Example:
-    return Example(
-        id=str(k),
-        question=f"Who rules town {k}?",
-        plan=(
-            {"id": 1, "text": f"Where is town {k}?", "needs": []},
-            {"id": 2, "text": "Who rules #1?", "needs": [1]},
-        ),
-    )
 
 
 @pytest.fixture

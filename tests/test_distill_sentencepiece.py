@@ -15,7 +15,7 @@ from langgraph_decompose import ChatGGUF  # noqa: E402
 from langgraph_decompose.distill.check.tokenisation import differing, strings  # noqa: E402
 from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
 from langgraph_decompose.distill.export.hf_model import load_model, load_tokenizer  # noqa: E402
-from langgraph_decompose.distill.records import Example, write_examples  # noqa: E402
+from langgraph_decompose.distill.records import write_examples  # noqa: E402
 from langgraph_decompose.distill.train.samples import samples  # noqa: E402
 from langgraph_decompose.distill.train.tokenizer import encode_samples  # noqa: E402
 from langgraph_decompose.distill.train.train import TrainSettings, train  # noqa: E402
@@ -118,7 +118,7 @@ def test_every_text_is_cut_as_before(spaces: str, tmp_path: Path) -> None:
 def test_a_student_learns_and_writes_the_same_as_gguf(spaces: str, tmp_path: Path) -> None:
     """Plans begin with `#1`, although the tokenizer would put a space before it."""
     torch.set_num_threads(1)
-    write_examples(tmp_path / "data.jsonl", [question(k) for k in range(12)])
+    write_examples(tmp_path / "data.jsonl", [students.question(k) for k in range(12)])
     student = checkpoint(sentencepiece(SPACES[spaces]), tmp_path / "student")
     settings = TrainSettings(
         student=str(student), stages=[{"data": [str(tmp_path / "data.jsonl")]}], max_steps=120,
@@ -131,22 +131,11 @@ def test_a_student_learns_and_writes_the_same_as_gguf(spaces: str, tmp_path: Pat
     tokenizer = load_tokenizer(tmp_path / "train/model")
     with ChatGGUF(model_path=str(tmp_path / "gguf" / "model-f16.gguf")) as chat:
         for k in range(12):
-            [(messages, plan)] = samples(question(k), "decomposer")
+            [(messages, plan)] = samples(students.question(k), "decomposer")
             [(prompt, _)] = encode_samples(tokenizer, [(messages, plan)])
             ids = model.generate(torch.tensor([prompt]), max_new_tokens=80, do_sample=False)
             assert tokenizer.decode(ids[0, len(prompt) :]) == f"{plan}</s>"
             assert chat.invoke(messages).text == plan
-
-
-def question(k: int) -> Example:
-    return Example(
-        id=str(k),
-        question=f"Who rules town {k}?",
-        plan=(
-            {"id": 1, "text": f"Where is town {k}?", "needs": []},
-            {"id": 2, "text": "Who rules #1?", "needs": [1]},
-        ),
-    )
 
 
 def no_byte_for_a_line_feed() -> Any:

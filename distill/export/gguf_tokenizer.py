@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from .any_messages import template_for_any_messages
-from .gguf_sentencepiece import check_bytes, is_byte, is_sentencepiece, puts_a_space, scores
+from .gguf_sentencepiece import BYTES, add_sentencepiece, check_sentencepiece, is_sentencepiece
 
 _logger = logging.getLogger(__name__)
 
@@ -43,9 +43,7 @@ def check_tokenizer(tokenizer: Any) -> None:
     """
     parts = tokenizer_parts(tokenizer)
     if is_sentencepiece(parts):
-        puts_a_space(parts)
-        scores(parts)
-        check_bytes(parts["model"]["vocab"])
+        check_sentencepiece(parts)
     else:
         pre_tokenizer_name(parts)
         _check_bytes(parts["model"]["vocab"])
@@ -66,7 +64,7 @@ def add_tokenizer(writer: Any, tokenizer: Any, rows: int, other_ends: list[int])
     parts = tokenizer_parts(tokenizer)
     tokens, types = _tokens(parts, rows)
     if is_sentencepiece(parts):
-        _add_sentencepiece(writer, parts, tokens)
+        add_sentencepiece(writer, parts, tokens)
     else:
         _add_byte_level(writer, parts)
     writer.add_token_list(tokens)
@@ -149,18 +147,6 @@ def _add_byte_level(writer: Any, parts: dict[str, Any]) -> None:
     writer.add_token_merges(merges)
 
 
-def _add_sentencepiece(writer: Any, parts: dict[str, Any], tokens: list[str]) -> None:
-    score = scores(parts)
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    # What is never merged has no score of its own; that of no merge is as low.
-    writer.add_token_scores([score.get(token, -float(len(score))) for token in tokens])
-    writer.add_add_space_prefix(puts_a_space(parts))
-    unknown = parts["model"]["vocab"].get(parts["model"].get("unk_token"))
-    if unknown is not None:
-        writer.add_unk_token_id(unknown)
-
-
 def _cut(step: dict[str, Any]) -> str:
     """One step of a pre-tokenizer in a word, or as its regular expression."""
     match step:
@@ -191,9 +177,9 @@ def _tokens(parts: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
         )
     tokens = [f"[PAD{i}]" for i in range(rows)]
     types = [int(gguf.TokenType.UNUSED)] * rows
+    bytes_ = BYTES if is_sentencepiece(parts) else ()
     for text, i in vocabulary.items():
-        is_one = is_sentencepiece(parts) and is_byte(text)
-        kind = gguf.TokenType.BYTE if is_one else gguf.TokenType.NORMAL
+        kind = gguf.TokenType.BYTE if text in bytes_ else gguf.TokenType.NORMAL
         tokens[i], types[i] = text, int(kind)
     for token in added:
         kind = gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED
