@@ -13,6 +13,7 @@ from langgraph_decompose.distill.generate import KINDS, generate, names
 from langgraph_decompose.distill.generate.relations import RELATIONS
 from langgraph_decompose.distill.generate.story import Story
 from langgraph_decompose.distill.generate.wording import direct_question
+from langgraph_decompose.distill.screen.checks import plan_fault
 from langgraph_decompose.nodes.given_numbers import given_numbers
 from langgraph_decompose.tools.calculator import calculate, format_number, numbers
 
@@ -44,6 +45,42 @@ def test_expressions_lead_to_the_answers_beside_them(seed: int) -> None:
         answers[f"#{line['id']}"] = line["answer"]
     if not example.plan:
         assert format_number(calculate(example.meta["expr"])) == example.answer
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=300)
+def test_a_passage_that_tells_all_answers_every_line(seed: int) -> None:
+    (example,) = generate(1, seed, {"told": 1})
+    answers = {f"#{line['id']}": line["answer"] for line in example.plan}
+    *before, last = example.plan
+    passage = example.context.casefold()  # A sentence begins with a capital.
+    assert all(line["answer"].casefold().rstrip(".") in passage for line in before)
+    assert example.answer == last["answer"]
+    if expression := last.get("expr"):
+        worked = calculate(re.sub(r"#\d+", lambda m: answers[m[0]], expression))
+        assert worked == int(example.answer) > 0
+    else:
+        assert example.answer in ("yes", "no") or example.answer.casefold().rstrip(".") in passage
+    assert not plan_fault(example)
+
+
+def test_a_told_comparison_is_right_by_the_numbers_of_its_lines() -> None:
+    less = re.compile(r"\b(first|before|older|fewer|shorter)\b")  # An older one has less of a year.
+    decided = 0
+    for example in generate(2000, seed=4, kinds={"told": 1}):
+        *_, one, other, last = [{}, *example.plan]
+        if len(last["needs"]) < 2 or "expr" in last:
+            continue
+        smaller = int(one["answer"]) < int(other["answer"])
+        first_wins = smaller == bool(less.search(last["text"]))
+        if example.answer in ("yes", "no"):
+            assert first_wins == (example.answer == "yes"), example
+        else:
+            named = [line["answer"] for line in example.plan[: len(example.plan) - 3]]
+            asked = named or re.findall(r", (.+) or (.+)\?", last["text"])[0]
+            assert example.answer == asked[0 if first_wins else 1], example
+        decided += 1
+    assert decided > 300
 
 
 def test_whatever_a_line_calculates_with_stands_in_the_question() -> None:

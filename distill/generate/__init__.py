@@ -1,4 +1,7 @@
-"""Procedural questions with known plans, so that a student learns to copy and to split."""
+"""Procedural questions with known plans, so that a student learns to copy and to split.
+
+The answers are known, too, of arithmetic and of what a passage tells.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from ...errors import UserError
 from ..records import Example, Line
-from . import arithmetic, atomic, comparison, multi_hop, passage, practical
+from . import arithmetic, atomic, comparison, multi_hop, passage, practical, told
 from .wording import Draft
 
 KINDS: dict[str, Callable[[random.Random], Draft]] = {
@@ -27,6 +30,7 @@ KINDS: dict[str, Callable[[random.Random], Draft]] = {
     "single_fact": atomic.single_fact,
     "wish": atomic.wish,
     "passage": passage.over_a_passage,
+    "told": told.told,
     "arithmetic": arithmetic.problem,
 }
 """What can be generated, by name."""
@@ -76,7 +80,9 @@ def to_example(draft: Draft, name: str, kind: str) -> Example:
         for i, (text, needs) in enumerate(draft.lines, 1)
     ]
     for line, (expression, answer) in zip(plan, draft.steps, strict=False):
-        line["expr"], line["answer"] = expression, answer
+        if expression:
+            line["expr"] = expression
+        line["answer"] = answer
     answer = draft.steps[-1][1] if draft.steps else ""
     meta = {"kind": kind}
     if draft.steps and not plan:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from random import Random
 
-from .relations import DESCRIPTIONS, FACTS, RELATIONS, fill, make
+from .relations import DESCRIPTIONS, FACTS, RELATIONS, TITLES, fill, make, relation_from
 from .wording import Draft, direct_question, reword
-
-_SAME = {"film": "title", "song": "title", "book": "title"}
 
 
 def chain(rng: Random) -> Draft:
@@ -18,9 +16,9 @@ def chain(rng: Random) -> Draft:
     while len(lines) < hops:
         phrase, kind, line = _step(rng, phrase, kind, len(lines))
         lines.append(line)
-    last = fill(rng.choice(FACTS[_SAME.get(kind, kind)]), rng)
+    last = fill(rng.choice(FACTS["title" if kind in TITLES else kind]), rng)
     if rng.random() < 0.25:
-        last = direct_question(_relation_from(rng, kind), rng)
+        last = direct_question(relation_from(rng, kind), rng)
     question = last.replace("{}", phrase)
     lines.append((last.replace("{}", f"#{len(lines)}"), [len(lines)]))
     return Draft(reword(question, last, phrase, rng), lines)
@@ -43,14 +41,10 @@ def _start(rng: Random) -> tuple[str, str, list[tuple[str, list[int]]]]:
 
 
 def _step(rng: Random, phrase: str, kind: str, done: int) -> tuple[str, str, tuple[str, list[int]]]:
-    relation = _relation_from(rng, kind)
+    relation = relation_from(rng, kind)
     index = rng.randrange(len(relation[2]))
     asked = direct_question(relation, rng, index)
     return relation[2][index].format(phrase), relation[1], (asked.format(f"#{done}"), [done])
-
-
-def _relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[str]]:
-    return rng.choice([r for r in RELATIONS if r[0] == kind or (kind == "title" and r[0] in _SAME)])
 
 
 # (what happened, the question when, of which kind of thing)

@@ -18,6 +18,7 @@ _INVENTIONS = (
     "telescope", "steam engine", "vaccine", "sewing machine", "light bulb", "compass", "battery",
     "telephone", "transistor", "parachute",
 )  # fmt: skip
+TITLES = ("film", "song", "book")
 _BEFORE_A_TITLE = {
     "film": ["the film ", "the film ", "", "the movie "],
     "song": ["the song ", "the song ", ""],
@@ -217,6 +218,13 @@ def fill(text: str, rng: Random) -> str:
     while hole := _HOLE.search(text):
         text = text.replace(hole[0], make(hole[1], rng), 1)
     return text
+
+
+def relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[str]]:
+    """One of `RELATIONS` that is asked of this kind of thing."""
+    return rng.choice(
+        [r for r in RELATIONS if r[0] == kind or (kind == "title" and r[0] in TITLES)]
+    )
 
 
 def make(kind: str, rng: Random) -> str:
