@@ -309,6 +309,13 @@ def test_epochs_and_minutes_end_the_training_too(
     timed = train(settings(data, max_steps=0, max_minutes=0.03), tmp_path / "minutes")
     assert 1 < timed["steps"] < 18
     assert 1.8 <= timed["seconds"] < 3
+    # Beside the steps, the minutes are what a slow machine may take at most; the rate falls then.
+    capped = train(settings(data, max_steps=200, max_minutes=0.03), tmp_path / "capped")
+    assert capped["steps"] == timed["steps"]
+    rates = [row["rate"] for row in log(tmp_path / "capped") if "rate" in row]
+    assert rates[-1] < 0.2 < rates[0]
+    enough = train(settings(data, max_steps=10, max_minutes=0.3), tmp_path / "enough")
+    assert enough["steps"] == 10
 
 
 def test_compiling_is_no_time_of_the_training(

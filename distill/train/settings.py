@@ -99,10 +99,11 @@ class TrainSettings:
         eval_every: Steps between evaluations; one more comes at the end.
         eval_samples: At most so many samples of each file.
         patience: Evaluations without progress before training stops early; 0 is never.
-        max_steps: Updates to make; one of the three limits is needed.
+        max_steps: Updates to make; this or one of the next two is needed.
         epochs: Passes over the last stage's mixture.
         max_minutes: Time to train, evaluations and checkpoints included; not the first update if
-            it compiles the layers.
+            it compiles the layers. Beside `max_steps` or `epochs` it is what a slow machine may
+            take at most: the rates fall sooner there.
         batch_tokens: Tokens of one update.
         micro_tokens: Tokens on the device at once, padding included; changes only memory and
             time. 0 is twice `batch_tokens`.
@@ -116,7 +117,7 @@ class TrainSettings:
         muon_learning_rate: Muon's; 0 is 2e-2 from scratch, else 2e-3.
         weight_decay: For matrices.
         warmup: Steps in which the rate rises; a tenth of the steps at most, except with
-            `max_minutes`, where nobody knows how many there will be.
+            `max_minutes` alone, where nobody knows how many there will be.
         constant: Share of the training up to which the rate stays.
         floor: Share of the rate that is left at the end.
         clip: Largest norm of the gradient.
@@ -180,8 +181,10 @@ class TrainSettings:
             for name in names:
                 if not least <= getattr(self, name) < math.inf:
                     raise UserError(f"{name!r} must be at least {least}.")
-        if sum(value > 0 for value in (self.max_steps, self.epochs, self.max_minutes)) != 1:
-            raise UserError("training needs one of 'max_steps', 'epochs' and 'max_minutes'.")
+        if not (self.max_steps or self.epochs or self.max_minutes):
+            raise UserError("training needs 'max_steps', 'epochs' or 'max_minutes'.")
+        if self.max_steps and self.epochs:
+            raise UserError("training needs 'max_steps' or 'epochs', and can't have both.")
         if not (0 <= self.constant <= 1 and 0 <= self.floor <= 1 and self.clip > 0):
             raise UserError("'constant' and 'floor' are shares up to 1, and 'clip' is over 0.")
         if not 0 <= self.seed < 2**63:

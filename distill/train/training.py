@@ -138,12 +138,15 @@ class Training:
 
     def _done(self) -> float:
         """The share of the training that is behind us."""
-        settings, state = self.settings, self.state
+        settings, state, done = self.settings, self.state, 0.0
         if settings.max_steps:
-            return state.step / settings.max_steps
-        if settings.epochs:
-            return state.tokens / self._goal
-        return self.place.agreed(self.clock.seconds() / (60 * settings.max_minutes))
+            done = state.step / settings.max_steps
+        elif settings.epochs:
+            done = state.tokens / self._goal
+        if settings.max_minutes:
+            seconds = self.clock.seconds()
+            done = max(done, self.place.agreed(seconds / (60 * settings.max_minutes)))
+        return done
 
     def _factor(self, done: float) -> float:
         settings = self.settings
