@@ -133,6 +133,9 @@ class LatencyServer:
         else:
             body = body_of(call, reply)
             end = head_of(reply, "application/json", f"content-length: {len(body)}") + body
+            if reply.drop and reply.text:
+                writer.write(end[: -len(body) // 2])
+                await writer.drain()
         if reply.hang:
             await asyncio.Event().wait()
         if reply.drop:

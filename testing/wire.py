@@ -42,7 +42,8 @@ class ServerReply:
     hang: bool = False
     """Never answer; a stream sends its text first, if any, and then stalls."""
     drop: bool = False
-    """Close the connection without an answer; a stream sends its text first, if any."""
+    """Close the connection without an answer; with a text a stream sends that first, and any other
+    reply breaks off in the middle of its body."""
 
 
 @dataclass(eq=False)

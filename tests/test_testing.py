@@ -338,10 +338,13 @@ def test_50_mb_count_as_answered_once_they_are_written() -> None:
     assert server.calls[0].delivered
 
 
-def test_a_dropped_connection() -> None:
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "without sending a"), ("a reply", "without sending c")]
+)
+def test_a_dropped_connection(text: str, why: str) -> None:
     with (
-        LatencyServer(lambda *_: ServerReply(drop=True)) as server,
-        pytest.raises(httpx.RemoteProtocolError),
+        LatencyServer(lambda *_: ServerReply(text, drop=True)) as server,
+        pytest.raises(httpx.RemoteProtocolError, match=why),
     ):
         post(server)
     assert (server.calls[0].answered, server.calls[0].delivered) == (None, False)
