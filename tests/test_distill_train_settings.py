@@ -100,7 +100,7 @@ def test_a_folder_that_is_read_isn_t_written_to(tmp_path: Path, setting: str) ->
         ({"stages": [{"data": ["a"], "share": 0.6}] * 2}, "more than 1"),
         ({"stages": [{"data": ["a"], "share": 1}, {"data": ["b"]}]}, "nothing for the one without"),
         ({"roles": ["poet"]}, "'roles.0': Input should be 'decomposer', 'solver'"),
-        ({"epochs": 1}, "'max_steps' or 'epochs', and can't have both"),
+        ({"epochs": 1}, "'max_steps' and 'epochs' exclude each other"),
         ({"max_steps": 0}, "needs 'max_steps', 'epochs' or 'max_minutes'"),
         ({"device": "tpu"}, "'device': Input should be 'auto', 'cpu' or 'cuda'"),
         ({"lora": {"r": 4}}, "LoRA needs a trained student"),

@@ -42,7 +42,8 @@ def generate(count: int, seed: int = 0, kinds: dict[str, float] | None = None) -
     Args:
         count: How many.
         seed: Another seed gives other questions.
-        kinds: How often each kind of `KINDS` comes, relative to the others; all alike if None.
+        kinds: How often each kind of `KINDS` comes, relative to the others; if None all
+            alike, but for `told`.
 
     Raises:
         UserError: If a kind isn't known.
@@ -52,7 +53,7 @@ def generate(count: int, seed: int = 0, kinds: dict[str, float] | None = None) -
         >>> len(first), first == again
         (2, True)
     """
-    kinds = kinds or dict.fromkeys(KINDS, 1.0)
+    kinds = kinds or {kind: 1.0 for kind in KINDS if kind != "told"}
     if type(count) is not int or count < 1 or type(seed) is not int:
         raise UserError("'count' is a whole number from 1, and 'seed' a whole number.")
     if (

@@ -22,7 +22,7 @@ _MEASURES: list[tuple[str, str, str, int, int, list[tuple[str, str]]]] = [
     ("person", "{} wrote {n} books", "How many books did {} write?", 2, 60, [
         ("Who wrote more books, {a} or {b}?", "most"), ("Did {a} write fewer books than {b}?", "less"),
         ("How many more books did {a} write than {b}?", "above"),
-        ("How many books did {a} and {b} write together?", "both")]),
+        ("How many books did {a} and {b} write in all?", "both")]),
     ("film", "{} was released in {n}", "When was {} released?", 1921, 2024, [
         ("Which film came out first, {a} or {b}?", "least"), ("Which is more recent, {a} or {b}?", "most"),
         ("Was {a} released before {b}?", "less")]),
@@ -46,6 +46,10 @@ _MEASURES: list[tuple[str, str, str, int, int, list[tuple[str, str]]]] = [
         ("Which drew more people, {a} or {b}?", "most"), ("Did fewer people attend {a} than {b}?", "less"),
         ("How many people attended {a} and {b} in all?", "both")]),
 ]  # fmt: skip
+Relation = tuple[str, str, list[str], list[str]]
+"""One of `RELATIONS`."""
+_LOOSELY_ASKED = (("song", "person"), ("thing", "organisation"))
+"""Where "Who recorded it?" may stand for its composer: the passage tells the one alone."""
 _EXPRESSIONS = {"above": "#{a}-#{b}", "below": "#{b}-#{a}", "both": "#{a}+#{b}"}
 
 
@@ -66,7 +70,8 @@ class _Story:
 
     def new(self, kind: str) -> str:
         """Something that the passage doesn't know yet."""
-        while (name := make(kind, self.rng)) in self._names:
+        # "(2004 film)" would contradict what is told of it.
+        while (name := make(kind, self.rng)) in self._names or "(" in name:
             pass
         self._names.add(name)
         return name
@@ -93,19 +98,32 @@ def _chain(story: _Story) -> Draft:
     phrase = known = reference = story.new(relation[0])
     question, hops = "", story.rng.choice((2, 2, 2, 3, 3, 4))
     for hop in range(hops):
-        index = story.rng.randrange(len(relation[2]))
-        buried, asked = relation[2][index], direct_question(relation, story.rng, index)
+        buried, asked = _worded(story.rng, relation)
         answer = _related(story, buried, known, relation)
         question, phrase = asked.format(phrase), buried.format(phrase)
         needs = [hop] if hop else []
         reference = story.ask(asked.format(reference), needs, answer)
-        known, relation = answer, relation_from(story.rng, relation[1])
+        known, relation = answer, _next(story.rng, relation)
     return story.draft(question)
 
 
-def _related(
-    story: _Story, buried: str, known: str, relation: tuple[str, str, list[str], list[str]]
-) -> str:
+def _next(rng: Random, last: Relation) -> Relation:
+    """A relation that goes on from the last one, and not back: who founded what somebody founded."""
+    while (relation := relation_from(rng, last[1]))[1] == last[0]:
+        pass
+    return relation
+
+
+def _worded(rng: Random, relation: Relation) -> tuple[str, str]:
+    """A relation as it is buried and told, and as it is asked."""
+    index = rng.randrange(len(relation[2]))
+    buried = relation[2][index]
+    if relation[:2] in _LOOSELY_ASKED:
+        return buried, f"{'Who' if relation[1] == 'person' else 'What'} is {buried}?"
+    return buried, direct_question(relation, rng, index)
+
+
+def _related(story: _Story, buried: str, known: str, relation: Relation) -> str:
     """Tell a relation of something known, and the same of something else; returns the answer."""
     answer = story.new(relation[1])
     for one, other in ((known, answer), (story.new(relation[0]), story.new(relation[1]))):
@@ -118,7 +136,7 @@ def _comparison(story: _Story) -> Draft:
     rng = story.rng
     kind, fact, each, low, high, ways = rng.choice(_MEASURES)
     (way, verdict), values = rng.choice(ways), rng.sample(range(low, high + 1), 3)
-    if verdict in _EXPRESSIONS:
+    if verdict in ("above", "below"):
         values[:2] = sorted(values[:2], reverse=verdict == "above")
     phrases, known, references = _compared(story, kind)
     for name, value in zip((*known, story.new(kind)), values, strict=True):
@@ -140,8 +158,7 @@ def _compared(story: _Story, kind: str) -> tuple[list[str], list[str], list[str]
         names = [story.new(kind), story.new(kind)]
         return names, names, names
     relation = story.rng.choice(found)
-    index = story.rng.randrange(len(relation[2]))
-    buried, asked = relation[2][index], direct_question(relation, story.rng, index)
+    buried, asked = _worded(story.rng, relation)
     sources = [story.new(relation[0]), story.new(relation[0])]
     known = [_related(story, buried, source, relation) for source in sources]
     pairs = zip(sources, known, strict=True)

@@ -15,8 +15,8 @@ class Draft:
         question: What is asked.
         lines: The plan.
         context: A passage, or "".
-        steps: For arithmetic, (expression, answer) of each line, or of the question itself
-            where there are no lines.
+        steps: Where answers are known, (expression or "", answer) of each line, or of the
+            question itself where there are no lines.
     """
 
     question: str

@@ -184,7 +184,7 @@ class TrainSettings:
         if not (self.max_steps or self.epochs or self.max_minutes):
             raise UserError("training needs 'max_steps', 'epochs' or 'max_minutes'.")
         if self.max_steps and self.epochs:
-            raise UserError("training needs 'max_steps' or 'epochs', and can't have both.")
+            raise UserError("'max_steps' and 'epochs' exclude each other; leave one out.")
         if not (0 <= self.constant <= 1 and 0 <= self.floor <= 1 and self.clip > 0):
             raise UserError("'constant' and 'floor' are shares up to 1, and 'clip' is over 0.")
         if not 0 <= self.seed < 2**63:
