@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from .relations import RELATIONS, make
-from .wording import Draft, direct_question, loosen
+from .wording import Draft, loosen, worded
 
 # (kind, question about each, ways to compare; {a}, {b} are the two)
 _MEASURES: list[tuple[str, list[str], list[str]]] = [
@@ -85,9 +85,8 @@ def compare_related(rng: Random) -> Draft:
     relation = rng.choice(
         [r for r in RELATIONS if r[1] in ("person", "place") and r[3] and r[0] != "person"]
     )
-    kind, target, buried, _ = relation
-    index = rng.randrange(len(buried))
-    form, direct = buried[index], direct_question(relation, rng, index)
+    kind, target = relation[:2]
+    form, direct = worded(relation, rng)
     a, b = make(kind, rng), make(kind, rng)
     fact, ways = rng.choice(_RELATED[target])
     way = rng.choice(ways)

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from .relations import DESCRIPTIONS, FACTS, RELATIONS, TITLES, fill, make, relation_from
-from .wording import Draft, direct_question, reword
+from .wording import Draft, direct_question, reword, worded
 
 
 def chain(rng: Random) -> Draft:
@@ -27,11 +27,10 @@ def chain(rng: Random) -> Draft:
 def _start(rng: Random) -> tuple[str, str, list[tuple[str, list[int]]]]:
     """The innermost fact: a relation of a named thing, or a description."""
     if rng.random() < 0.5:
-        source, kind, buried, _ = relation = rng.choice(RELATIONS)
-        entity = make(source, rng)
-        index = rng.randrange(len(buried))
-        asked = direct_question(relation, rng, index)
-        return buried[index].format(entity), kind, [(asked.format(entity), [])]
+        relation = rng.choice(RELATIONS)
+        entity = make(relation[0], rng)
+        buried, asked = worded(relation, rng)
+        return buried.format(entity), relation[1], [(asked.format(entity), [])]
     nouns, kind, verbs = rng.choice(DESCRIPTIONS)
     noun, verb = fill(rng.choice(nouns), rng), fill(rng.choice(verbs), rng)
     joint = (
@@ -42,9 +41,8 @@ def _start(rng: Random) -> tuple[str, str, list[tuple[str, list[int]]]]:
 
 def _step(rng: Random, phrase: str, kind: str, done: int) -> tuple[str, str, tuple[str, list[int]]]:
     relation = relation_from(rng, kind)
-    index = rng.randrange(len(relation[2]))
-    asked = direct_question(relation, rng, index)
-    return relation[2][index].format(phrase), relation[1], (asked.format(f"#{done}"), [done])
+    buried, asked = worded(relation, rng)
+    return buried.format(phrase), relation[1], (asked.format(f"#{done}"), [done])
 
 
 # (what happened, the question when, of which kind of thing)

@@ -31,8 +31,9 @@ MAKERS: dict[str, Callable[[Random], str]] = {
     "number": lambda rng: str(rng.randint(2, 990)),
 }  # fmt: skip
 
-# (kind asked of, kind of the answer, buried forms, direct forms)
-RELATIONS: list[tuple[str, str, list[str], list[str]]] = [
+Relation = tuple[str, str, list[str], list[str]]
+"""The kind that is asked of, that of the answer, buried forms, and direct forms."""
+RELATIONS: list[Relation] = [
     ("film", "person",
      ["the director of {}", "{}'s director", "the director of {}", "the person who directed {}"],
      ["Who directed {}?", "Who is the director of {}?", "Who directed {}?"]),
@@ -220,7 +221,7 @@ def fill(text: str, rng: Random) -> str:
     return text
 
 
-def relation_from(rng: Random, kind: str) -> tuple[str, str, list[str], list[str]]:
+def relation_from(rng: Random, kind: str) -> Relation:
     """One of `RELATIONS` that is asked of this kind of thing."""
     return rng.choice(
         [r for r in RELATIONS if r[0] == kind or (kind == "title" and r[0] in TITLES)]

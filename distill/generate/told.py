@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
-from .relations import RELATIONS, make, relation_from
-from .wording import Draft, direct_question, loosen
+from .relations import RELATIONS, Relation, make, relation_from
+from .wording import Draft, loosen, worded
 
 # (kind, how it is told, how it is asked, from, to, ways to compare)
 _MEASURES: list[tuple[str, str, str, int, int, list[tuple[str, str]]]] = [
@@ -46,10 +46,8 @@ _MEASURES: list[tuple[str, str, str, int, int, list[tuple[str, str]]]] = [
         ("Which drew more people, {a} or {b}?", "most"), ("Did fewer people attend {a} than {b}?", "less"),
         ("How many people attended {a} and {b} in all?", "both")]),
 ]  # fmt: skip
-Relation = tuple[str, str, list[str], list[str]]
-"""One of `RELATIONS`."""
 _LOOSELY_ASKED = (("song", "person"), ("thing", "organisation"))
-"""Where "Who recorded it?" may stand for its composer: the passage tells the one alone."""
+"""Where "Who recorded it?" may stand for its composer, of whom alone the passage tells."""
 _EXPRESSIONS = {"above": "#{a}-#{b}", "below": "#{b}-#{a}", "both": "#{a}+#{b}"}
 
 
@@ -116,11 +114,9 @@ def _next(rng: Random, last: Relation) -> Relation:
 
 def _worded(rng: Random, relation: Relation) -> tuple[str, str]:
     """A relation as it is buried and told, and as it is asked."""
-    index = rng.randrange(len(relation[2]))
-    buried = relation[2][index]
     if relation[:2] in _LOOSELY_ASKED:
-        return buried, f"{'Who' if relation[1] == 'person' else 'What'} is {buried}?"
-    return buried, direct_question(relation, rng, index)
+        relation = (*relation[:3], [])
+    return worded(relation, rng)
 
 
 def _related(story: _Story, buried: str, known: str, relation: Relation) -> str:

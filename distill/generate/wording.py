@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from random import Random
 
+from .relations import Relation
+
 
 @dataclass
 class Draft:
@@ -25,9 +27,13 @@ class Draft:
     steps: list[tuple[str, str]] = field(default_factory=list)
 
 
-def direct_question(
-    relation: tuple[str, str, list[str], list[str]], rng: Random, index: int | None = None
-) -> str:
+def worded(relation: Relation, rng: Random) -> tuple[str, str]:
+    """One of a relation's buried forms, and a question that asks for the same."""
+    index = rng.randrange(len(relation[2]))
+    return relation[2][index], direct_question(relation, rng, index)
+
+
+def direct_question(relation: Relation, rng: Random, index: int | None = None) -> str:
     """A relation as a question of its own, with `{}` for what it is asked of.
 
     Args:

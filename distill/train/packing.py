@@ -190,7 +190,6 @@ class CompletionLoss(nn.Module):
         body: Any = causal.model if self._split else causal
         layers: Any = torch.compile(body) if compiled else body
         self._parts = layers, causal.get_output_embeddings()
-        self._cross_entropy = torch.compile(_written_out) if compiled else _cross_entropy
 
     def forward(self, rows: Rows) -> torch.Tensor:
         """The sum over places of weight x cross entropy."""
@@ -199,10 +198,8 @@ class CompletionLoss(nn.Module):
 
     def _summed(self, rows: Rows) -> torch.Tensor:
         logits = self.logits(rows)
-        if self._compiled:
-            for tensor in (logits, rows.labels, rows.weights):
-                torch._dynamo.maybe_mark_dynamic(tensor, 0)
-        return self._cross_entropy(logits, rows.labels, rows.weights)
+        losses = nn.functional.cross_entropy(logits.float(), rows.labels, reduction="none")
+        return (losses * rows.weights).sum()
 
     def logits(self, rows: Rows) -> torch.Tensor:
         """Logits at the places that carry loss, places x vocabulary.
@@ -229,21 +226,6 @@ class CompletionLoss(nn.Module):
         if body.config._attn_implementation == "eager":
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e9)
         return {"position_ids": rows.positions, "attention_mask": mask}
-
-
-def _cross_entropy(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """The sum of weight x cross entropy."""
-    losses = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-    return (losses * weights).sum()
-
-
-def _written_out(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The same, for the compiler: it makes this one without a copy of the logits."""
-    exact = logits.float()
-    chosen = exact.gather(-1, labels[:, None])[:, 0]
-    return ((exact.logsumexp(-1) - chosen) * weights).sum()
 
 
 def _mask(owner: torch.Tensor) -> torch.Tensor:
