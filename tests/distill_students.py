@@ -10,6 +10,7 @@ import torch
 import transformers
 from langgraph_decompose.distill.export.gguf_tokenizer import ONE_DIGIT
 from langgraph_decompose.distill.records import Example
+from langgraph_decompose.plan import parse_plan
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 TEMPLATE = (
@@ -84,6 +85,21 @@ def question(k: int) -> Example:
             {"id": 2, "text": "Who rules #1?", "needs": [1]},
         ),
     )
+
+
+def examples() -> list[Example]:
+    """The samples, as distillation reads them."""
+    plans = [parse_plan(plan).subquestions for _, plan in SAMPLES]
+    return [
+        Example(
+            id=str(k),
+            question=text,
+            plan=tuple(
+                {"id": int(s.id), "text": s.text, "needs": list(map(int, s.needs))} for s in plan
+            ),
+        )
+        for k, ((text, _), plan) in enumerate(zip(SAMPLES, plans, strict=True))
+    ]
 
 
 CONFIGS = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}

@@ -1,71 +1,86 @@
-"""An adapter, merged and exported, writes what it learnt, word for word."""
+"""What LoRA tuned, merged and exported, writes what it learnt, word for word."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("gguf")
-peft = pytest.importorskip("peft")
-torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
+pytest.importorskip("torch")
 
-import numpy as np  # noqa: E402
-from langgraph_decompose import ChatGGUF  # noqa: E402
-from langgraph_decompose.distill.check.agreement import (  # noqa: E402
+import numpy as np
+from langgraph_decompose import ChatGGUF
+from langgraph_decompose.distill.check.agreement import (
     compare,
     open_logits,
     predictions,
     reference_log_probabilities,
 )
-from langgraph_decompose.distill.export.contract_file import read_contract_file  # noqa: E402
-from langgraph_decompose.distill.export.export import ExportSettings, export  # noqa: E402
-from langgraph_decompose.distill.export.hf_model import load_model  # noqa: E402
-from langgraph_decompose.errors import UserError  # noqa: E402
+from langgraph_decompose.distill.export.contract_file import read_contract_file
+from langgraph_decompose.distill.export.export import ExportSettings, export
+from langgraph_decompose.distill.export.hf_model import load_model
+from langgraph_decompose.distill.records import write_examples
+from langgraph_decompose.distill.train.train import TrainSettings, train
+from langgraph_decompose.errors import UserError
 
-from . import distill_students as students  # noqa: E402
+from . import distill_students as students
 
 F16_TOLERANCE = 0.03
 """Largest difference of a log-probability of a learnt token."""
 
 
-def adapter_of(kind: str, tokenizer: Any, directory: Path) -> tuple[Any, Path]:
-    """A LoRA that has learnt the fifty samples on a random model, saved beside it."""
-    base = students.student(kind, len(tokenizer))
-    base.save_pretrained(directory / "base")
-    base.config._name_or_path = base.name_or_path = str(directory / "base")
-    lora = peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
-    model = peft.get_peft_model(base, lora)
-    students.tune(model, tokenizer, students.SAMPLES, rate=1e-2, steps=250)
-    return model, students.save(model, tokenizer, directory / "adapter")
+def tuned(kind: str, folder: Path) -> tuple[Any, Path]:
+    """The tokenizer and folder of a random model that `train` tuned on the samples by LoRA."""
+    tokenizer = students.tokenizer()
+    students.save(students.student(kind, len(tokenizer)), tokenizer, folder / "base")
+    write_examples(folder / "data.jsonl", students.examples())
+    settings = TrainSettings(
+        student=str(folder / "base"),
+        stages=[{"data": [str(folder / "data.jsonl")]}],
+        lora={"r": 16, "alpha": 32},
+        learning_rate=1e-2,
+        weight_decay=0,
+        max_steps=200,
+        batch_tokens=1024,
+        row_tokens=128,
+        device="cpu",
+        threads=1,
+    )
+    train(settings, folder / "run")
+    return tokenizer, folder / "run" / "model"
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "llama"])
-def test_an_adapter_is_merged_and_writes_its_fifty_samples(kind: str, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
-    tokenizer = students.tokenizer()
-    model, adapter = adapter_of(kind, tokenizer, tmp_path)
-    wrong = [q for q, plan in students.SAMPLES if students.write(model, tokenizer, q) != plan]
+def test_a_student_that_lora_tuned_writes_its_fifty_samples(kind: str, tmp_path: Path) -> None:
+    tokenizer, folder = tuned(kind, tmp_path)
+    reference = load_model(folder)
+    wrong = [q for q, plan in students.SAMPLES if students.write(reference, tokenizer, q) != plan]
     assert not wrong, "transformers itself reproduces them"
-    export(ExportSettings(()), adapter, tmp_path / "gguf")
-    file = str(tmp_path / "gguf" / "model-f16.gguf")
-    assert [path.name for path in (tmp_path / "gguf").iterdir() if path.is_dir()] == []
+    # Without its merged weights, so that export has to merge the adapter by itself.
+    for adapter in (False, True):
+        export(ExportSettings(()), folder / "adapter" if adapter else folder, tmp_path / "gguf")
+        same_in_gguf(reference, tokenizer, tmp_path / "gguf" / "model-f16.gguf")
+        shutil.rmtree(tmp_path / "gguf")
 
-    with ChatGGUF(model_path=file) as chat:
+
+def same_in_gguf(reference: Any, tokenizer: Any, file: Path) -> None:
+    """Every sample comes out word for word, every token as likely as in transformers."""
+    with ChatGGUF(model_path=str(file)) as chat:
         for question, plan in students.SAMPLES:
-            assert chat.invoke([("system", "decompose"), ("user", question)]).text == plan
-
+            assert chat.invoke(students.messages(question)).text == plan
     pairs = [
         (students.prompt_ids(tokenizer, q), [*tokenizer(plan)["input_ids"], tokenizer.eos_token_id])
         for q, plan in students.SAMPLES
     ]
-    reference = load_model(adapter)
     expected = predictions(
         lambda ids, first: reference_log_probabilities(reference, ids, first), pairs
     )
-    with open_logits(file, 256) as gguf:
+    with open_logits(str(file), 256) as gguf:
         found = compare(expected, predictions(gguf.log_probabilities, pairs))
     assert found.equal == found.tokens > 500
     assert found.max_difference < F16_TOLERANCE
