@@ -7,8 +7,8 @@
 
 and may take a `split`, be screened, and be varied: `vary: {copies: 3, names: 0.7,
 numbers: 0.8}` writes three copies of each example with other names and numbers. Lines that
-can't be used are told and counted; `refuse_broken: true` beside `path` refuses them. Of the
-questions of `collect` they are refused, unless it says `skip_broken: true`.
+can't be used are told and counted; `refuse_broken: true` beside `path` or `questions` refuses
+them.
 """
 
 from __future__ import annotations

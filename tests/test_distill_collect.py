@@ -574,14 +574,14 @@ def test_a_broken_line_is_refused_by_file_and_line_or_skipped(
     file.write_text(f"{file.read_text()}{line}\n")
     settings = replace(settings, questions=str(file))
     with pytest.raises(UserError, match=re.escape(f"{file}:3: ") + f".*{re.escape(why)}"):
-        collect(settings, tmp_path / "out")
+        collect(replace(settings, refuse_broken=True), tmp_path / "out")
     assert teacher.server.calls == []
-    counts = collect(replace(settings, skip_broken=True), tmp_path / "out")
+    counts = collect(settings, tmp_path / "out")
     assert (counts["plans"], counts["broken"]) == (2, 1)
     assert why in counts["broken_lines"][0]
     file.write_text('{"prompt": "Who?"}\n')
     with pytest.raises(UserError, match=r"no questions \(1 left out, first .*:1: it has no "):
-        collect(replace(settings, skip_broken=True), tmp_path / "none")
+        collect(settings, tmp_path / "none")
 
 
 def test_mistakes_are_told_in_a_sentence(settings: CollectSettings, tmp_path: Path) -> None:

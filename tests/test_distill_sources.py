@@ -134,16 +134,16 @@ def test_a_broken_question_is_refused_or_left_out_and_counted(
 ) -> None:
     file, told = questions(tmp_path / "questions.jsonl", 2), []
     file.write_text(file.read_text() + '{"query": "x"}\n' * 7)
-    row = taught(teacher, file)
-    with pytest.raises(UserError, match=r'jsonl:3: it has no "question"; .*skip_broken'):
+    row = taught(teacher, file, refuse_broken=True)
+    with pytest.raises(UserError, match=r'jsonl:3: it has no "question"; mend the row'):
         make(row, tmp_path / "refused")
     no_json = questions(tmp_path / "no_json.jsonl", 2)
     no_json.write_text(no_json.read_text() + "{\n")
-    with pytest.raises(UserError, match=r"no_json.jsonl:3: .*skip_broken"):
-        make(taught(teacher, no_json), tmp_path / "no_json")
-    row["collect"]["skip_broken"] = True
+    with pytest.raises(UserError, match=r"no_json.jsonl:3: .*mend the row"):
+        make(taught(teacher, no_json, refuse_broken=True), tmp_path / "no_json")
+    assert teacher.calls == []
     out = tmp_path / "out"
-    make_source(ExampleSource.of("mine", row), tmp_path, out, told.append)
+    make_source(ExampleSource.of("mine", taught(teacher, file)), tmp_path, out, told.append)
     assert told == [f'mine: 7 left out, first {file}:3: it has no "question"']
     assert manifest.read_manifest(out)["counts"]["left_out"] == 7
 

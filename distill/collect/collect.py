@@ -55,7 +55,8 @@ class CollectSettings:
             it is reached are finished.
         max_calls: Most requests, retries included, over all runs on the directory.
         limit: Ask only the first so many questions.
-        skip_broken: Leave out broken lines instead of refusing the file.
+        refuse_broken: Refuse a file with a broken line, before any question is asked; by default
+            such a line is left out, told and counted.
         max_subquestions: Most lines that a plan may have.
         temperature: Of later attempts; a hosted model's own if None.
         call_timeout: Seconds for one call; the model's own if None.
@@ -74,7 +75,7 @@ class CollectSettings:
     max_cost: float | None = None
     max_calls: int | None = None
     limit: int | None = None
-    skip_broken: bool = False
+    refuse_broken: bool = False
     max_subquestions: int = 8
     temperature: float | None = None
     call_timeout: float | None = None
@@ -144,8 +145,9 @@ async def _collect(
         return done
     manifest.refuse_what_was_there(directory, [EXAMPLES])
     teaching = _teaching(settings, models)
-    broken: list[str] | None = [] if settings.skip_broken else None
-    questions = read_questions(settings.questions, limit=settings.limit, broken=broken)
+    broken = list[str]()
+    noted = None if settings.refuse_broken else broken
+    questions = read_questions(settings.questions, limit=settings.limit, broken=noted)
     _refuse_what_lacks(settings, questions.rows)
     asked = [question for question in questions.rows if split in ("", split_of(question.id))]
     kept["identity"] = _identity(settings.teacher, teaching, models)
@@ -160,8 +162,8 @@ async def _collect(
         counts = {
             **asking.counts(),
             "repeated": questions.repeated,
-            "broken": len(broken or ()),
-            "broken_lines": broken or [],
+            "broken": len(broken),
+            "broken_lines": broken,
         }
         manifest.finish(directory, STEP, kept, inputs, counts)
     return counts

@@ -125,9 +125,7 @@ def _source(reference: str) -> str:
 
 def _refuse(message: str, broken: list[str] | None) -> None:
     if broken is None:
-        raise UserError(
-            f"{message}; mend the row (of a teacher's questions, skip_broken leaves it out)."
-        )
+        raise UserError(f"{message}; mend the row or remove it.")
     broken.append(message)
 
 
