@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -298,46 +296,6 @@ def test_stages_follow_one_another(tmp_path: Path) -> None:
     assert [[int(i[0]) for i, _ in later.batch(s / 8)] for s in range(4, 8)] == kinds[4:]
 
 
-def test_epochs_and_minutes_end_the_training_too(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    once = train(settings(data, max_steps=0, epochs=2), tmp_path / "epochs")
-    per_epoch = once["tokens"] / 2
-    assert 500 < per_epoch < 1500
-    clock = count(step=0.1)  # A tenth of a second passes each time that it is looked at.
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    timed = train(settings(data, max_steps=0, max_minutes=0.03), tmp_path / "minutes")
-    assert 1 < timed["steps"] < 18
-    assert 1.8 <= timed["seconds"] < 3
-    # Beside the steps, the minutes are what a slow machine may take at most; the rate falls then.
-    capped = train(settings(data, max_steps=200, max_minutes=0.03), tmp_path / "capped")
-    assert capped["steps"] == timed["steps"]
-    rates = [row["rate"] for row in log(tmp_path / "capped") if "rate" in row]
-    assert rates[-1] < 0.2 < rates[0]
-    enough = train(settings(data, max_steps=10, max_minutes=0.3), tmp_path / "enough")
-    assert enough["steps"] == 10
-
-
-def test_compiling_is_no_time_of_the_training(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A first stage of a few per cent would be over before its second batch."""
-    now, update = [0.0], training.Training._update
-
-    def slow(run: Any, done: float) -> None:
-        update(run, done)
-        now[0] += 60.0 if run.state.step == 1 else 1.0
-
-    monkeypatch.setattr(training, "compiles", lambda *_: True)
-    monkeypatch.setattr(torch, "compile", lambda body: body)
-    monkeypatch.setattr(training.Training, "_update", slow)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    given = settings(data, compile=True, max_steps=0, max_minutes=0.5)
-    counts = train(given, tmp_path / "out")
-    assert (counts["steps"], counts["seconds"]) == (31, 30.0)
-    assert log(tmp_path / "out")[0]["seconds"] == 4.0
-
-
 def test_every_role_can_be_mixed(tmp_path: Path) -> None:
     rows: Any = (
         {"id": 1, "text": "How many?", "needs": [], "expr": "1+2", "answer": "3"},
@@ -466,23 +424,3 @@ def test_broken_data_is_named(data: str, tmp_path: Path) -> None:
 def test_data_that_teaches_nothing_is_refused(data: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to learn for solver"):
         train(settings(data, roles="solver", scratch=TINY), tmp_path / "out")
-
-
-def test_two_processes_train_like_one(data: str, tmp_path: Path) -> None:
-    """As on several GPUs, here over gloo."""
-    script = tmp_path / "together.py"
-    script.write_text(
-        "import sys, json; from pathlib import Path\n"
-        "from langgraph_decompose.distill.train.train import TrainSettings, train\n"
-        "train(TrainSettings(**json.loads(sys.argv[1])), Path(sys.argv[2]))\n"
-    )
-    given = {**GIVEN, "stages": [{"data": [data]}], "max_steps": 5}
-    subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-         str(script), json.dumps(given), str(tmp_path / "two")],
-        check=True, capture_output=True, timeout=250, cwd=tmp_path,
-    )  # fmt: skip
-    one = train(settings(data, max_steps=5), tmp_path / "one")
-    two = read_manifest(tmp_path / "two")["counts"]
-    assert two["tokens"] == one["tokens"]
-    assert two["train_loss"] == pytest.approx(one["train_loss"], abs=1e-3)

@@ -169,6 +169,8 @@ def test_the_rate_rises_stays_and_falls() -> None:
         return schedule(step, done, warmup=10, constant=0.4, floor=0.1)
 
     assert rate(0, 0.0) == pytest.approx(0.1)
+    assert rate(4, 0.04) == pytest.approx(0.5)
+    assert rate(1, 0.05) == pytest.approx(0.5), "a short training warms up for a tenth of it"
     assert rate(20, 0.2) == rate(40, 0.4) == 1.0
     assert rate(70, 0.7) == pytest.approx(0.55)
     assert rate(100, 1.0) == pytest.approx(0.1)

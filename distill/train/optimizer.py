@@ -19,6 +19,8 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
 _MOST_OF_OURS = 100_000_000
 """Parameters up to which a student of ours was trained from scratch, and not from somebody's."""
+_WARMUP_SHARE = 0.1
+"""Of the training that a warm-up takes at most."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -155,16 +157,18 @@ def _divided(model: Any) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
 
 
 def schedule(step: int, done: float, warmup: int, constant: float, floor: float) -> float:
-    """The factor of the learning rates: warm-up in steps, a plateau, then a straight line down.
+    """The factor of the learning rates: warm-up, a plateau, then a straight line down.
+
+    A short training warms up for a tenth of it, however its length is told.
 
     Args:
         step: From 0.
         done: Share of the whole training that is behind us.
-        warmup: Steps of the warm-up.
+        warmup: Steps of the warm-up at most.
         constant: Share of the training up to which the factor stays 1.
         floor: The factor at the end.
     """
-    start = min(1.0, (step + 1) / max(1, warmup))
+    start = min(1.0, max((step + 1) / max(1, warmup), done / _WARMUP_SHARE))
     if done <= constant:
         return start
     down = min(1.0, (done - constant) / max(1e-9, 1 - constant))

@@ -116,8 +116,7 @@ class TrainSettings:
             this project, else 2e-5.
         muon_learning_rate: Muon's; 0 is 2e-2 from scratch, else 2e-3.
         weight_decay: For matrices.
-        warmup: Steps in which the rate rises; a tenth of the steps at most, except with
-            `max_minutes` alone, where nobody knows how many there will be.
+        warmup: Steps in which the rate rises; a tenth of the training at most.
         constant: Share of the training up to which the rate stays.
         floor: Share of the rate that is left at the end.
         clip: Largest norm of the gradient.

@@ -149,11 +149,8 @@ class Training:
         return done
 
     def _factor(self, done: float) -> float:
-        settings = self.settings
-        warmup = settings.warmup
-        if steps := settings.max_steps or self._goal / settings.batch_tokens:
-            warmup = min(warmup, math.ceil(steps / 10))
-        return schedule(self.state.step, done, warmup, settings.constant, settings.floor)
+        of, step = self.settings, self.state.step
+        return schedule(step, done, of.warmup, of.constant, of.floor)
 
     def _stale(self) -> bool:
         return 0 < self.settings.patience <= self.state.stale
