@@ -243,25 +243,23 @@ def _export(args: Namespace) -> Any:
 
 
 def _check(args: Namespace) -> Any:
-    from ..distill.check.check import check
+    from ..distill.check.check import check, ready
     from ..distill.check.quality import by_metric, measured
-    from ..distill.export.hf_model import check_model_dir
     from ..distill.manifest import read_manifest
     from ..distill.records import read_examples, set_name
     from ..models.gguf_file import read_contract
 
     settings = _settings(args)
-    check_model_dir(args.model)  # Before what takes long.
+    ready(args.model, args.gguf, args.out)
     examples = list(read_examples(args.examples))
-    smallest = min(args.gguf, key=lambda path: path.stat().st_size if path.is_file() else 0)
+    smallest = min(args.gguf, key=lambda path: path.stat().st_size)
     sets = {set_name(args.examples): examples}
-    # What is missing or has no role is for the check to tell.
-    has_roles = smallest.is_file() and read_contract(smallest)
     before = read_manifest(args.out)
     if before.get("finished"):  # Measured again it would be the same, or be refused.
         rows = before["settings"].get("quality", [])
     else:
-        rows = by_metric(measured(smallest, sets, args.say)) if has_roles else []
+        # A file without a role is for the check to tell.
+        rows = by_metric(measured(smallest, sets, args.say)) if read_contract(smallest) else []
     name = smallest.name
     return check(settings, args.model, args.gguf, examples, args.out, args.say, rows, name)
 

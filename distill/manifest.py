@@ -119,7 +119,7 @@ def begin(
     if is_finished(directory, step, settings, inputs := list(inputs), anew, outputs):
         return False
     refuse_what_was_there(directory, outputs)
-    _make(directory)
+    make(directory)
     _write(directory, step, settings, inputs, finished=False, counts={})
     return True
 
@@ -136,13 +136,18 @@ def alone(directory: Path, step: str, outputs: Iterable[str]) -> Iterator[None]:
         yield
         return
     refuse_what_was_there(directory, outputs)
-    _make(directory)
+    make(directory)
     busy = f"another process {step}s in {str(directory)!r}; wait for it, or name another --out."
     with locked(directory / f".{step}", "run", busy):
         yield
 
 
-def _make(directory: Path) -> None:
+def make(directory: Path) -> None:
+    """Make a step's directory.
+
+    Raises:
+        UserError: If it can't be made.
+    """
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

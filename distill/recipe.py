@@ -76,7 +76,9 @@ class Recipe:
         if not all(isinstance(section, dict) for section in sections):
             raise UserError("'sources', 'train', 'export' and 'check' of a recipe are mappings.")
         sources = {str(k): ExampleSource.of(str(k), v) for k, v in sections[0].items()}
-        recipe = cls(str(row["name"]), sources, *sections[1:])
+        if not (name := str(row["name"] or "").strip()):
+            raise UserError("the recipe's 'name' is empty; it names the model.")
+        recipe = cls(name, sources, *sections[1:])
         # A mistake shows at once, not after an hour of training.
         files = {name: Path(name) for name in sources}
         recipe.training(files)

@@ -15,6 +15,7 @@ from langgraph_decompose.cli.terminal import progress_shown
 from langgraph_decompose.distill.check import check as check_module
 from langgraph_decompose.distill.export import export as export_module
 from langgraph_decompose.distill.records import Example, read_examples, write_examples
+from langgraph_decompose.models.bundled import bundled_model_path
 from langgraph_decompose.testing import LatencyServer
 
 PLAN = "#1 Who directed Jaws?\n#2 When was #1 born? <- #1"
@@ -116,6 +117,25 @@ def test_settings_of_a_check_come_before_what_takes_long(
     command = ["check", "none", "--gguf", "none.gguf", "--examples", "examples.jsonl"]
     assert main(["distill", *command, "--strings", "0", "--out", "out"]) == 2
     assert "'strings' is a whole number from 1" in capsys.readouterr().err
+
+
+def test_files_of_a_check_come_before_what_takes_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    Path("copy").mkdir()
+    for path in (first := Path("decompose.gguf"), second := Path("copy", "decompose.gguf")):
+        path.symlink_to(bundled_model_path())
+    command = ["distill", "check", str(tmp_path / "model"), "--examples", "examples.jsonl"]
+    assert main([*command, "--gguf", str(first), str(second), "--out", "out"]) == 2
+    assert main([*command, "--gguf", str(first), "--out", "examples.jsonl"]) == 2
+    assert main([*command, "--gguf", "none.gguf", "--out", "out"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert "several files 'decompose'" in told[0]
+    assert "examples.jsonl" in told[1]
+    assert "no model file" in told[2]
+    assert len(told) == 3, "nothing was measured"
 
 
 def test_solutions_become_plans() -> None:

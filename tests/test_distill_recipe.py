@@ -147,6 +147,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, made: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        ({"name": None}, "the recipe's 'name' is empty"),
         ({"sources": ["a"]}, "mappings"),
         ({"colour": 1}, "'colour' is no part of a recipe"),
         ({"train": {"stages": [{"data": ["nobody"]}], "max_steps": 1}}, "'nobody'"),

@@ -19,7 +19,7 @@ from ...nodes.plan_calls import PLANS, grammar_for
 from ...storage import reading, writing
 from .. import manifest
 from ..export.contract_file import read_contract_file
-from ..export.hf_model import read_json
+from ..export.hf_model import check_model_dir, read_json
 from ..export.quantize import parameters
 from ..records import Example
 from ..train.samples import CONTRACT_ROLES, ROLES, Role
@@ -65,13 +65,12 @@ def check(
         UserError: If there is nothing to compare, or the checkpoint can't be loaded. A file that
             can't be fails.
     """
-    inputs = _inputs(model_dir, gguf_paths)
+    inputs, written = ready(model_dir, gguf_paths, directory)
     lines = "\n".join(example.to_json() for example in examples)
     about = asdict(settings) | {
         "examples": hashlib.sha256(lines.encode()).hexdigest(),
         "quality": [dict(row) for row in quality],
     }
-    written = ["check.json", "check.md", *(f"{path.stem}.md" for path in gguf_paths)]
     if not manifest.begin(directory, "check", about, inputs, outputs=written):
         return manifest.read_manifest(directory)["counts"]
     roles, n_ctx = _trained_for(model_dir, gguf_paths[0])
@@ -137,7 +136,15 @@ def publish(
         shutil.copyfile(gguf, temporary)
 
 
-def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
+def ready(
+    model_dir: Path, gguf_paths: Sequence[Path], directory: Path
+) -> tuple[list[Path], list[str]]:
+    """What `check` reads, and the names of what it writes; asked before anything takes long.
+
+    Raises:
+        UserError: If a file can't be read, two have one name, or the directory can't be used.
+    """
+    check_model_dir(model_dir)
     if not gguf_paths:
         raise UserError("there is no GGUF file to check; export first.")
     for path in gguf_paths:
@@ -148,7 +155,10 @@ def _inputs(model_dir: Path, gguf_paths: Sequence[Path]) -> list[Path]:
             f"there are several files {twice[0]!r}, and reports and cards go by the name; rename "
             "them, or check them one by one."
         )
-    return [*gguf_paths, *sorted(model_dir.glob("*.safetensors"))]
+    written = ["check.json", "check.md", *(f"{path.stem}.md" for path in gguf_paths)]
+    manifest.refuse_what_was_there(directory, written)
+    manifest.make(directory)
+    return [*gguf_paths, *sorted(model_dir.glob("*.safetensors"))], written
 
 
 def _trained_for(model_dir: Path, path: Path) -> tuple[tuple[Role, ...], int]:
