@@ -15,6 +15,8 @@ from ..errors import is_transient
 ATTEMPTS = 3
 _FIRST_PAUSE = 0.3
 _LONGEST_PAUSE = 60.0
+_WHILE_LOADING = (5.0, 25.0)
+"""A server that says it loads its model, as llama.cpp's does with 503, has it within seconds."""
 _IN_WORDS = re.compile(
     r"(?:try (?:again )?(?:in|after) |retryDelay\W{1,8})"
     r"(?:(\d{1,3})m)?(\d{1,6}(?:\.\d{1,12})?) ?(m?s)",
@@ -26,8 +28,9 @@ _IN_WORDS = re.compile(
 def pause_before_retry(error: BaseException, attempt: int) -> float | None:
     """Seconds to wait before asking again; None if that is pointless.
 
-    What a server asks for is followed, by Retry-After or in words, up to a minute. Otherwise
-    pauses double, with jitter, so that callers who failed together don't come back together.
+    What a server asks for is followed, by Retry-After or in words, up to a minute; one that still
+    loads its model is given half a minute. Otherwise pauses double, with jitter, so that callers
+    who failed together don't come back together.
 
     Args:
         error: What the call raised.
@@ -39,6 +42,8 @@ def pause_before_retry(error: BaseException, attempt: int) -> float | None:
     """
     if attempt >= ATTEMPTS or not is_transient(error):
         return None
+    if "loading model" in str(error).lower():
+        return _WHILE_LOADING[attempt - 1]
     asked = _retry_after(error)
     if asked is not None:
         return min(asked, _LONGEST_PAUSE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -31,6 +32,23 @@ def test_what_may_pass_is_asked_again_and_counted(
     result = ask(openai_server, how)
     assert result["answer"] == "42"
     assert result["usage"][0]["calls"] == len(openai_server.requests) == 2
+
+
+def test_a_server_that_loads_its_model_is_given_half_a_minute(
+    openai_server: RecordingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As llama-server answers for its first seconds."""
+    error = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
+    openai_server.replies = [(503, json.dumps(error))] * 2
+    pauses: list[float | None] = []
+
+    def noted(error: BaseException, attempt: int) -> float:
+        pauses.append(pause_before_retry(error, attempt))
+        return 0.0
+
+    monkeypatch.setattr("langgraph_decompose.nodes.call_attempts.pause_before_retry", noted)
+    assert ask(openai_server)["answer"] == "42"
+    assert pauses == [5.0, 25.0]
 
 
 @pytest.mark.parametrize("when", ["Mon, 01 Jan 2026 00:00:00 +9999999999999", "soon"])
