@@ -29,6 +29,7 @@ DESCRIPTION = (
     "question."
 )
 _MAX_REASONS = 3
+_ASKED = frozenset({"question", "answer"})
 
 Result = dict[str, Any]
 
@@ -75,8 +76,9 @@ def create_decomposition_tool(
         **options: `solver` and the other options of `create_decomposition_graph`.
 
     Raises:
-        UserError: If `graph` is no compiled graph, an option is wrong, or both are given. A
-            call raises only the user's own mistakes; if a model fails, the content says so.
+        UserError: If `graph` is no compiled graph of a question and an answer, an option is
+            wrong, or both are given. A call raises only the user's own mistakes; if a model
+            fails, the content says so.
 
     Example:
         >>> tool = create_decomposition_tool()
@@ -130,6 +132,12 @@ def _independent(graph: Any, options: ToolOptions) -> Any:
         raise UserError(f"the tool takes a graph or options for one ({names}), not both.")
     elif not isinstance(innermost(graph), PregelProtocol):
         raise UserError(f"a tool is made of a compiled graph, not of {graph!r}; or use solver=...")
+    keys = getattr(innermost(graph), "channels", _ASKED)  # A remote graph's aren't known.
+    if not set(keys) >= _ASKED:
+        raise UserError(
+            "a tool is made of a graph that answers a 'question' with an 'answer'; to split "
+            "questions for an agent or another graph, give it as solver=..."
+        )
     return _without_checkpointer(graph)
 
 

@@ -186,11 +186,12 @@ def test_the_user_s_mistakes_are_raised() -> None:
     async def always(text: str) -> bool:
         return bool(text)
 
-    graph = create_decomposition_graph()
+    graph, agent = create_decomposition_graph(), create_agent(Scripted(replies=["?"]))
     for wrong in (
         lambda: create_decomposition_tool(graph, solver="bundled"),
         lambda: create_decomposition_tool("openai:gpt-5-mini"),
         lambda: create_decomposition_tool(build_decomposition_graph()),
+        lambda: create_decomposition_tool(agent),
         lambda: create_decomposition_tool(strategy="guess"),
         lambda: DecompositionMiddleware(solver="bundled", max_subquestions=0),
         lambda: DecompositionMiddleware(solver="bundled", when=5),  # type: ignore[arg-type]
