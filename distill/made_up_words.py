@@ -13,26 +13,31 @@ _SMALL_WORD = re.compile(r"(?<![\w#'’-])[a-z]{4,}(?![\w'’-])")
 _ENDING = re.compile(r"(?:s|es|ed|ing|er|ers|ly)$")
 # What says how to count or to ask, and what a number is of.
 _KEPT_WORDS = frozenset(
-    """about above across after again against almost along already also altogether always
-    among amount another around average away back because been before behind being below
-    between both cent centimeter centimeters centimetre centimetres cents century combined
-    cost costs could couple daily days decade dime dimes does dollar dollars done double
-    down dozen dozens during each earlier eight eighteen eighth eighty either eleven else
-    enough even ever every everyone exactly feet fewer fifteen fifth fifty first five foot
-    forty four fourteen fourth from full further gallon gallons given gram grams half halves
-    have here hour hours hundred inch inches including inside instead into itself just kilo
-    kilogram kilograms kilometer kilometers kilometre kilometres kilos last later least left
-    less liter liters litre litres long longer many meter meters metre metres midnight mile
-    miles million minute minutes month monthly months more most much must near need needed
-    needs never next nickel nickels nine nineteen ninety none noon number often older once
-    only other others ounce ounces over pair pairs pennies penny percent pint pints pound
-    pounds price prices quart quarter quarters quarts rather rectangle remaining same second
-    seconds seven seventeen seventy should since sixteen sixth sixty some square still such
-    tenth than that their them then there these they third thirds thirteen thirty this those
-    thousand three thrice through till times today together total towards triangle triple
-    twelve twenty twice under unless until upon very week weekday weekend weekly weeks were
-    what when where which while whom whose will with within without would yard yards year
-    yearly years younger your""".split()
+    """about above across added after again against almost along already also altogether
+    always among amount another area around average away back because been before behind
+    being below between both cent centimeter centimeters centimetre centimetres cents
+    century change cheaper combined cost costs could couple daily days decade decreased
+    difference dime dimes discount discounted does dollar dollars done double doubled
+    doubles down dozen dozens during each earlier earn earned earns eight eighteen eighth
+    eighty either eleven else enough equally equals even ever every everyone exactly feet
+    fewer fifteen fifth fifty first five foot forty four fourteen fourth from full further
+    gain gained gallon gallons given gram grams half halves have height here hour hours
+    hundred inch inches including increased inside instead into itself just kilo kilogram
+    kilograms kilometer kilometers kilometre kilometres kilos last later least left length
+    less liter liters litre litres long longer loss lost many meter meters metre metres
+    midnight mile miles million minute minutes month monthly months more most much must
+    near need needed needs never next nickel nickels nine nineteen ninety none noon number
+    often older once only other others ounce ounces over pair pairs pennies penny percent
+    perimeter pint pints pound pounds price prices product profit quart quarter quarterly
+    quarters quarts rate rather ratio rectangle reduced remain remainder remained
+    remaining remains same save saved saves second seconds seven seventeen seventy share
+    shared shares should since sixteen sixth sixty sold some spend spending spends spent
+    split splits square still such tenth than that their them then there these they third
+    thirds thirteen thirty this those thousand three thrice through till times today
+    together total towards triangle triple tripled triples twelve twenty twice under
+    unless until upon very week weekday weekend weekly weeks were what when where which
+    while whom whose width will with within without would yard yards year yearly years
+    younger your""".split()
 )
 
 

@@ -14,15 +14,18 @@ from .augment import rewritten
 from .collect.answers import same_answer
 from .records import Example, Line
 
-_NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d)")
+_NUMBER = re.compile(r"(?<![\w.,#/:-])\d+(?:\.\d+)?(?![\w/:-]|[.,]\d|\s*(?:[ap]\.?m\b|o['’]clock))")
 _IN_EXPRESSION = re.compile(r"(?<![\w.#])\d+(?:\.\d+)?(?![\w.])")
 _ATTEMPTS = 12
 _MEANT = {
     2: r"half|halves|twice|doubl\w+|pairs?|couples?", 3: r"thirds?|thrice|tripl\w+",
-    4: r"quarters?|fourths?", 5: r"fifths?", 6: r"sixths?", 7: r"sevenths?", 8: r"eighths?",
-    9: r"ninths?", 10: r"tenths?", 12: r"dozens?",
+    4: r"quarters?|fourths?", 5: r"fifths?", 6: r"sixths?", 7: r"sevenths?|weeks?|weekly",
+    8: r"eighths?", 9: r"ninths?", 10: r"tenths?", 12: r"dozens?|years?|yearly|f(?:oo|ee)t",
+    24: r"days?|daily", 30: r"months?|monthly", 52: r"years?|yearly", 60: r"hours?|minutes?",
+    365: r"years?|yearly", 1000: r"kilo\w*|k[gm]|lit(?:re|er)s?|tons?",
 }  # fmt: skip
 """What a word tells to calculate with, beside a number in figures that happens to be the same."""
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%|percent\b|per cent\b)")
 _UNITS = ("2", "3", "4", "7", "10", "12", "24", "30", "52", "60", "365", "1000")
 
 
@@ -45,7 +48,7 @@ def swap_numbers(example: Example, rng: Random) -> Example | None:
         return None  # What follows from the last line, such as a yes, nobody calculates.
     for _ in range(_ATTEMPTS):
         swaps = {n: _near(n, rng) for n in stated}
-        if len(set(swaps.values())) < len(swaps):
+        if len(set(swaps.values())) < len(swaps) or _too_many_percent(swaps, example.question):
             continue
         swapped = rewritten(
             example,
@@ -75,6 +78,12 @@ def _names_a_result(example: Example) -> bool:
 def _is_constant(number: str, stated: list[str], used: Counter[str]) -> bool:
     """Whether an expression may mean the minutes of an hour and not the question's number."""
     return number in ("1", "100") or (number in _UNITS and used[number] > stated.count(number))
+
+
+def _too_many_percent(swaps: dict[str, str], question: str) -> bool:
+    """Whether a percentage of at most 100 becomes one of more."""
+    percentages: list[str] = _PERCENTAGE.findall(question)
+    return any(float(n) <= 100 < float(swaps.get(n, n)) for n in percentages)
 
 
 def _near(number: str, rng: Random) -> str:

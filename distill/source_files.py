@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..evals.rows import json_rows
 from .collect.collect import CollectSettings
 from .collect.questions import dataset_file
 from .importers import KINDS
-from .records import read_rows
 from .screen.contamination import DEV, evaluation_file
 from .source_options import GenerateOptions
 
@@ -63,7 +63,7 @@ def source_inputs(source: ExampleSource, data: Path) -> list[Path]:
     elif not isinstance(options, GenerateOptions):
         found.append(data_path(options.path, data))
         if getattr(options, "kind", "") == "teacher":
-            rows = (row for _, row in read_rows(found[0]) if isinstance(row, dict))
+            rows = (row for _, row in json_rows(found[0], []))  # Broken ones are told later.
             originals = dict.fromkeys(str(row["source"]) for row in rows if "source" in row)
             found += [data_path(name, data) for name in originals]
     evaluation = (source.screen or {}).get("evaluation", [])
@@ -73,10 +73,13 @@ def source_inputs(source: ExampleSource, data: Path) -> list[Path]:
 
 
 def evaluation_reference(name: str, data: Path) -> str:
-    """An evaluation set as the screen names it, `KIND:PATH`, with the data folder before it."""
+    """An evaluation set as the screen names it, `KIND:PATH`, with the data folder before it.
+
+    A teacher file that isn't in that folder is the project's own.
+    """
     part = DEV if name.startswith(DEV) else ""
     kind, colon, path = name.removeprefix(DEV).partition(":")
     if kind not in KINDS:  # The colon is the path's own, such as a drive's.
         kind, colon, path = "", "", name.removeprefix(DEV)
-    own = kind == "teacher"
+    own = kind == "teacher" and not (data / path).is_file()
     return f"{part}{kind}{colon}{data_path(f'teacher:{path}' if own else path, data)}"

@@ -118,6 +118,8 @@ def test_the_minutes_of_an_hour_stay_sixty() -> None:
         ("On the 8th day Ann has 8 times 24 pens. How many pens?", "8 times", "8*24"),
         ("Of 3 boys, Al works 12 hours and Ed a third as long. How many?", "3 boys", "12/3"),
         ("Al has 2 cats and 12 pens, Ed has twice as many pens. How many?", "2 cats", "2*12"),
+        ("Of 7 friends Ann reads 5 pages a day for a week. How many?", "7 friends", "5*7"),
+        ("Al works from 9 am on and makes 4 pens an hour till noon. How many?", "9 am", "(12-9)*4"),
     ],
 )
 def test_a_number_that_is_also_written_otherwise_stays(
@@ -128,6 +130,15 @@ def test_a_number_that_is_also_written_otherwise_stays(
     for seed in range(20):
         swapped = swap_numbers(Example("1", question, plan=(line,)), Random(seed))
         assert swapped is None or kept in swapped.question
+
+
+def test_a_part_stays_at_most_the_whole() -> None:
+    question = "90% of the 400 guests came. How many guests came?"
+    line = Line(id=1, text="How many guests came?", needs=[], expr="400*90/100", answer="360")
+    found = [swap_numbers(Example("1", question, plan=(line,)), Random(s)) for s in range(40)]
+    percent = [int(copy.question.partition("%")[0]) for copy in found if copy]
+    assert percent
+    assert max(percent) <= 100
 
 
 def test_a_thing_is_swapped_in_singular_and_plural_and_units_stay() -> None:

@@ -27,6 +27,7 @@ from langgraph_decompose.distill.collect.store import ReplyStore
 from langgraph_decompose.distill.collect.teach import _of_attempt
 from langgraph_decompose.distill.manifest import read_manifest
 from langgraph_decompose.distill.records import Example, read_examples
+from langgraph_decompose.evals.splits import split_of
 from langgraph_decompose.models.gguf_file import read_contract
 from langgraph_decompose.models.references import ResolvedModel, resolve_model
 from langgraph_decompose.nodes.calls import Call
@@ -582,6 +583,17 @@ def test_a_broken_line_is_refused_by_file_and_line_or_skipped(
     file.write_text('{"prompt": "Who?"}\n')
     with pytest.raises(UserError, match=r"no questions \(1 left out, first .*:1: it has no "):
         collect(settings, tmp_path / "none")
+
+
+def test_half_of_a_character_in_an_id_is_no_reason_to_stop(
+    settings: CollectSettings, tmp_path: Path
+) -> None:
+    file = tmp_path / "halves.jsonl"
+    file.write_text('{"id": "\\ud83d", "question": "Who?"}\n')
+    settings = replace(settings, questions=str(file))
+    # The teacher doesn't know this question: its failure is noted under the id.
+    with pytest.raises(UserError, match=r"no question could be asked \(\?: Error code: 500"):
+        collect(settings, tmp_path / "out", split=split_of("?"))
 
 
 def test_mistakes_are_told_in_a_sentence(settings: CollectSettings, tmp_path: Path) -> None:

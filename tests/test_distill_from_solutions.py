@@ -91,6 +91,21 @@ def test_what_is_not_clear_is_left_out(question, solution, why):
     assert from_solution(problem(question, solution)) is None, why
 
 
+def test_a_number_that_may_be_the_question_s_or_a_result_is_no_ground_to_learn_from():
+    """The 8 rulers and the 8 pens: exchanged they give the same answer, and 172 for 284 later."""
+    question = (
+        "Ann buys 4 boxes of pens with 2 pens in each box and 8 rulers. Ann pays 3 dollars for "
+        "each ruler and 5 dollars for each pen. How much does Ann pay?"
+    )
+    solution = (
+        "Ann buys 4*2=<<4*2=8>>8 pens.\n"
+        "Ann pays 8*3=<<8*3=24>>24 for 8*5=<<8*5=40>>40.\n"
+        "Ann pays 24+40=<<24+40=64>>64."
+    )
+    assert from_solution(problem(question, solution)) is None
+    assert solver_lines(problem(question, solution)) is None
+
+
 def test_a_plan_with_a_step_that_cannot_be_worded_is_dropped_but_teaches_the_solver():
     example = problem(
         "Al has 3 bags of 4 pens and gives 2 away. How many pens does Al have left?",

@@ -138,6 +138,16 @@ def test_repeated_questions_are_kept_once_and_the_better_plan_stays(tmp_path):
     assert dropped["rules"].startswith("duplicate")
 
 
+def test_questions_that_differ_by_a_sign_are_no_repetition(tmp_path):
+    texts = ["What is 12 + 4?", "What is 12 - 4?", "What is 12 * 4?", "What are C++ and C#?"]
+    texts += ["What are C and C?", "Is a well-known plant rare?"]
+    rows = [example(str(k), text) for k, text in enumerate(texts)]
+    again = example("again", "Is a well known plant rare?")
+    kept, dropped = screened(tmp_path, [*rows, again])
+    assert len(kept) == len(rows)
+    assert list(dropped) == ["again"]
+
+
 @pytest.mark.parametrize(
     ("question", "kept"),
     [
@@ -318,6 +328,16 @@ def test_a_file_with_ids_of_its_own_is_held_out_by_these(tmp_path):
     held_out = [name for name in names if split_of(name) == "dev"]
     assert sorted(dropped) == sorted(held_out) != []
     assert {split_of(name) for name in kept} == {"train"}
+
+
+def test_a_held_out_file_may_be_named_in_any_way(tmp_path, monkeypatch):
+    rows = [example(f"q{k}", f"Who is number {k}?") for k in range(40)]
+    write_examples(tmp_path / "mine.jsonl", rows)
+    monkeypatch.chdir(tmp_path)
+    for name in ("dev:mine.jsonl", "dev:./mine.jsonl", f"dev:{tmp_path}//mine.jsonl"):
+        sets = read_evaluation_sets([name])
+        found = [row.id for row in rows if sets.overlap(row.question)]
+        assert found == [row.id for row in rows if split_of(row.id) == "dev"] != []
 
 
 def test_copies_of_a_question_have_its_id_and_are_held_out_with_it(tmp_path):

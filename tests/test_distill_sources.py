@@ -148,6 +148,29 @@ def test_a_broken_question_is_refused_or_left_out_and_counted(
     assert manifest.read_manifest(out)["counts"]["left_out"] == 7
 
 
+def test_a_teacher_file_of_one_s_own_is_read_and_its_held_out_part_kept_out(
+    tmp_path: Path,
+) -> None:
+    rows = [{"id": k, "question": f"Who is number {k}?", "plan": []} for k in range(60)]
+    file = tmp_path / "data" / "mine.jsonl"
+    file.parent.mkdir()
+    file.write_text("{broken\n" + "".join(json.dumps(row) + "\n" for row in rows))
+    imported = {"import": {"kind": "teacher", "path": "mine.jsonl"}}
+    screened = {**imported, "screen": {"evaluation": ["dev:teacher:mine.jsonl"]}}
+
+    def ids(row: dict[str, Any], out: str) -> set[str]:
+        source = ExampleSource.of("mine", row)
+        path = make_source(source, file.parent, tmp_path / out)
+        return {example.id for example in read_examples(path)}
+
+    everything = ids(imported, "all")
+    assert len(everything) == 60, "the broken line is left out"
+    held_out = {name for name in everything if split_of(name) == "dev"}
+    # The reference itself is an evaluation set, in which a broken line is refused.
+    file.write_text(file.read_text().partition("\n")[2])
+    assert everything - ids(screened, "screened") == held_out != set()
+
+
 def test_an_account_without_money_refuses_no_question(tmp_path: Path) -> None:
     spent = ServerReply("Your credit balance is too low to access the API.", status=400)
 

@@ -37,7 +37,13 @@ _NAMES = {
 }  # fmt: skip
 _MONEY = {"dollar", "euro", "pound", "yen", "rupee", "cent"}
 _NO_UNITS = {"per", "each", "in", "of", "a"}
-_TRUTH = re.compile(r"(yes|no|true|false)(?=[,.;:!]|$)")
+_TRUTH = re.compile(r"(yes|no|true|false)(?=[,;:!]|\.(?!\s*\d)|$)")
+"""Not "No. 5"."""
+_NO_UNIT = re.compile(
+    r"[+*^=]|(?<!\w)-"
+    r"|\b(?:plus|minus|below|squared|cubed|half|halves|thirds|fourths|fifths|tenths)\b"
+)
+"""What makes another number of the one before it, as "2 and a half" and "5 below zero"."""
 _SAME_TRUTH = {"true": "yes", "false": "no"}
 
 
@@ -79,6 +85,8 @@ def _quantity(text: str) -> tuple[Fraction, frozenset[str]] | None:
     if "-" in (match["sign"], match["inner"]):
         value = -value
     unit = match["unit"] or ""
+    if _NO_UNIT.search(unit):
+        return None
     words = [_singular(word) for word in _UNIT_WORDS.findall(unit)]
     while words and words[0] in _TIMES:
         value *= _TIMES[words.pop(0)]

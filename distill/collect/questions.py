@@ -143,7 +143,7 @@ def _question(number: int, row: Any, source: str) -> Question:
     answer = _answer(row.get("answer"))
     worked, mark, after = answer.rpartition(_GSM8K_MARK)
     return Question(
-        str(name),
+        str(name).encode("utf-8", "replace").decode(),  # Halves of surrogate pairs, as in texts.
         problem,
         after.strip() if mark else answer,
         str(row.get("solution") or worked).strip(),

@@ -117,21 +117,25 @@ def repeated_questions(held_out: Iterable[Path], training: Iterable[Path]) -> tu
 
 def evaluation_file(reference: str) -> tuple[str, Path]:
     """Kind and file of a reference; the kind is guessed where none is given."""
-    reference = reference.removeprefix(DEV)
-    match = _PAIR.fullmatch(reference)
-    if match and match[1] in KINDS:
-        return match[1], Path(match[2])
-    path = Path(reference)
+    if pair := _named(reference):
+        return pair[1], Path(pair[2])
+    path = Path(reference.removeprefix(DEV))
     if path.suffix == ".csv":
         return "break", path
     return ("svamp" if path.name.casefold().startswith("svamp") else "questions"), path
+
+
+def _named(reference: str) -> re.Match[str] | None:
+    """The kind and the path of a reference that has both."""
+    match = _PAIR.fullmatch(reference.removeprefix(DEV))
+    return match if match and match[1] in KINDS else None
 
 
 def _questions(reference: str) -> Iterator[tuple[str, str, str]]:
     kind, path = evaluation_file(reference)
     part = "dev" if reference.startswith(DEV) else "eval" if kind == "break" else ""
     # With a kind, ids are those that its reader gives; without, those that a recipe splits by.
-    own = reference == f"{DEV}{path}" and kind == "questions"
+    own = reference.startswith(DEV) and not _named(reference) and kind == "questions"
     for row in _own_rows(path) if own else _rows(kind, path):
         if part in ("", split_of(row[0])):
             yield row

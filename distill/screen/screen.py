@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ _FILTERS = {
     "duplicate": "the question occurs again with a better plan, or an equal one before",
 }
 
+_SIGN = re.compile(r"[+*/%=#<>^×÷−]|(?<=[\s\d])-(?=[\s\d])")
 _WRITTEN = ("examples.jsonl", "dropped.jsonl", "report.json", "report.md")
 
 
@@ -252,9 +254,9 @@ def _language_fault(example: Example) -> str:
 
 
 def _key(example: Example) -> bytes:
-    """What makes two examples the same: the words of the question, and what it is for."""
-    words = normalised_words(example.problem)
-    text = "\0".join([str(example.meta.get("role", "")), *words])
+    """What makes two examples the same: the question's words and signs, and what it is for."""
+    words, signs = normalised_words(example.problem), _SIGN.findall(example.problem)
+    text = "\0".join([str(example.meta.get("role", "")), *words, *signs])
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 

@@ -71,7 +71,7 @@ def from_solution(example: Example) -> Example | None:
     name = _only_name(example.question)
     texts = [_worded(step, name) for step in steps[:-1]]
     texts.append(_named(asked, name))
-    if None in texts or any(step.unsure for step in steps):
+    if None in texts:
         return None
     known = [text for text in texts if text]
     return _with_plan(example, known, steps) if _distinct(known) else None
@@ -100,7 +100,11 @@ def solver_lines(example: Example) -> Example | None:
 
 
 def _traced(example: Example) -> list[Step] | None:
-    """The steps, if all are clear and the last gives the answer."""
+    """The steps, if all are clear and the last gives the answer.
+
+    A number that is the question's and an earlier result as well may be either: taken for the
+    wrong one the answer is right all the same, until a copy gets other numbers.
+    """
     steps = read_steps(example.solution)
     if not steps:
         return None
@@ -108,7 +112,8 @@ def _traced(example: Example) -> list[Step] | None:
         answer = calculate(example.answer) if example.answer else steps[-1].value
     except CalculatorError:
         return None
-    return trace(steps, example.question) if steps[-1].value == answer else None
+    traced = trace(steps, example.question) if steps[-1].value == answer else None
+    return None if traced is None or any(step.unsure for step in traced) else traced
 
 
 def _merged(steps: list[Step]) -> list[Step]:
